@@ -1,0 +1,534 @@
+"""One conversation, both ends: executed at most once, told until it is heard, over any link."""
+
+import random
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.wire.world import DEADLINE, World
+from wire.messages import (
+    Accepted,
+    Cancel,
+    Event,
+    EventAck,
+    Executed,
+    Hello,
+    Progress,
+    Request,
+    Response,
+    Settled,
+    Welcome,
+    encode,
+)
+from wire.problems import CloseCode
+from wire.session import (
+    HELLO_TIMEOUT,
+    PING_INTERVAL,
+    REPEAT_AFTER,
+    SILENCE_LIMIT,
+    WINDOW,
+    Action,
+    Close,
+    Heard,
+    Heartbeat,
+    HubSession,
+    KioskSession,
+    Misunderstood,
+    Orphaned,
+    Ping,
+    Send,
+    WantEvents,
+    WantOutcomes,
+)
+
+HELLO = Hello(version="1", boot_id="b", journal="j1")
+WELCOME = Welcome(hub="h", time=1.0, ping_interval=PING_INTERVAL)
+PAYMENT = Request(request_id="request-1", operation="payment")
+
+
+def hub_with_kiosk(hello: Hello = HELLO, now: float = 0.0) -> HubSession:
+    hub = HubSession()
+    hub.opened(now)
+    hub.received(encode(hello), now)
+    hub.welcome("h", 1.0, now)
+    return hub
+
+
+def kiosk_with_hub(now: float = 0.0) -> KioskSession:
+    kiosk = KioskSession()
+    kiosk.opened(HELLO)
+    kiosk.received(encode(WELCOME), now)
+    return kiosk
+
+
+def done(number: int | str) -> Response:
+    return Response(request_id=f"request-{number}", operation="payment", executed=Executed.YES, status=200)
+
+
+def event(seq: int) -> Event:
+    return Event(seq=seq, at=1.0, kind="jam")
+
+
+class TestHeartbeat:
+    def test_nothing_is_due_while_the_other_end_talks(self) -> None:
+        assert Heartbeat(0.0).due(PING_INTERVAL - 0.1) is None
+
+    def test_a_ping_is_due_once_every_interval(self) -> None:
+        heartbeat = Heartbeat(0.0)
+        due = [heartbeat.due(now) for now in (PING_INTERVAL, PING_INTERVAL + 1, 2 * PING_INTERVAL)]
+        assert due == [Ping(), None, Ping()]
+
+    def test_a_silent_connection_is_given_up(self) -> None:
+        heartbeat = Heartbeat(0.0)
+        heartbeat.due(PING_INTERVAL)
+        assert heartbeat.due(SILENCE_LIMIT) == Close(0, "silent for 44 s")
+
+    def test_anything_heard_is_life(self) -> None:
+        heartbeat = Heartbeat(0.0)
+        heartbeat.heard_at = 30.0
+        assert heartbeat.due(SILENCE_LIMIT) == Ping()
+
+
+class TestHub:
+    def test_a_kiosk_that_does_not_say_hello_is_closed(self) -> None:
+        hub = HubSession()
+        assert hub.opened(5.0) == []
+        assert hub.tick(5.0 + HELLO_TIMEOUT - 0.1) == []
+        assert hub.tick(5.0 + HELLO_TIMEOUT) == [Close(CloseCode.NO_HELLO, "no hello within 10 s")]
+
+    def test_nothing_is_due_without_a_connection(self) -> None:
+        hub = HubSession()
+        hub.opened(0.0)
+        hub.closed()
+        assert hub.tick(1000.0) == []
+
+    def test_nothing_counts_before_hello(self) -> None:
+        hub = HubSession()
+        hub.opened(0.0)
+        assert hub.received(encode(done(1)), 0.0) == [Misunderstood("a message before hello")]
+
+    def test_hello_is_heard_and_welcomed(self) -> None:
+        hub = HubSession()
+        hub.opened(0.0)
+        assert hub.received(encode(HELLO), 1.0) == [Heard(HELLO)]
+        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME)]
+
+    def test_malformed_messages_are_counted_and_the_connection_stays(self) -> None:
+        hub = hub_with_kiosk()
+        assert hub.received(b"{", 0.0) == [Misunderstood("not a JSON object with a type")]
+        assert hub.received(encode(Progress(request_id="request-1")), 0.0) == [Heard(Progress(request_id="request-1"))]
+
+    def test_messages_of_a_later_version_are_ignored(self) -> None:
+        assert hub_with_kiosk().received(b'{"type":"mood","is":"fine"}', 0.0) == []
+
+    def test_a_request_is_sent_at_once_with_the_time_left(self) -> None:
+        assert hub_with_kiosk().request(PAYMENT, 30.0, 12.5) == [
+            Send(Request(request_id="request-1", operation="payment", start_within=17.5))
+        ]
+
+    def test_a_request_to_an_absent_kiosk_goes_with_the_next_hello(self) -> None:
+        hub = HubSession()
+        assert hub.request(PAYMENT, 30.0, 0.0) == []
+        hub.opened(1.0)
+        hub.received(encode(HELLO), 1.0)
+        assert hub.welcome("h", 1.0, 10.0)[1:] == [
+            Send(Request(request_id="request-1", operation="payment", start_within=20.0))
+        ]
+
+    def test_after_its_deadline_a_request_only_asks(self) -> None:
+        hub = hub_with_kiosk()
+        assert hub.request(PAYMENT, 30.0, 31.0) == [Send(PAYMENT)]
+        assert PAYMENT.start_within == 0.0
+
+    def test_a_request_that_was_swallowed_is_repeated(self) -> None:
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 100.0, 0.0)
+        assert hub.tick(REPEAT_AFTER - 0.1) == []
+        repeated = Send(Request(request_id="request-1", operation="payment", start_within=80.0))
+        assert hub.tick(REPEAT_AFTER) == [repeated]
+        assert hub.tick(REPEAT_AFTER + 1) == []
+        assert len(hub.tick(2 * REPEAT_AFTER)) == 1
+
+    @pytest.mark.parametrize("answer", [Accepted(request_id="request-1"), done(1)])
+    def test_a_request_that_was_taken_is_not_repeated(self, answer: Accepted | Response) -> None:
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 100.0, 0.0)
+        hub.received(encode(answer), 1.0)
+        assert hub.tick(REPEAT_AFTER) == []
+
+    def test_a_request_under_way_is_asked_for_after_a_reconnect(self) -> None:
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 100.0, 0.0)
+        hub.received(encode(Accepted(request_id="request-1")), 1.0)
+        hub.closed()
+        hub.opened(2.0)
+        hub.received(encode(HELLO), 2.0)
+        assert [type(action.message) for action in hub.welcome("h", 1.0, 2.0) if isinstance(action, Send)] == [
+            Welcome,
+            Request,
+        ]
+
+    @pytest.mark.parametrize("settle", ["settle", "forget"])
+    def test_a_request_that_ended_is_not_asked_for_again(self, settle: str) -> None:
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 100.0, 0.0)
+        getattr(hub, settle)("request-1")
+        assert hub.welcome("h", 1.0, 2.0) == [Send(WELCOME)]
+
+    def test_a_kiosk_that_lost_its_journal_is_not_asked_again(self) -> None:
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 100.0, 0.0)
+        hub.closed()
+        hub.opened(1.0)
+        hub.received(encode(Hello(version="1", boot_id="b", journal="j2")), 1.0)
+        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME), Orphaned("request-1")]
+        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME)]
+
+    def test_an_operation_of_an_earlier_life_goes_to_its_journal_only(self) -> None:
+        hub = hub_with_kiosk()
+        assert hub.request(PAYMENT, 30.0, 0.0, journal="j0") == [Orphaned("request-1")]
+        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME)]
+        assert len(hub.request(PAYMENT, 30.0, 0.0, journal="j1")) == 1
+
+    def test_a_kiosk_that_names_no_journal_is_trusted(self) -> None:
+        hub = hub_with_kiosk(Hello(version="1", boot_id="b"))
+        assert len(hub.request(PAYMENT, 30.0, 0.0, journal="j1")) == 1
+
+    def test_confirmations_go_only_to_a_kiosk_that_is_there(self) -> None:
+        hub = hub_with_kiosk()
+        assert hub.settle("request-1") == [Send(Settled(request_id="request-1"))]
+        assert hub.acknowledge(7) == [Send(EventAck(seq=7))]
+        assert hub.cancel("request-1") == [Send(Cancel(request_id="request-1"))]
+        hub.closed()
+        assert [hub.settle("request-1"), hub.acknowledge(7), hub.cancel("request-1")] == [[], [], []]
+
+    def test_an_idle_hub_end_holds_next_to_nothing(self) -> None:
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 30.0, 0.0)
+        hub.received(encode(done(1)), 1.0)
+        assert not hasattr(hub, "__dict__")
+        assert hub._outstanding is None
+
+
+class TestKiosk:
+    def test_hello_comes_first_and_nothing_is_told_before_welcome(self) -> None:
+        kiosk = KioskSession()
+        assert kiosk.opened(HELLO) == [Send(HELLO)]
+        told = [
+            kiosk.outcome(done(1), 0.0),
+            kiosk.accepted("request-1"),
+            kiosk.events([event(1)], 0.0),
+            kiosk.happened(),
+        ]
+        assert told == [[], [], [], []]
+        assert kiosk.tick(1000.0) == []
+
+    def test_welcome_asks_the_journal_for_what_the_hub_may_not_know(self) -> None:
+        kiosk = KioskSession()
+        kiosk.opened(HELLO)
+        assert kiosk.received(encode(WELCOME), 0.0) == [
+            Heard(WELCOME),
+            WantOutcomes(WINDOW, frozenset()),
+            WantEvents(WINDOW, 0),
+        ]
+
+    def test_malformed_messages_are_counted_and_the_connection_stays(self) -> None:
+        kiosk = kiosk_with_hub()
+        assert kiosk.received(b"[]", 0.0) == [Misunderstood("not a JSON object with a type")]
+        assert kiosk.accepted("request-1") == [Send(Accepted(request_id="request-1"))]
+
+    def test_messages_of_a_later_version_are_ignored(self) -> None:
+        assert kiosk_with_hub().received(b'{"type":"mood","is":"fine"}', 0.0) == []
+
+    def test_every_request_is_handed_on_even_a_repeated_one(self) -> None:
+        kiosk = kiosk_with_hub()
+        assert [kiosk.received(encode(PAYMENT), now) for now in (1.0, 2.0)] == [[Heard(PAYMENT)], [Heard(PAYMENT)]]
+
+    def test_an_outcome_that_is_not_settled_is_asked_for_again(self) -> None:
+        kiosk = kiosk_with_hub()
+        assert kiosk.outcome(done(1), 0.0) == [Send(done(1))]
+        assert kiosk.tick(REPEAT_AFTER - 0.1) == []
+        assert kiosk.tick(REPEAT_AFTER) == [WantOutcomes(WINDOW, frozenset())]
+
+    def test_an_outcome_that_is_settled_is_not(self) -> None:
+        kiosk = kiosk_with_hub()
+        kiosk.outcome(done(1), 0.0)
+        kiosk.received(encode(Settled(request_id="request-1")), 1.0)
+        assert kiosk.tick(REPEAT_AFTER) == []
+
+    def test_only_what_is_late_is_told_again(self) -> None:
+        kiosk = kiosk_with_hub()
+        kiosk.outcome(done(1), 0.0)
+        kiosk.outcome(done(2), 5.0)
+        assert kiosk.tick(REPEAT_AFTER) == [WantOutcomes(WINDOW - 1, frozenset({"request-2"}))]
+
+    def test_a_new_connection_starts_from_the_journal(self) -> None:
+        kiosk = kiosk_with_hub()
+        kiosk.outcome(done(1), 0.0)
+        kiosk.events([event(1)], 0.0)
+        kiosk.closed()
+        assert kiosk.outcome(done(2), 1.0) == []
+        kiosk.opened(HELLO)
+        assert kiosk.received(encode(WELCOME), 2.0)[1:] == [WantOutcomes(WINDOW, frozenset()), WantEvents(WINDOW, 0)]
+        assert kiosk.events([event(1)], 2.0) == [Send(event(1))]
+
+    def test_events_are_told_once_and_in_order(self) -> None:
+        kiosk = kiosk_with_hub()
+        assert kiosk.events([event(1), event(2)], 0.0) == [Send(event(1)), Send(event(2))]
+        assert kiosk.events([event(1), event(2), event(3)], 0.0) == [Send(event(3))]
+
+    def test_a_new_event_waits_until_those_before_it_are_confirmed(self) -> None:
+        kiosk = kiosk_with_hub()
+        kiosk.events([event(1), event(2)], 0.0)
+        assert kiosk.happened() == []
+        assert kiosk.received(encode(EventAck(seq=1)), 1.0) == [Heard(EventAck(seq=1))]
+        assert kiosk.received(encode(EventAck(seq=2)), 1.0) == [Heard(EventAck(seq=2)), WantEvents(WINDOW, 2)]
+        assert kiosk.happened() == [WantEvents(WINDOW, 2)]
+
+    def test_events_that_were_swallowed_are_told_again_from_the_last_confirmed(self) -> None:
+        kiosk = kiosk_with_hub()
+        kiosk.events([event(1), event(2), event(3)], 0.0)
+        kiosk.received(encode(EventAck(seq=1)), 5.0)
+        assert kiosk.tick(5.0 + REPEAT_AFTER - 0.1) == []
+        assert kiosk.tick(5.0 + REPEAT_AFTER) == [WantEvents(WINDOW, 1)]
+        assert kiosk.events([event(2), event(3)], 30.0) == [Send(event(2)), Send(event(3))]
+
+    def test_progress_is_told_or_lost(self) -> None:
+        kiosk = kiosk_with_hub()
+        assert kiosk.progress("request-1", Progress(request_id="request-1").data) == [
+            Send(Progress(request_id="request-1"))
+        ]
+        kiosk.closed()
+        assert kiosk.progress("request-1", Progress(request_id="request-1").data) == []
+
+
+@pytest.mark.parametrize("swallow", [0, 7])
+def test_a_backlog_of_100_000_outcomes_drains_within_the_window(swallow: int) -> None:
+    backlog = {f"request-{n}": done(n) for n in range(100_000)}
+    kiosk = KioskSession()
+    kiosk.opened(HELLO)
+    under_way: list[Response] = []
+    most = told = 0
+    now = 0.0
+
+    def perform(actions: list[Action]) -> None:
+        for action in actions:
+            if isinstance(action, WantOutcomes):
+                some = []
+                for response in backlog.values():
+                    if len(some) == action.count:
+                        break
+                    if response.request_id not in action.told:
+                        some.append(response)
+                perform(kiosk.outcomes(some, now))
+            elif isinstance(action, Send) and isinstance(action.message, Response):
+                under_way.append(action.message)
+
+    perform(kiosk.received(encode(WELCOME), now))
+    while backlog:
+        most = max(most, len(under_way))
+        if not under_way:
+            now += REPEAT_AFTER
+            perform(kiosk.tick(now))
+            assert under_way
+        told += 1
+        response = under_way.pop(0)
+        if swallow and told % (swallow * 1000) == 0:
+            continue
+        del backlog[response.request_id]
+        perform(kiosk.received(encode(Settled(request_id=response.request_id)), now))
+    assert most <= WINDOW
+    assert told == 100_000 + (told // (swallow * 1000) if swallow else 0)
+
+
+class AnyLink(RuleBasedStateMachine):
+    """Both ends over a link that loses, doubles, reorders and breaks, with restarts and a lost journal."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.world = connected_world()
+        self.happened: dict[str, int] = {}
+
+    @rule(start_within=st.sampled_from([DEADLINE, DEADLINE, 5.0, 0.0]))
+    def ask(self, start_within: float) -> None:
+        self.world.ask(f"request-{len(self.world.store)}", start_within)
+
+    @rule(which=st.integers(0, 50))
+    def deliver(self, which: int) -> None:
+        self.world.deliver(which)
+
+    @rule()
+    def deliver_everything(self) -> None:
+        while self.world.deliver():
+            pass
+
+    @rule()
+    def finish(self) -> None:
+        self.world.finish()
+
+    @rule(count=st.sampled_from([1, 3, 2 * WINDOW]))
+    def happen(self, count: int) -> None:
+        for _ in range(count):
+            self.world.happen()
+        self.happened[self.world.journal.name] = self.world.journal.last_seq
+
+    @rule(which=st.integers(0, 50))
+    def lose(self, which: int) -> None:
+        self.world.lose(which)
+
+    @rule(which=st.integers(0, 50))
+    def double(self, which: int) -> None:
+        self.world.double(which)
+
+    @rule(seconds=st.sampled_from([1, 4, 21]))
+    def pass_time(self, seconds: int) -> None:
+        self.world.pass_time(seconds)
+
+    @rule(trouble=st.sampled_from(["cut", "connect", "hub", "power", "power after acting", "journal"]))
+    def break_(self, trouble: str) -> None:
+        match trouble:
+            case "cut":
+                self.world.cut()
+            case "connect":
+                self.world.connect()
+            case "hub":
+                self.world.restart_hub()
+            case "journal":
+                self.world.lose_journal()
+            case _:
+                self.world.cut_power(acted=trouble == "power after acting")
+
+    @rule()
+    def come_back(self) -> None:
+        if not self.world.connected:
+            self.world.connect()
+            self.deliver_everything()
+
+    @invariant()
+    def nothing_is_executed_twice(self) -> None:
+        if hasattr(self, "world"):
+            assert [name for name, count in self.world.effects.items() if count > 1] == []
+
+    @invariant()
+    def what_is_said_is_true(self) -> None:
+        if hasattr(self, "world"):
+            truth = {Executed.YES: {1}, Executed.NO: {0}, Executed.UNKNOWN: {0, 1}}
+            wrong = [
+                request_id
+                for request_id, operation in self.world.store.items()
+                if operation.outcome and self.world.effects[request_id] not in truth[operation.outcome.executed]
+            ]
+            assert wrong == []
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        world = self.world
+        world.settle_down()
+        self.nothing_is_executed_twice()
+        self.what_is_said_is_true()
+        without_end = [
+            id_ for id_, operation in world.store.items() if not operation.outcome and not operation.orphaned
+        ]
+        assert without_end == []
+        told = {id_: operation.outcome for id_, operation in world.store.items()}
+        assert {id_: told[id_] for id_ in world.journal.outcomes} == world.journal.outcomes
+        assert world.journal.unsettled() == []
+        assert world.journal.events == []
+        for journal, count in self.happened.items():
+            stored = world.stored_events.get(journal, [])
+            assert stored == list(range(1, len(stored) + 1))
+            if journal == world.journal.name:
+                assert len(stored) == count
+        assert world.misunderstood == []
+
+
+TestAnyLink = AnyLink.TestCase
+TestAnyLink.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+
+
+def live(world: World, chance: random.Random, *, breaks: bool) -> None:
+    """Twenty operations and events over a bad link, breaking too if told so."""
+    for number in range(20):
+        world.ask(f"request-{number}", start_within=1000.0)
+        world.happen()
+        for _ in range(60):
+            which = chance.randrange(1000)
+            match chance.randrange(12):
+                case 0 | 1:
+                    world.lose(which)
+                case 2:
+                    world.double(which)
+                case 3:
+                    world.finish()
+                case 4:
+                    world.pass_time(2)
+                case 5 if breaks:
+                    chance.choice([world.cut, world.connect, world.restart_hub, world.cut_power])()
+                case 6 if not world.connected:
+                    world.connect()
+                case _:
+                    world.deliver(which)
+
+
+def connected_world() -> World:
+    world = World()
+    world.connect()
+    while world.deliver():
+        pass
+    return world
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_link_that_never_breaks_but_loses_doubles_and_reorders_costs_only_time(seed: int) -> None:
+    world = connected_world()
+    live(world, random.Random(seed), breaks=False)
+    world.settle_down()
+    outcomes = {id_: operation.outcome.executed for id_, operation in world.store.items() if operation.outcome}
+    assert outcomes == {f"request-{number}": Executed.YES for number in range(20)}
+    assert world.effects == dict.fromkeys(outcomes, 1)
+    assert world.stored_events == {"j1": list(range(1, 21))}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_restarts_and_power_cuts_leave_every_outcome_true(seed: int) -> None:
+    world = connected_world()
+    live(world, random.Random(seed), breaks=True)
+    world.settle_down()
+    told = {id_: operation.outcome for id_, operation in world.store.items()}
+    assert told == world.journal.outcomes
+    effects = {id_: world.effects[id_] for id_, outcome in told.items() if outcome and outcome.executed is Executed.YES}
+    assert effects == dict.fromkeys(effects, 1)
+    unclear = [id_ for id_, outcome in told.items() if outcome and outcome.executed is Executed.UNKNOWN]
+    assert len(effects) + len(unclear) == 20
+    assert max(world.effects.values()) == 1
+    assert world.stored_events == {"j1": list(range(1, 21))}
+
+
+def test_an_orphan_is_never_executed_under_a_new_journal() -> None:
+    world = connected_world()
+    world.ask("request-1")
+    world.deliver()
+    world.lose_journal()
+    effects = dict(world.effects)
+    world.settle_down()
+    assert world.store["request-1"].orphaned
+    assert dict(world.effects) == effects == {"request-1": 1}
+
+
+def test_an_unknown_request_that_only_asks_is_refused_for_good() -> None:
+    world = connected_world()
+    world.ask("request-1", start_within=5.0)
+    late = world.to_kiosk[0]
+    world.lose(0)
+    world.pass_time(21)
+    while world.deliver():
+        pass
+    outcome = world.store["request-1"].outcome
+    assert outcome is not None
+    assert outcome.executed is Executed.NO
+    world.to_kiosk.append(late)
+    world.settle_down()
+    assert world.effects["request-1"] == 0
