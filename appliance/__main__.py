@@ -1,0 +1,153 @@
+"""The command `kioskwire-appliance`. Imports what is heavy only for what needs it, so that --help is quick."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wire.version import VERSION
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from appliance.settings import Loaded
+
+EXIT_USAGE = 2
+
+_DESCRIPTION = """\
+Runs on a kiosk: holds one connection to the hub, takes operations from it and passes each to a local gateway (a card
+terminal's, a fiscal service's) at most once. What it did is on the disk before it is told, and is told until the hub
+has it."""
+
+_EXAMPLES = """\
+examples:
+  kioskwire-appliance check-config                 say everything that is wrong, or what is in force
+  kioskwire-appliance run                          with .env and routing_config.yaml of this directory
+  kioskwire-appliance --env-file /etc/kiosk/.env --routes /etc/kiosk/routing_config.yaml run
+  curl http://127.0.0.1:9091/health                how it is
+  kill -HUP <pid>                                  take over a changed routing file
+
+routing_config.yaml:
+  routes:
+    payment: {url: "http://127.0.0.1:8011/api/v1/payment", timeout: 35}
+  default: {url: "http://127.0.0.1:8080", timeout: 30}
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 0, or 2 when it was asked for or configured wrongly."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return EXIT_USAGE
+    if options.command == "version":
+        print(f"kioskwire-appliance {VERSION}")
+        return 0
+    return _configured(options)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Lists the settings after the options, without making --version pay for them."""
+
+    def format_help(self) -> str:
+        from appliance.settings import Settings
+        from wire.environment import describe
+
+        lines = ["settings (environment variables, or NAME=value lines in the .env file; the environment wins):"]
+        for setting in describe(Settings):
+            default = setting.default if setting.default in {"required", "not set"} else f"default {setting.default}"
+            lines.append(f"  {setting.variable:<22} {setting.description} ({default})")
+        return f"{super().format_help()}\n" + "\n".join(lines) + "\n"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="kioskwire-appliance", description=_DESCRIPTION, epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"kioskwire-appliance {VERSION}")
+    shared = argparse.ArgumentParser(add_help=False)
+    for target in (parser, shared):
+        # Accepted before and after the command; what is not given must not hide what was.
+        default = None if target is parser else argparse.SUPPRESS
+        target.add_argument("--env-file", type=Path, metavar="FILE", default=default, help=(
+            "file with settings (default: .env in this directory, if there is one)"
+        ))  # fmt: skip
+        target.add_argument("--routes", metavar="FILE", default=default, help="routing file (beats ROUTING_CONFIG)")
+    commands = parser.add_subparsers(
+        dest="command", title="commands", metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
+    commands.add_parser("run", parents=[shared], help="run until SIGTERM or Ctrl-C")
+    commands.add_parser("check-config", parents=[shared], help="show the settings in force, or all that is wrong")
+    commands.add_parser("version", help="show the version")
+    return parser
+
+
+def _configured(options: argparse.Namespace) -> int:
+    from appliance.settings import effective, load
+    from wire.environment import SettingsError
+
+    try:
+        loaded = load(options.env_file, routing=options.routes)
+    except SettingsError as error:
+        return _complain([str(mistake) for mistake in error.mistakes])
+    if options.command == "check-config":
+        for warning in loaded.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        print("\n".join(effective(loaded)))
+        return 0
+    return _run(loaded)
+
+
+def _run(loaded: "Loaded") -> int:
+    import asyncio
+
+    from appliance.app import run
+    from appliance.journal import JournalInUseError, StorageError
+    from appliance.logs import Logs
+    from appliance.web.server import PortTakenError
+
+    settings = loaded.settings
+    logs = Logs(settings.log_level, settings.log_dir, settings.log_max_mb)
+    try:
+        logs.start()
+    except OSError as error:
+        return _complain([f"LOG_DIR={settings.log_dir}: cannot be written to: {error.strerror}"])
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run(loaded, logs))
+        status = 0
+    except (JournalInUseError, StorageError) as error:
+        status = _complain([f"STATE_DIR={settings.state_dir}: {error}"])
+    except PortTakenError as error:
+        status = _complain([f"HEALTH_CHECK_PORT={settings.health_check_port}: {error}; 0 chooses a free port"])
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        logs.stop()
+        raise
+    if not logs.stop():
+        os._exit(status)
+    return status
+
+
+def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _complain(mistakes: list[str]) -> int:
+    print("kioskwire-appliance cannot start:", file=sys.stderr)
+    for mistake in mistakes:
+        print(f"  {mistake}", file=sys.stderr)
+    return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""The composition root: builds everything once, in order, and stops it in reverse."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from appliance.gateways import Gateways
+from appliance.health.metrics import Metrics
+from appliance.health.state import Clock, Lag, Link, Reload
+from appliance.health.verdict import Facts, Status, judge
+from appliance.journal import Journal, Limits
+from appliance.logs import Logs
+from appliance.operations import Operations
+from appliance.operations.operation import State
+from appliance.routes import RoutingError, read_routes, shown_url
+from appliance.settings import Loaded
+from appliance.uplink import Uplink
+from appliance.uplink.dial import Address
+from appliance.web.guard import Guard
+from appliance.web.server import WebServer, make_app
+from wire.messages import Hello
+from wire.version import VERSION
+
+_LAG_EVERY_S = 0.5
+_REPORT_EVERY_S = 60.0
+_MIB = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Appliance:
+    """The running program."""
+
+    def __init__(self, loaded: Loaded, logs: Logs | None = None) -> None:
+        settings = loaded.settings
+        self._settings = settings
+        self._logs = logs
+        self.boot_id = uuid.uuid4().hex
+        self._started_at = time.time()
+        self._started = time.monotonic()
+        self._reload: Reload | None = None
+        self._lag = Lag()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reloads: set[asyncio.Task[None]] = set()
+        self.clock = Clock()
+        self.link = Link()
+        self.metrics = Metrics(VERSION)
+        self.journal = Journal(
+            Path(settings.state_dir),
+            limits=Limits(
+                max_bytes=settings.journal_max_mb * _MIB,
+                keep_s=settings.journal_keep_days * 86400.0,
+                min_free_bytes=settings.disk_min_free_mb * _MIB,
+            ),
+            clock=self.clock.now,
+            boot_id=self.boot_id,
+        )
+        self.gateways = Gateways()
+        self.operations = Operations(
+            journal=self.journal, gateways=self.gateways, routes=loaded.routes, metrics=self.metrics
+        )
+        self.uplink = Uplink(
+            address=Address(
+                settings.ws_server_url, settings.ws_token.reveal(), settings.proxy_url.reveal(), settings.ca_file
+            ),
+            journal=self.journal, operations=self.operations, state=self.link, clock=self.clock,
+            metrics=self.metrics, hello=self._hello,
+        )  # fmt: skip
+        guard = Guard(settings.health_check_host, settings.allowed_hosts())
+        self.web = WebServer(
+            make_app(guard=guard, metrics=self.metrics, describe=self.describe),
+            settings.health_check_host, settings.health_check_port,
+        )  # fmt: skip
+        self._watch()
+
+    async def start(self) -> str:
+        """Start everything; returns the URL of the health page.
+
+        Raises `JournalInUseError`, `StorageError` (STATE_DIR cannot be used) and `PortTakenError`; what was started
+        before is stopped again.
+        """
+        await self.journal.open()
+        try:
+            url = self.web.start()
+        except BaseException:
+            await self.journal.close()
+            raise
+        self._tasks = [
+            asyncio.create_task(self._measure_lag(), name="lag"),
+            asyncio.create_task(self._report_logs(), name="logs-report"),
+        ]
+        _log.info("listening", extra={"url": f"{url}/health", "version": VERSION, "boot_id": self.boot_id})
+        previous = self.journal.facts.previous
+        await self.operations.note("started", {"version": VERSION, "boot_id": self.boot_id, "previous_run": previous})
+        await self.operations.start()
+        self.uplink.start()
+        return url
+
+    async def stop(self) -> None:
+        """Let running operations end, tell what there is to tell, close."""
+        _log.info("stopping")
+        for task in (*self._tasks, *self._reloads):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
+        await self.operations.stop()
+        await self.uplink.stop()
+        await self.gateways.close()
+        await self.web.stop()
+        await self.journal.close()
+        _log.info("stopped")
+
+    def reload(self) -> None:
+        """Read the routing file again; called for SIGHUP."""
+        task = asyncio.create_task(self._reread_routes(), name="reload")
+        self._reloads.add(task)
+        task.add_done_callback(self._reloads.discard)
+
+    def describe(self) -> tuple[int, dict[str, Any]]:
+        """The health page: HTTP status and body."""
+        journal = self.journal.facts
+        now = time.monotonic()
+        in_doubt = self.operations.count(State.ASKING)
+        offset = self.clock.offset
+        verdict = judge(Facts(
+            connected=self.link.connected,
+            link_trouble=self.link.trouble,
+            journal_trouble=journal.trouble,
+            journal_notices=journal.notices,
+            clock_offset=offset,
+            routes_mistakes=self._reload.mistakes if self._reload else (),
+            in_doubt=in_doubt,
+            loop_lag=self._lag.worst(now),
+        ))  # fmt: skip
+        queues = self.operations.queues()
+        error = None
+        if self.link.last_error:
+            error = {"message": self.link.last_error, "at": self.link.last_error_at}
+        body = {
+            "status": verdict.status.value,
+            "reasons": verdict.reasons,
+            "version": VERSION,
+            "boot_id": self.boot_id,
+            "uptime": round(now - self._started, 1),
+            "ws_connected": self.link.connected,
+            "since": self.link.since,
+            "hub": shown_url(self._settings.ws_server_url),
+            "last_error": error,
+            "unsettled": journal.unsettled,
+            "queue": {
+                "waiting": sum(queue.waiting for queue in queues.values()),
+                "running": self.operations.count(State.STARTING, State.RUNNING),
+                "in_doubt": in_doubt,
+            },
+            "routes": {
+                route.name: {
+                    "url": route.shown_url,
+                    "timeout": route.timeout,
+                    "concurrency": route.concurrency,
+                    "waiting": queues[route.name].waiting if route.name in queues else 0,
+                    "running": queues[route.name].running if route.name in queues else 0,
+                }
+                for route in self.operations.routes.all()
+            },
+            "clock": {"now": self.clock.wall, "offset": None if offset is None else round(offset, 3)},
+            "journal": {
+                "id": journal.id,
+                "bytes": journal.used_bytes,
+                "max_bytes": self._settings.journal_max_mb * _MIB,
+                "events": journal.events,
+                "trouble": journal.trouble or None,
+                "previous_run": journal.previous,
+            },
+        }
+        return (503 if verdict.status is Status.UNHEALTHY else 200), body
+
+    async def _reread_routes(self) -> None:
+        path = Path(self._settings.routing_config)
+        try:
+            routes = await asyncio.to_thread(read_routes, path)
+        except RoutingError as error:
+            mistakes = tuple(map(str, error.mistakes))
+            self._reload = Reload(time.time(), mistakes)
+            _log.error("the changed routing file was not taken over", extra={"mistakes": list(mistakes)})
+            await self.operations.note("routes-rejected", {"mistakes": list(mistakes[:20])})
+            return
+        before = self.operations.routes
+        self._reload = Reload(time.time())
+        if routes == before:
+            _log.info("the routing file says nothing new")
+            return
+        self.operations.reroute(routes)
+        _log.info("the changed routing file was taken over", extra={"routes": routes.names()})
+        await self.operations.note("routes-changed", {"routes": routes.names()})
+        self.uplink.routes_changed()
+
+    def _hello(self) -> Hello:
+        facts = self.journal.facts
+        return Hello(
+            version=VERSION, boot_id=self.boot_id, started_at=self._started_at,
+            routes=self.operations.routes.names(), unsettled=facts.unsettled, journal=facts.id,
+        )  # fmt: skip
+
+    def _watch(self) -> None:
+        watch = self.metrics.watch
+        watch("connected", "Whether the hub is there", lambda: float(self.link.connected))
+        watch("unsettled", "Outcomes the hub has not settled", lambda: self.journal.facts.unsettled)
+        watch("events_waiting", "Events the hub has not acknowledged", lambda: self.journal.facts.events)
+        watch("journal_bytes", "Bytes of the journal in use", lambda: self.journal.facts.used_bytes)
+        watch("journal_usable", "Whether new operations can be written", lambda: float(not self.journal.facts.trouble))
+        watch("operations_waiting", "Operations waiting for their turn", lambda: float(
+            sum(queue.waiting for queue in self.operations.queues().values())
+        ))  # fmt: skip
+        watch("operations_running", "Operations at their gateway", lambda: self.operations.count(State.RUNNING))
+        watch("operations_in_doubt", "Operations whose gateway is asked", lambda: self.operations.count(State.ASKING))
+        watch("loop_lag_seconds", "Worst delay of the event loop within a minute", lambda: self._lag.worst(
+            time.monotonic()
+        ))  # fmt: skip
+        watch("clock_offset_seconds", "The hub's clock less ours", lambda: self.clock.offset or 0.0)
+        watch("uptime_seconds", "Seconds since the start", lambda: time.monotonic() - self._started)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(_LAG_EVERY_S)
+            now = time.monotonic()
+            self._lag.add(now, max(0.0, now - before - _LAG_EVERY_S))
+
+    async def _report_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_REPORT_EVERY_S)
+            if self._logs is not None:
+                self._logs.report()
+
+
+async def run(loaded: Loaded, logs: Logs) -> None:
+    """Run until SIGTERM or SIGINT. Raises what `Appliance.start` raises."""
+    for warning in loaded.warnings:
+        _log.warning("a strange setting", extra={"reason": warning})
+    appliance = Appliance(loaded, logs)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await appliance.start()
+    loop.add_signal_handler(signal.SIGHUP, appliance.reload)
+    try:
+        await stop.wait()
+    finally:
+        with contextlib.suppress(ValueError):
+            loop.remove_signal_handler(signal.SIGHUP)
+        await appliance.stop()

@@ -1,0 +1,144 @@
+"""The journal's directory: one user at a time, a reserve for bad days, damaged files set aside."""
+
+import contextlib
+import fcntl
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from appliance.journal.errors import JournalInUseError, StorageError
+
+JOURNAL = "journal.db"
+RESERVE_BYTES = 2 * 1024 * 1024
+SET_ASIDE_KEPT = 3
+_SUFFIXES = ("", "-wal", "-shm")
+
+
+class Files:
+    """What lies beside the journal. Blocking; the writer's thread calls it."""
+
+    def __init__(self, directory: Path, reserve_bytes: int = RESERVE_BYTES) -> None:
+        self.directory = directory
+        self.journal = directory / JOURNAL
+        self._reserve = directory / "journal.reserve"
+        self._reserve_bytes = reserve_bytes
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Make the directory and take it. Raises `JournalInUseError`, `StorageError`."""
+        try:
+            self.make_directory()
+            handle = os.open(self.directory / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StorageError(f"cannot use {self.directory}: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise JournalInUseError(f"another process uses the journal in {self.directory}") from error
+        self._lock = handle
+
+    def make_directory(self) -> None:
+        """Make the directory if it is not there, so that its name survives a power cut as well. Raises OSError."""
+        made = [path for path in (self.directory, *self.directory.parents) if not path.exists()]
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in made:
+            _sync(path.parent)
+
+    def unlock(self) -> None:
+        """Let the next process have it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def free_bytes(self) -> int:
+        """Bytes the disk still has for us."""
+        try:
+            facts = os.statvfs(self.directory)
+        except OSError:
+            return 0
+        return facts.f_bavail * facts.f_frsize
+
+    def has_reserve(self) -> bool:
+        """Whether the reserve lies there in full."""
+        try:
+            return self._reserve.stat().st_size >= self._reserve_bytes
+        except OSError:
+            return False
+
+    def make_reserve(self) -> bool:
+        """Take room away from everybody, to be given up when an outcome finds none. Whether it is there."""
+        if self.has_reserve():
+            return True
+        try:
+            handle = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            os.posix_fallocate(handle, 0, self._reserve_bytes)
+            os.fsync(handle)
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._reserve.unlink()
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def release_reserve(self) -> bool:
+        """Give the reserve up; whether there was one."""
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def identity(self) -> tuple[int, int] | None:
+        """Which file lies under the journal's name now; None if there is none."""
+        try:
+            facts = self.journal.stat()
+        except OSError:
+            return None
+        return facts.st_dev, facts.st_ino
+
+    def set_aside(self) -> Path | None:
+        """Move the journal out of the way, its log with it; the oldest of earlier ones go. None if there is nothing.
+
+        Raises OSError when it cannot be moved.
+        """
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        target = self.directory / f"journal.damaged-{stamp}"
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.directory / f"journal.damaged-{stamp}-{number}"
+        moved = False
+        for suffix in _SUFFIXES:
+            source = self.journal.with_name(self.journal.name + suffix)
+            if source.exists():
+                source.rename(target.with_name(target.name + suffix))
+                moved = moved or not suffix
+        self._forget_oldest(target)
+        return target if moved else None
+
+    def sync_directory(self) -> None:
+        """Make names in the directory durable."""
+        _sync(self.directory)
+
+    def _forget_oldest(self, newest: Path) -> None:
+        """By modification order of names; a wrong clock may misjudge age, never remove the newest."""
+        found = [p for p in self.directory.glob("journal.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
+        others = sorted((p for p in found if p != newest), key=lambda p: p.stat().st_mtime, reverse=True)
+        for old in others[SET_ASIDE_KEPT - 1 :]:
+            for suffix in _SUFFIXES:
+                with contextlib.suppress(OSError):
+                    old.with_name(old.name + suffix).unlink()
+
+
+def _sync(directory: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

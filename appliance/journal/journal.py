@@ -1,0 +1,271 @@
+"""The journal's door: async calls that end when the disk has it.
+
+What cannot be written now and must not be lost (outcomes) is kept in memory and tried again every second.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from appliance.journal.errors import StorageError, UnknowableError
+from appliance.journal.files import RESERVE_BYTES, Files
+from appliance.journal.store import Begin, Row, Store
+from appliance.journal.writer import Facts, Job, Limits, Writer
+from wire.messages import Event, Request, Response
+
+_RETRY_S = 1.0
+_BACKLOG_BYTES = 4 * 1024 * 1024
+_PENDING_EVENTS = 100
+
+_log = logging.getLogger(__name__)
+
+__all__ = ["Journal", "Limits"]
+
+
+class Journal:
+    """The kiosk's memory. Belongs to one event loop."""
+
+    def __init__(
+        self, directory: Path, *, limits: Limits, clock: Callable[[], float], boot_id: str,
+        reserve_bytes: int = RESERVE_BYTES,
+    ) -> None:  # fmt: skip
+        self._clock = clock
+        self._limits = limits
+        self._writer = Writer(Files(directory, reserve_bytes), limits, clock, boot_id)
+        self._unwritten: dict[str, Response] = {}  # outcomes the disk did not take
+        self._unwritten_events: list[Event] = []
+        # Settled by the hub and not yet written: cheap to lose, so it waits for the next commit.
+        self._settling: set[str] = set()
+        self._flushing: set[str] = set()
+        self._acknowledged = ("", 0)  # journal, event number
+        self._tending: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open or make the file. Raises `JournalInUseError`, `StorageError` (the directory cannot be used)."""
+        await asyncio.to_thread(self._writer.start)
+        self._tending = asyncio.create_task(self._tend(), name="journal-tend")
+
+    async def close(self) -> None:
+        """Write what is left and let go of the file."""
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.gather(self._tending, return_exceptions=True)
+            await self._write_left()
+        await asyncio.to_thread(self._writer.stop)
+
+    @property
+    def id(self) -> str:
+        """Names this memory; another one after it was lost or damaged."""
+        return self._writer.facts.id
+
+    @property
+    def facts(self) -> Facts:
+        """The journal at this moment."""
+        facts = self._writer.facts
+        unsettled = max(0, facts.unsettled - len(self._settling)) + len(self._unwritten)
+        trouble = facts.trouble
+        if self._unwritten and not trouble:
+            trouble = "outcomes wait in memory for the disk"
+        return msgspec.structs.replace(facts, unsettled=unsettled, trouble=trouble)
+
+    async def begin(self, request: Request, journal: str | None = None) -> Row | None:
+        """Write that a request is being started. Returns None, or what is known of it already.
+
+        `journal` is the one the request was sent to, None: this. Raises `StorageError` when there is no room and the
+        request is not known; then it may still come to be written, so that an outcome is owed (`finish`) all the
+        same. Raises `UnknowableError` when it may have come before and that cannot be looked up.
+        """
+        if known := self._find_unwritten(request.request_id):
+            return known
+        return await self._begin(request, None, needs_room=True, journal=journal)
+
+    async def refuse(self, request: Request, response: Response, journal: str | None = None) -> Row | None:
+        """Write that a request never will be started. Returns and raises as `begin`."""
+        if known := self._find_unwritten(request.request_id):
+            return known
+        return await self._begin(request, response, needs_room=False, journal=journal)
+
+    async def find(self, request_id: str, journal: str | None = None) -> Row | None:
+        """What that journal, or this, knows of a request. Raises `StorageError`, `UnknowableError`."""
+        if known := self._find_unwritten(request_id):
+            return known
+        row: Row | None = await self._ask(Job(lambda store: store.find(request_id), writes=False, journal=journal))
+        return row
+
+    async def finish(self, response: Response) -> bool:
+        """Write an outcome. False when the disk did not take it: it is kept in memory and tried again."""
+        at = self._clock()
+        try:
+            await self._write(lambda store: store.finish(response, at))
+        except StorageError as error:
+            self._unwritten[response.request_id] = response
+            _log.error("an outcome could not be written and is kept in memory", extra={
+                "request_id": response.request_id, "reason": str(error),
+            })  # fmt: skip
+            return False
+        return True
+
+    def settle(self, request_id: str) -> None:
+        """The hub has the outcome. Written with the next commit, at latest after a second."""
+        if len(self._settling) < self._limits.queue_jobs:
+            self._settling.add(request_id)
+
+    async def unsettled(self, count: int, leaving_out: frozenset[str]) -> list[Response]:
+        """Up to `count` of the oldest outcomes to tell, fewer when they are large. Raises `StorageError`."""
+        left_out = leaving_out | self._settling | self._flushing
+        memory = [r for r in self._unwritten.values() if r.request_id not in left_out][:count]
+        left_out |= {response.request_id for response in memory}
+        if len(memory) < count:
+            try:
+                memory += await self._ask(
+                    Job(lambda store: store.unsettled(count - len(memory), left_out, _BACKLOG_BYTES), writes=False)
+                )
+            except StorageError:
+                if not memory:
+                    raise
+        return memory
+
+    async def in_doubt(self) -> list[Row]:
+        """Requests that were started and have no outcome. Raises `StorageError`."""
+        rows: list[Row] = await self._ask(Job(lambda store: store.in_doubt(), writes=False))
+        return [row for row in rows if row.request_id not in self._unwritten]
+
+    async def add_event(self, kind: str, data: dict[str, Any], device: str = "") -> bool:
+        """Keep an event for the hub. False when the disk did not take it; the newest of those are tried again."""
+        event = Event(
+            seq=0, at=self._clock(), kind=kind, device=device, data=msgspec.Raw(msgspec.json.encode(data))
+        )  # fmt: skip
+        try:
+            await self._write(lambda store: store.add_event(event))
+        except StorageError:
+            self._unwritten_events = [*self._unwritten_events[-_PENDING_EVENTS:], event]
+            return False
+        return True
+
+    async def events(self, count: int, after: int) -> list[Event]:
+        """Up to `count` events after number `after`. Raises `StorageError`."""
+        journal, seq = self._acknowledged
+        after = max(after, seq) if journal == self.id else after
+        found: list[Event] = await self._ask(Job(lambda store: store.events(count, after), writes=False))
+        return found
+
+    def acknowledge(self, seq: int, journal: str) -> None:
+        """The hub has all events of that journal up to this number. Written at latest after a second."""
+        self._acknowledged = (
+            max(self._acknowledged, (journal, seq)) if journal == self._acknowledged[0] else (journal, seq)
+        )
+
+    async def _begin(
+        self, request: Request, response: Response | None, *, needs_room: bool, journal: str | None
+    ) -> Row | None:
+        new = Begin(
+            request.request_id, request.operation, request.method, bytes(request.body),
+            secrets.randbits(62) + 1, self._clock(), response,
+        )  # fmt: skip
+        known: Row | None
+        self._flush()
+        try:
+            known = await self._ask(Job(lambda store: store.begin(new), needs_room=needs_room, journal=journal))
+        except StorageError as refused:
+            # It may have been executed before: only what can be looked up may be called never started.
+            try:
+                known = await self._ask(Job(lambda store: store.find_before(new), writes=False, journal=journal))
+            except StorageError as error:
+                raise UnknowableError(str(error)) from error
+            if known is None:
+                raise refused from None
+        return known
+
+    def _find_unwritten(self, request_id: str) -> Row | None:
+        response = self._unwritten.get(request_id)
+        if response is None:
+            return None
+        return Row(request_id, response.operation, "", b"", "done", response)
+
+    async def _write(self, call: Callable[[Store], Any]) -> Any:
+        self._flush()
+        return await self._ask(Job(call))
+
+    async def _ask(self, job: Job) -> Any:
+        self._writer.submit(job)
+        try:
+            async with asyncio.timeout(self._limits.answer_within_s):
+                return await asyncio.wrap_future(job.future)
+        except TimeoutError as error:
+            raise StorageError(f"the disk did not answer within {self._limits.answer_within_s:g} s") from error
+
+    def _flush(self) -> None:
+        """Queue what could wait until now; the next commit takes it along."""
+        (journal, seq), at = self._acknowledged, self._clock()
+        if not self._settling and not seq:
+            return
+        ids, self._settling = self._settling, set()
+        self._acknowledged = ("", 0)
+        self._flushing |= ids
+        left = {request_id: self._unwritten.pop(request_id) for request_id in ids & self._unwritten.keys()}
+
+        def write(store: Store) -> None:
+            for response in left.values():
+                store.finish(response, at, settled=True)
+            store.settle(ids, at)
+            if seq and store.id == journal:  # another journal numbers its events anew
+                store.acknowledge(seq)
+
+        def done() -> None:
+            self._flushing -= ids
+            if job.future.cancelled() or job.future.exception() is not None:
+                self._settling |= ids
+                self._unwritten.update(left)
+                if not self._acknowledged[1]:
+                    self._acknowledged = (journal, seq)
+
+        job = Job(write)
+        loop = asyncio.get_running_loop()
+
+        def hand_over(_future: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to care
+                loop.call_soon_threadsafe(done)
+
+        job.future.add_done_callback(hand_over)
+        self._writer.submit(job)
+
+    async def _write_left(self) -> None:
+        self._flush()
+        for response in list(self._unwritten.values()):
+            at = self._clock()
+            try:
+                await self._ask(Job(partial(_finish, response=response, at=at)))
+            except StorageError:
+                return
+            self._unwritten.pop(response.request_id, None)
+        while self._unwritten_events:
+            event = self._unwritten_events[0]
+            try:
+                await self._ask(Job(partial(_add_event, event=event)))
+            except StorageError:
+                return
+            if self._unwritten_events and self._unwritten_events[0] is event:
+                self._unwritten_events.pop(0)
+
+    async def _tend(self) -> None:
+        while True:
+            await asyncio.sleep(_RETRY_S)
+            try:
+                await self._write_left()
+            except Exception:  # the task must outlive any mistake of ours
+                _log.exception("tending the journal failed")
+
+
+def _finish(store: Store, response: Response, at: float) -> None:
+    store.finish(response, at)
+
+
+def _add_event(store: Store, event: Event) -> None:
+    store.add_event(event)

@@ -1,0 +1,359 @@
+"""The journal's statements on one SQLite connection. Synchronous; only the writer's thread calls them.
+
+Everything that writes may be carried out a second time after a failed commit: repetition changes nothing.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from wire.messages import Error, Event, Executed, Response, encode
+
+SCHEMA_VERSION = 1
+EVENTS_MAX = 20_000
+_EVENTS_FOLDED = 1_000
+# Earlier than this the clock has lost its battery: the year this program was written.
+PLAUSIBLE_FROM = 1_735_689_600.0
+DROPPED = "events-dropped"
+# A person must learn of these even after a long time without a hub.
+IMPORTANT = ("journal-damaged", "operation-unknown", DROPPED)
+
+_SCHEMA = f"""
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE operations (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,   -- the order in which they were taken; no clock is trusted for it
+    request_id TEXT NOT NULL UNIQUE,
+    operation TEXT NOT NULL,
+    method TEXT NOT NULL,
+    body BLOB,                             -- for the status query; dropped with the outcome
+    state TEXT NOT NULL CHECK (state IN ('started', 'done', 'settled')),
+    nonce INTEGER NOT NULL,                -- which attempt to write it this is
+    started_at REAL NOT NULL,              -- wall clock, for people and for pruning
+    settled_at REAL,
+    response BLOB CHECK (state = 'started' OR response IS NOT NULL)
+);
+CREATE INDEX operations_started ON operations (n) WHERE state = 'started';
+CREATE INDEX operations_done ON operations (n) WHERE state = 'done';
+CREATE INDEX operations_settled ON operations (n) WHERE state = 'settled';
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    device TEXT NOT NULL,
+    data BLOB NOT NULL
+);
+PRAGMA user_version = {SCHEMA_VERSION};
+"""
+
+_SALVAGE = "SELECT request_id, operation, method, body, state, started_at, response FROM operations NOT INDEXED"
+
+_response = msgspec.json.Decoder(Response)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An operation as the journal knows it; `response` is there once it is done."""
+
+    request_id: str
+    operation: str
+    method: str
+    body: bytes
+    state: str  # started, done or settled
+    response: Response | None = None
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """An operation about to be started, or one refused for ever (then with its response)."""
+
+    request_id: str
+    operation: str
+    method: str
+    body: bytes
+    nonce: int
+    at: float
+    response: Response | None = None
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file with the settings that durability needs. Raises sqlite3.Error."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    try:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect on a new file only
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -1024")
+        connection.execute("PRAGMA journal_size_limit = 4194304")
+        connection.execute("PRAGMA trusted_schema = OFF")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+class Store:
+    """All reading and writing of rows."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.id = ""
+
+    def prepare(self, new_id: str) -> str:
+        """Check the file, make the tables in a new one, and return the journal's id. Raises sqlite3.Error.
+
+        A file with anything wrong raises `sqlite3.DatabaseError`, whether SQLite or its check found it. The check is
+        the whole one (0.3 s for 50 MB): the quick one does not see an index that lost an operation, which would then
+        be executed again.
+        """
+        (verdict,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if verdict != "ok":
+            raise _damaged(f"integrity_check: {verdict}")
+        (version,) = self.connection.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            self.connection.execute("BEGIN IMMEDIATE")
+            for statement in _statements(_SCHEMA):
+                self.connection.execute(statement)
+            self.connection.execute("INSERT INTO meta VALUES ('id', ?)", (new_id,))
+            self.connection.execute("COMMIT")
+        elif version != SCHEMA_VERSION:
+            raise _damaged(f"schema version {version} is not known")
+        found = self.get_meta("id")
+        if not found:
+            raise _damaged("the journal has no id")
+        self.id = found
+        return found
+
+    def get_meta(self, name: str) -> str:
+        """A value kept about the journal itself, or an empty string."""
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    def put_meta(self, name: str, value: str) -> None:
+        """Keep a value about the journal itself."""
+        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def begin(self, new: Begin) -> Row | None:
+        """Write an operation unless it is known; returns the row known before, or None."""
+        state = "started" if new.response is None else "done"
+        self.connection.execute(
+            "INSERT INTO operations (request_id, operation, method, body, state, nonce, started_at, response)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (request_id) DO NOTHING",
+            (
+                new.request_id, new.operation, new.method, new.body if new.response is None else None, state,
+                new.nonce, new.at, None if new.response is None else encode(new.response),
+            ),
+        )  # fmt: skip
+        return self.find_before(new)
+
+    def find_before(self, new: Begin) -> Row | None:
+        """What was known of an operation before this attempt to begin it, whether that was written or not."""
+        nonce, row = self._find(new.request_id)
+        return None if nonce == new.nonce else row
+
+    def find(self, request_id: str) -> Row | None:
+        """What is known of an operation."""
+        return self._find(request_id)[1]
+
+    def finish(self, response: Response, at: float, settled: bool = False) -> None:
+        """Write an outcome; one written before stays, as an operation has only one."""
+        state = "settled" if settled else "done"
+        self.connection.execute(
+            "INSERT INTO operations (request_id, operation, method, state, nonce, started_at, settled_at, response)"
+            " VALUES (?1, ?2, '', ?3, 0, ?4, ?5, ?6) ON CONFLICT (request_id) DO UPDATE"
+            " SET state = ?3, response = ?6, body = NULL, settled_at = ?5 WHERE state = 'started'",
+            (response.request_id, response.operation, state, at, at if settled else None, encode(response)),
+        )
+
+    def settle(self, request_ids: Iterable[str], at: float) -> None:
+        """The hub has them: they turn into tombstones."""
+        self.connection.executemany(
+            "UPDATE operations SET state = 'settled', settled_at = ? WHERE request_id = ? AND state = 'done'",
+            [(at, request_id) for request_id in request_ids],
+        )
+
+    def unsettled(self, count: int, leaving_out: frozenset[str], most_bytes: int) -> list[Response]:
+        """The oldest outcomes to tell; at least one if there is any, then within `most_bytes`."""
+        found: list[Response] = []
+        size = 0
+        rows = self.connection.execute(
+            "SELECT request_id, response FROM operations WHERE state = 'done' ORDER BY n"
+        )  # a cursor: rows are read as they are wanted
+        for request_id, response in rows:
+            if request_id in leaving_out:
+                continue
+            size += len(response)
+            if found and (len(found) >= count or size > most_bytes):
+                break
+            found.append(_read_response(response))
+        return found
+
+    def in_doubt(self) -> list[Row]:
+        """Operations that were started and have no outcome, oldest first."""
+        rows = self.connection.execute(
+            "SELECT request_id, operation, method, body, state FROM operations WHERE state = 'started' ORDER BY n"
+        )
+        return [Row(row[0], row[1], row[2], bytes(row[3] or b""), row[4]) for row in rows]
+
+    def add_event(self, event: Event) -> int:
+        """Number an event and keep it; returns the number."""
+        cursor = self.connection.execute(
+            "INSERT INTO events (at, kind, device, data) VALUES (?, ?, ?, ?)",
+            (event.at, event.kind, event.device, bytes(event.data)),
+        )
+        return cursor.lastrowid or 0
+
+    def fold_events(self) -> None:
+        """When too many wait, replace the oldest informational ones by one that counts them."""
+        (waiting,) = self.connection.execute("SELECT count(*) FROM events").fetchone()
+        if waiting <= EVENTS_MAX:
+            return
+        marks = ", ".join("?" * len(IMPORTANT))
+        oldest = self.connection.execute(
+            f"SELECT seq FROM events WHERE kind NOT IN ({marks}) ORDER BY seq LIMIT ?",  # noqa: S608 - only marks
+            (*IMPORTANT, _EVENTS_FOLDED),
+        ).fetchall()
+        if not oldest:
+            return
+        count = len(oldest)
+        last = oldest[-1][0]
+        for seq, data in self.connection.execute("SELECT seq, data FROM events WHERE kind = ?", (DROPPED,)).fetchall():
+            if seq < last:
+                count += int(msgspec.json.decode(data)["count"])
+                self.connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
+        self.connection.executemany("DELETE FROM events WHERE seq = ?", oldest[:-1])
+        data = msgspec.json.encode({"count": count})
+        self.connection.execute(
+            "UPDATE events SET kind = ?, device = '', data = ? WHERE seq = ?", (DROPPED, data, last)
+        )
+
+    def events(self, count: int, after: int) -> list[Event]:
+        """Up to `count` events after number `after`, oldest first."""
+        rows = self.connection.execute(
+            "SELECT seq, at, kind, device, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (after, count)
+        )
+        return [
+            Event(seq=seq, at=at, kind=kind, device=device, data=msgspec.Raw(bytes(data)))
+            for seq, at, kind, device, data in rows
+        ]
+
+    def acknowledge(self, seq: int) -> None:
+        """The hub has all events up to this number."""
+        self.connection.execute("DELETE FROM events WHERE seq <= ?", (seq,))
+
+    def counts(self) -> tuple[int, int]:
+        """Outcomes not settled, events not acknowledged."""
+        (done,) = self.connection.execute("SELECT count(*) FROM operations WHERE state = 'done'").fetchone()
+        (events,) = self.connection.execute("SELECT count(*) FROM events").fetchone()
+        return done, events
+
+    def used_bytes(self) -> int:
+        """Bytes of the file that hold something."""
+        read = self.connection.execute
+        (pages,), (free,) = read("PRAGMA page_count").fetchone(), read("PRAGMA freelist_count").fetchone()
+        (size,) = read("PRAGMA page_size").fetchone()
+        return int((pages - free) * size)
+
+    def prune_aged(self, now: float, keep_s: float) -> int:
+        """Forget tombstones older than `keep_s`; returns how many. Does nothing while the clock is implausible.
+
+        Age counts to the newest operation at most: a clock that is years ahead until the hub tells the time must not
+        take all tombstones with it.
+        """
+        newest = self.connection.execute("SELECT started_at FROM operations ORDER BY n DESC LIMIT 1").fetchone()
+        if now < PLAUSIBLE_FROM or newest is None:
+            return 0
+        now = min(now, newest[0])
+        return self.connection.execute(
+            "DELETE FROM operations WHERE n IN (SELECT n FROM operations WHERE state = 'settled'"
+            " AND settled_at < ? AND settled_at >= ? ORDER BY n LIMIT 1000)",
+            (now - keep_s, PLAUSIBLE_FROM),
+        ).rowcount
+
+    def prune_oldest(self, count: int) -> int:
+        """Forget the oldest tombstones; returns how many there were."""
+        return self.connection.execute(
+            "DELETE FROM operations WHERE n IN (SELECT n FROM operations WHERE state = 'settled' ORDER BY n LIMIT ?)",
+            (count,),
+        ).rowcount
+
+    def _find(self, request_id: str) -> tuple[int, Row | None]:
+        row = self.connection.execute(
+            "SELECT nonce, request_id, operation, method, body, state, response FROM operations WHERE request_id = ?",
+            (request_id,),
+        ).fetchone()
+        if row is None:
+            return 0, None
+        response = None if row[6] is None else _read_response(row[6])
+        return row[0], Row(row[1], row[2], row[3], bytes(row[4] or b""), row[5], response)
+
+
+def _salvage_response(request_id: str, operation: str, text: object) -> Response:
+    """An outcome of a damaged file; one that cannot be read is told as what it now is, unknown."""
+    try:
+        if isinstance(text, bytes):
+            return _response.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):
+        pass
+    error = Error("interrupted", "its outcome was written, and cannot be read any more")
+    return Response(request_id=request_id, operation=operation, executed=Executed.UNKNOWN, error=error)
+
+
+def salvage(path: Path) -> tuple[list[Begin], list[Response], list[Event]]:
+    """What can still be read of a damaged journal: operations in doubt, outcomes and events not told. Never raises."""
+    started: list[Begin] = []
+    done: list[Response] = []
+    events: list[Event] = []
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+    except sqlite3.Error:
+        return started, done, events
+    connection.text_factory = bytes
+    seen: set[bytes] = set()
+    for order in ("", " ORDER BY n DESC"):  # from either end, up to the broken page
+        try:
+            rows = connection.execute(_SALVAGE + order)
+            for request_id, operation, method, body, state, at, response in rows:
+                if request_id in seen:
+                    continue
+                seen.add(request_id)
+                try:
+                    if state == b"started":
+                        started.append(
+                            Begin(request_id.decode(), operation.decode(), method.decode(), body or b"", 0, float(at))
+                        )
+                    elif state == b"done":
+                        done.append(_salvage_response(request_id.decode(), operation.decode(), response))
+                except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, ValueError, AttributeError):
+                    continue
+        except sqlite3.Error:
+            continue
+    try:
+        for at, kind, device, data in connection.execute("SELECT at, kind, device, data FROM events ORDER BY seq"):
+            msgspec.json.decode(data)
+            events.append(
+                Event(seq=0, at=float(at), kind=kind.decode(), device=device.decode(), data=msgspec.Raw(data))
+            )
+    except (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError, TypeError, ValueError):
+        pass
+    connection.close()
+    return started, done, events
+
+
+def _read_response(text: bytes) -> Response:
+    """An outcome as it was written. SQLite checks the structure of its file, not what stands in it."""
+    try:
+        return _response.decode(text)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise _damaged(f"an outcome cannot be read: {error}") from error
+
+
+def _damaged(words: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(words)
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def _statements(script: str) -> list[str]:
+    """A script in single statements: `executescript` would commit between them."""
+    lines = [line.split("--")[0] for line in script.splitlines()]
+    return [statement for statement in "\n".join(lines).split(";") if statement.strip()]

@@ -1,0 +1,471 @@
+"""The one thread that touches the journal's file: group commit, and what to do when the disk says no.
+
+All jobs that wait share one transaction and one fsync. A failed commit is tried again after the reserve was given up
+(disk full) or after the file was replaced (damaged); only then do the jobs fail. A job that fails by itself is
+carried out apart from the others, so that it cannot take them down.
+"""
+
+import logging
+import queue
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, cast
+
+import msgspec
+
+from appliance.journal.errors import DamagedError, JournalError, StorageError, UnknowableError, translate
+from appliance.journal.files import Files
+from appliance.journal.store import Begin, Store, connect, salvage
+from wire.messages import Event, Response
+
+GROUP_MAX = 256
+TICK_S = 1.0
+_PRUNE_EVERY_S = 60.0
+_PRUNE_BATCH = 200
+_COUNT_ALWAYS_BELOW = 2000
+
+_log = logging.getLogger(__name__)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How large the journal may grow."""
+
+    max_bytes: int = 64 * 1024 * 1024
+    keep_s: float = 30 * 86400.0
+    min_free_bytes: int = 16 * 1024 * 1024
+    queue_jobs: int = 4000
+    answer_within_s: float = 30.0  # after that a caller is told that the disk does not answer
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """The journal at a moment, for health, metrics and hello."""
+
+    id: str = ""
+    unsettled: int = 0
+    events: int = 0
+    used_bytes: int = 0
+    trouble: str = ""  # why nothing new can be written; empty while all is well
+    notices: tuple[str, ...] = ()  # what a person should know though the journal works
+    previous: str = ""  # how the run before ended: first, clean or cut
+
+
+class Job:
+    """One piece of work on the store and where its result goes."""
+
+    __slots__ = ("call", "future", "journal", "needs_room", "writes")
+
+    def __init__(
+        self, call: Callable[[Store], Any], *, writes: bool = True, needs_room: bool = False,
+        journal: str | None = None,
+    ) -> None:  # fmt: skip
+        self.call = call
+        self.journal = journal  # of no other may it be asked; None: of any
+        self.writes = writes
+        self.needs_room = needs_room
+        self.future: Future[Any] = Future()
+
+
+class Writer:
+    """Owns the connection. `start`, `submit` and `stop` may be called from any thread."""
+
+    def __init__(self, files: Files, limits: Limits, clock: Callable[[], float], boot_id: str) -> None:
+        self.facts = Facts(trouble="the journal is not open")
+        self._files = files
+        self._limits = limits
+        self._clock = clock
+        self._boot_id = boot_id
+        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._store: Store | None = None
+        self._identity: tuple[int, int] | None = None
+        self._trouble = "the journal is not open"
+        self._failed = False  # a write failed since the last one that did not
+        self._notices: list[str] = []
+        self._previous = ""
+        self._counts = (0, 0)
+        self._used = 0
+        self._pruned_at = float("-inf")
+        # Saved from a damaged file and not yet written to the new one.
+        self._carried: tuple[list[Begin], list[Response], list[Event]] = ([], [], [])
+
+    def start(self) -> None:
+        """Take the directory and open the file. Raises `JournalInUseError`, `StorageError` (directory unusable).
+
+        A file that cannot be opened because of the disk is no reason not to start: it is tried again every second.
+        """
+        self._files.lock()
+        opened = Job(lambda store: None, writes=False)
+        self._queue.put(opened)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+        try:
+            opened.future.result(timeout=120)
+        except StorageError as error:
+            _log.warning("the journal cannot be opened yet", extra={"reason": str(error)})
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; its future is completed after the commit. A full queue fails it at once."""
+        if self._thread is None or not self._thread.is_alive():
+            job.future.set_exception(StorageError("the journal is closed", certain=True))
+        elif self._queue.qsize() >= self._limits.queue_jobs:
+            job.future.set_exception(StorageError("the disk does not keep up", certain=True))
+        else:
+            self._queue.put(job)
+
+    def stop(self) -> None:
+        """Do what is queued, note that the end was orderly, close."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join(timeout=30)
+            self._thread = None
+        self._files.unlock()
+
+    # Everything below runs in the thread.
+
+    def _run(self) -> None:
+        ticked = time.monotonic()
+        going = True
+        while going:
+            group = []
+            try:
+                job = self._queue.get(timeout=TICK_S)
+                while job is not None:
+                    group.append(job)
+                    if len(group) >= GROUP_MAX:
+                        break
+                    job = self._queue.get_nowait()
+                going = job is not None
+            except queue.Empty:
+                pass
+            try:
+                if group:
+                    self._commit(group)
+                if time.monotonic() - ticked >= TICK_S:
+                    ticked = time.monotonic()
+                    self._tick()
+            except Exception as error:  # the thread must outlive any mistake of ours
+                _log.exception("the journal's thread failed")
+                self._fail(group, StorageError(str(error)))
+        self._close()
+
+    def _commit(self, group: list[Job]) -> None:
+        """Carry out the group in one transaction; complete every future."""
+        group = self._with_room(group)
+        if not group:
+            return
+        error: JournalError = StorageError(self._trouble)
+        for _attempt in range(3):
+            if not self._open_if_needed():
+                error = StorageError(self._trouble)
+                if not self._give_way():
+                    break
+                continue
+            group = self._of_this_journal(group)
+            if not group:
+                return
+            try:
+                results = self._transaction(group)
+            except sqlite3.Error as failure:
+                raw, error = failure, translate(failure)
+            except Exception:  # one job is wrong in itself: find out which, alone
+                self._rollback()
+                if len(group) == 1:
+                    raise
+                for job in group:
+                    self._commit_alone(job)
+                return
+            else:
+                damage = self._after_commit(any(job.writes for job in group))
+                for job, result in zip(group, results, strict=True):
+                    if job.future.set_running_or_notify_cancel():
+                        job.future.set_result(result)
+                if damage:
+                    self._replace(damage)
+                return
+            self._rollback()
+            if isinstance(error, DamagedError):
+                self._replace(str(error))
+            else:
+                self._refused_by_disk(raw, error)
+                self._give_way()
+        if isinstance(error, DamagedError):
+            error = StorageError(str(error))
+        self._fail(group, error)
+
+    def _commit_alone(self, job: Job) -> None:
+        try:
+            self._commit([job])
+        except Exception as error:
+            _log.exception("a job of the journal failed")
+            self._fail([job], StorageError(f"a job failed: {error}"))
+
+    def _transaction(self, group: list[Job]) -> list[Any]:
+        store = self._store
+        if store is None:
+            raise StorageError(self._trouble)
+        if not any(job.writes for job in group):
+            return [job.call(store) for job in group]
+        store.connection.execute("BEGIN IMMEDIATE")
+        results = [job.call(store) for job in group]
+        store.connection.execute("COMMIT")
+        return results
+
+    def _of_this_journal(self, group: list[Job]) -> list[Job]:
+        """Fail the jobs that only a journal lost meanwhile could do; returns the others.
+
+        A request for that journal may have been executed: in the new one it would pass for a new request.
+        """
+        here = self._store.id if self._store else ""
+        strange = [job for job in group if job.journal not in {None, here}]
+        if not strange:
+            return group
+        self._fail(strange, UnknowableError("the journal it was sent to is lost"))
+        return [job for job in group if job not in strange]
+
+    def _with_room(self, group: list[Job]) -> list[Job]:
+        """Fail the jobs that begin something new while there is no room; returns the others."""
+        if not any(job.needs_room for job in group):
+            return group
+        lacking = self._lacking_room()
+        if not lacking:
+            return group
+        self._set_trouble(lacking)
+        self._fail([job for job in group if job.needs_room], StorageError(lacking, certain=True))
+        return [job for job in group if not job.needs_room]
+
+    def _lacking_room(self) -> str:
+        """Why nothing new can be begun, or an empty string."""
+        free = self._files.free_bytes()
+        if free < self._limits.min_free_bytes:
+            return f"the disk is nearly full: {free >> 20} MiB free"
+        if not self._files.make_reserve():
+            return "the disk is full: the journal's reserve cannot be made"
+        if self._store is not None and self._used > self._limits.max_bytes:
+            try:
+                self._prune()
+            except sqlite3.Error as error:
+                self._rollback()
+                return f"the disk does not take writes: {error}"
+            if self._used > self._limits.max_bytes:
+                return "the journal is full of outcomes that the hub has not settled"
+        return ""
+
+    def _tick(self) -> None:
+        """Every second: heal what can heal, prune, count."""
+        if not self._open_if_needed():
+            return
+        if self._files.identity() != self._identity:
+            self._rescue()
+            self._replace("the file was replaced or removed")
+            return
+        try:
+            if self._failed or self._carried_any():
+                # A real write finds out whether the disk takes them again.
+                self._transaction([Job(self._write_carried)])
+                self._carried = ([], [], [])
+                self._failed = False
+            if time.monotonic() - self._pruned_at >= _PRUNE_EVERY_S or self._used > self._limits.max_bytes:
+                self._pruned_at = time.monotonic()
+                self._prune()
+            self._counts = self._store.counts() if self._store else (0, 0)
+        except sqlite3.Error as raw:
+            self._rollback()
+            error = translate(raw)
+            if isinstance(error, DamagedError):
+                self._replace(str(error))
+            else:
+                self._refused_by_disk(raw, error)
+            return
+        self._set_trouble(self._lacking_room())
+
+    def _prune(self) -> None:
+        store = self._store
+        if store is None:
+            return
+        now = self._clock()
+        connection = store.connection
+        connection.execute("BEGIN IMMEDIATE")
+        store.fold_events()
+        store.prune_aged(now, self._limits.keep_s)
+        connection.execute("COMMIT")
+        self._used = store.used_bytes()
+        while self._used > self._limits.max_bytes * 0.9:
+            if not store.prune_oldest(_PRUNE_BATCH):
+                break
+            self._used = store.used_bytes()
+        connection.execute("PRAGMA incremental_vacuum(256)").fetchall()
+
+    def _after_commit(self, wrote: bool) -> str:
+        """Count; returns what was found damaged meanwhile. What is committed stays committed whatever is found."""
+        store = self._store
+        damage = ""
+        if store is not None and wrote:
+            try:
+                self._used = store.used_bytes()
+                if sum(self._counts) < _COUNT_ALWAYS_BELOW:
+                    self._counts = store.counts()
+            except sqlite3.Error as raw:
+                error = translate(raw)
+                damage = str(error) if isinstance(error, DamagedError) else ""
+        self._publish()
+        return damage
+
+    def _open_if_needed(self) -> bool:
+        """Whether the file is open, after trying. A damaged one is replaced."""
+        if self._store is not None:
+            return True
+        try:
+            existed = self._files.journal.exists()
+            self._files.make_directory()
+            connection = connect(self._files.journal)
+            try:
+                self._files.journal.chmod(0o600)
+                store = Store(connection)
+                store.prepare(uuid.uuid4().hex)
+                before = store.get_meta("run")
+                store.put_meta("run", f"running {self._boot_id}")
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as raw:
+            error = translate(raw)
+            if isinstance(error, DamagedError) and existed and not self._carried_any():
+                self._replace(str(error))
+                return self._store is not None
+            self._set_trouble(f"the journal cannot be opened: {error}")
+            return False
+        except OSError as error:
+            self._set_trouble(f"the journal cannot be opened: {error.strerror}")
+            return False
+        self._files.sync_directory()
+        self._files.make_reserve()
+        self._store = store
+        self._identity = self._files.identity()
+        if not self._previous:
+            self._previous = "first" if not before else "clean" if before.startswith("clean") else "cut"
+        self._counts = store.counts()
+        self._used = store.used_bytes()
+        self._set_trouble("")
+        return True
+
+    def _replace(self, reason: str) -> None:
+        """Set the file aside and begin anew with what can be read of it."""
+        self._disconnect()
+        try:
+            aside = self._files.set_aside()
+        except OSError as error:
+            self._set_trouble(f"the damaged journal cannot be set aside: {error.strerror}")
+            return
+        _log.error("the journal is damaged and was set aside", extra={
+            "reason": reason, "file": aside.name if aside else None,
+        })  # fmt: skip
+        if aside is not None:
+            for mine, found in zip(self._carried, salvage(aside), strict=True):
+                cast("list[Any]", mine).extend(cast("list[Any]", found))
+        started, done, _events = self._carried
+        data = {"reason": reason, "file": aside.name if aside else "", "carried": len(started) + len(done)}
+        self._carried[2].append(
+            Event(seq=0, at=self._clock(), kind="journal-damaged", data=msgspec.Raw(msgspec.json.encode(data)))
+        )
+        notice = f"the journal was damaged ({reason}) and was begun anew"
+        self._notices = [*self._notices[-4:], notice]
+        if self._open_if_needed():
+            try:
+                self._transaction([Job(self._write_carried)])
+                self._carried = ([], [], [])
+                self._counts = self._store.counts() if self._store else (0, 0)
+            except sqlite3.Error as raw:
+                self._rollback()
+                self._set_trouble(f"the disk does not take writes: {raw}")
+        self._publish()
+
+    def _write_carried(self, store: Store) -> None:
+        store.put_meta("written", self._boot_id)
+        started, done, events = self._carried
+        for row in started:
+            store.begin(row)
+        for response in done:
+            store.finish(response, self._clock())
+        for event in events:
+            store.add_event(event)
+
+    def _carried_any(self) -> bool:
+        return any(self._carried)
+
+    def _give_way(self) -> bool:
+        """Give the reserve up for what must be written; whether there was one."""
+        if not self._files.release_reserve():
+            return False
+        _log.warning("the journal's reserve was given up to write what must be written")
+        return True
+
+    def _rollback(self) -> None:
+        if self._store is not None and self._store.connection.in_transaction:
+            try:
+                self._store.connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._store is not None:
+            try:
+                self._store.connection.close()
+            except sqlite3.Error as error:
+                _log.warning("closing the journal failed", extra={"reason": str(error)})
+            self._store = None
+
+    def _close(self) -> None:
+        if self._store is not None:
+            try:
+                self._store.put_meta("run", f"clean {self._boot_id}")
+                self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as error:
+                _log.warning("the journal could not be closed in order", extra={"reason": str(error)})
+            self._disconnect()
+        self._trouble = "the journal is closed"
+        self._publish()
+
+    def _refused_by_disk(self, raw: sqlite3.Error, error: JournalError) -> None:
+        self._failed = True
+        if getattr(raw, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_FULL:
+            self._disconnect()  # after an I/O error only a new connection knows what is on the disk
+        self._set_trouble(f"the disk does not take writes: {error}")
+
+    def _rescue(self) -> None:
+        """Read what matters through the connection that still holds a file without a name."""
+        store = self._store
+        if store is None:
+            return
+        try:
+            self._carried[1].extend(store.unsettled(1_000_000, frozenset(), self._limits.max_bytes))
+            self._carried[2].extend(store.events(1_000_000, 0))
+            at = self._clock()
+            rows = store.in_doubt()
+            self._carried[0].extend(Begin(r.request_id, r.operation, r.method, r.body, 0, at) for r in rows)
+        except sqlite3.Error as error:
+            _log.warning("the lost journal could not be read", extra={"reason": str(error)})
+
+    def _set_trouble(self, trouble: str) -> None:
+        if trouble != self._trouble:
+            if trouble:
+                _log.error("the journal takes nothing new", extra={"reason": trouble})
+            elif self._trouble != "the journal is not open":
+                _log.info("the journal takes operations again", extra={"was": self._trouble})
+            self._trouble = trouble
+        self._publish()
+
+    def _publish(self) -> None:
+        done, events = self._counts
+        identity = self._store.id if self._store else self.facts.id
+        self.facts = Facts(
+            identity, done, events, self._used, self._trouble, tuple(self._notices), self._previous
+        )  # fmt: skip
+
+    def _fail(self, group: list[Job], error: Exception) -> None:
+        for job in group:
+            if not job.future.done() and job.future.set_running_or_notify_cancel():
+                job.future.set_exception(error)

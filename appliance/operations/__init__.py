@@ -1,0 +1,5 @@
+"""One operation's life, and the service that carries each out at most once. `uplink`, `web` and `app` enter."""
+
+from appliance.operations.service import Listener, Operations
+
+__all__ = ["Listener", "Operations"]

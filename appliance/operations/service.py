@@ -1,0 +1,494 @@
+"""Carries operations out: at most once each, the outcome on the disk before it is told.
+
+A request that comes again is answered from memory or from the journal and never executed again, whatever it says.
+
+After a cut in the middle of an operation the gateway is asked where the route says how. A route that takes one
+operation at a time is kept occupied meanwhile, for a minute at most: the terminal may still be busy with the customer
+of before, and a new payment must not be pressed into its dialogue; but a gateway that never answers must not close the
+route for the 24 hours that are spent asking. Where the route has no status query there is nothing to wait for.
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from appliance.gateways import Answered, Gateways, NeverGot, NoAnswer
+from appliance.gateways.query import query_pairs, with_query
+from appliance.health.metrics import Metrics
+from appliance.journal import Journal, Row, StorageError, UnknowableError
+from appliance.operations import outcomes
+from appliance.operations.inquiry import inquire
+from appliance.operations.lane import Lane
+from appliance.operations.operation import Happened, State, advance
+from appliance.routes import Route, RouteTable
+from wire.messages import Executed, Request, Response
+
+HOLD_LANE_S = 60.0
+DRAIN_S = 10.0
+# Requests in memory at once, whatever the routes allow; more are dropped, and the hub says them again.
+LIVE_MAX = 4096
+_REFUSALS_KEPT = 1000
+_RECOVER_AGAIN_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who tells the hub. None of it may block or raise."""
+
+    def accepted(self, request_id: str) -> None:
+        """It stands in the journal and is being executed."""
+
+    def outcome(self, response: Response) -> None:
+        """It has an outcome, which stands in the journal."""
+
+    def happened(self) -> None:
+        """There is a new event in the journal."""
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """How much there is to do on one route."""
+
+    waiting: int
+    running: int
+
+
+class _Live:
+    """A request that is in memory now."""
+
+    __slots__ = ("deadline", "journal", "received_at", "request", "state", "task", "turn")
+
+    def __init__(self, request: Request, now: float, journal: str, state: State = State.WAITING) -> None:
+        self.request = request
+        self.journal = journal  # the one it was sent to, and by which alone it may be judged
+        self.received_at = now
+        self.deadline = now + request.start_within
+        self.state = state
+        self.turn: asyncio.Future[bool] | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def advance(self, happened: Happened) -> None:
+        self.state = advance(self.state, happened)
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.received_at
+
+
+class Operations:
+    """The service. `start` recovers what the last run left; `stop` lets running operations end."""
+
+    def __init__(self, *, journal: Journal, gateways: Gateways, routes: RouteTable, metrics: Metrics) -> None:
+        self._journal = journal
+        self._gateways = gateways
+        self._metrics = metrics
+        self._routes = routes
+        self._lanes: dict[str, Lane] = {}
+        self._live: dict[str, _Live] = {}
+        self._refused: OrderedDict[str, Response] = OrderedDict()  # without a disk, refusals are remembered here
+        self._listener: Listener | None = None
+        self._stopping = False
+        self._recovering: asyncio.Task[None] | None = None
+
+    def listen(self, listener: Listener) -> None:
+        """Name who tells the hub."""
+        self._listener = listener
+
+    @property
+    def routes(self) -> RouteTable:
+        """The routes in force."""
+        return self._routes
+
+    def reroute(self, routes: RouteTable) -> None:
+        """Take over other routes. Running operations end as they were begun, waiting ones go the new way."""
+        self._routes = routes
+        self._gateways.forget()
+        for route in routes.all():
+            if route.name in self._lanes:
+                self._lanes[route.name].resize(route.concurrency, route.waiting)
+
+    async def start(self) -> None:
+        """Begin to find out about what the last run left; if the journal cannot be read yet, as soon as it can."""
+        if not await self._recover_all():
+            self._recovering = asyncio.create_task(self._recover_later(), name="operations-recover")
+
+    async def stop(self) -> None:
+        """Take nothing new; give what runs `DRAIN_S` seconds. What does not end stays started in the journal."""
+        self._stopping = True
+        if self._recovering is not None:
+            self._recovering.cancel()
+            await asyncio.gather(self._recovering, return_exceptions=True)
+        tasks = []
+        for live in list(self._live.values()):
+            if live.task is not None:
+                if live.state in {State.WAITING, State.ASKING}:
+                    live.task.cancel()
+                tasks.append(live.task)
+        if tasks:
+            _done, late = await asyncio.wait(tasks, timeout=DRAIN_S)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                _log.warning("operations were left running; the next start asks after them", extra={"count": len(late)})
+
+    def request(self, request: Request, journal: str | None = None) -> None:
+        """The hub wants this done. Returns at once; what becomes of it goes to the listener.
+
+        `journal` is the one the hub believes to be here, None: the present one. When it is lost, nothing is said.
+        """
+        live = self._live.get(request.request_id)
+        if live is not None:
+            self._metrics.repeated.inc()
+            if live.state in {State.RUNNING, State.ASKING} and self._listener is not None:
+                self._listener.accepted(request.request_id)
+            return
+        if self._stopping:
+            return
+        if len(self._live) >= LIVE_MAX:
+            _log.warning("too many requests are in memory; one is dropped until the hub repeats it")
+            return
+        live = _Live(request, time.monotonic(), self._journal.id if journal is None else journal)
+        self._launch(live, self._carry_out)
+
+    def cancel(self, request_id: str) -> None:
+        """The hub no longer wants it. Only what still waits can be stopped."""
+        live = self._live.get(request_id)
+        if live is not None and live.state is State.WAITING and live.turn is not None and not live.turn.done():
+            live.turn.set_result(False)
+        else:
+            _log.info("too late to cancel, or not known", extra={"request_id": request_id})
+
+    def settled(self, request_id: str) -> None:
+        """The hub has the outcome."""
+        self._refused.pop(request_id, None)
+        self._journal.settle(request_id)
+
+    async def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Keep an event and have it told."""
+        await self._journal.add_event(kind, data)
+        if self._listener is not None:
+            self._listener.happened()
+
+    def queues(self) -> dict[str, Queue]:
+        """Every route that has had something to do."""
+        return {name: Queue(lane.waiting, lane.running) for name, lane in self._lanes.items()}
+
+    def count(self, *states: State) -> int:
+        """How many requests in memory are in one of the states."""
+        return sum(live.state in states for live in self._live.values())
+
+    def _launch(self, live: _Live, work: Callable[[_Live], Awaitable[None]]) -> None:
+        self._live[live.request.request_id] = live
+        live.task = asyncio.create_task(self._guard(live, work), name=f"operation-{live.request.request_id}")
+
+    async def _guard(self, live: _Live, work: Callable[[_Live], Awaitable[None]]) -> None:
+        """The top of an operation's task."""
+        request = live.request
+        try:
+            await work(live)
+        except UnknowableError as error:
+            _log.warning("nothing is said of a request, as it may have come before", extra={
+                "request_id": request.request_id, "operation": request.operation, "reason": str(error),
+            })  # fmt: skip
+        except Exception:
+            _log.exception("an operation failed within the appliance", extra={
+                "request_id": request.request_id, "operation": request.operation, "state": live.state.name,
+            })  # fmt: skip
+            if live.state in {State.RUNNING, State.ASKING}:
+                await self._tell(outcomes.unknown(
+                    request.request_id, request.operation, "interrupted", "the kiosk failed in the middle", live.elapsed
+                ))  # fmt: skip
+        finally:
+            del self._live[request.request_id]
+
+    async def _carry_out(self, live: _Live) -> None:
+        request = live.request
+        if known := self._refused.get(request.request_id):
+            self._repeat_response(known)
+            return
+        if request.start_within <= 0:
+            await self._refuse(live, Happened.EXPIRED, "expired", "it was not known here and will not be started")
+            return
+        route = self._routes.find(request.operation)
+        if route is None:
+            words = f"this kiosk has no route {request.operation} and no default"
+            await self._refuse(live, Happened.NOT_TAKEN, "unknown-operation", words)
+            return
+        lane = self._lane(route)
+        while await self._wait_for_turn(live, route, lane):
+            route = self._routes.find(request.operation)
+            if route is None or self._lane(route) is lane:
+                await self._take_turn(live, lane)
+                return
+            if live.turn is not None:
+                lane.leave(live.turn)
+            lane = self._lane(route)  # other routes are in force by now: it queues where it will go
+
+    async def _wait_for_turn(self, live: _Live, route: Route, lane: Lane) -> bool:
+        """Whether it has a slot of the lane; if not, it has been answered or refused."""
+        if not lane.free and await self._answer_known(live):
+            return False
+        live.turn = lane.enter()
+        if live.turn is None:
+            words = f"{lane.waiting} operations wait for {route.name} already"
+            await self._refuse(live, Happened.NOT_TAKEN, "kiosk-busy", words)
+            return False
+        try:
+            await asyncio.wait({live.turn}, timeout=max(0.0, live.deadline - time.monotonic()))
+        except asyncio.CancelledError:
+            lane.leave(live.turn)
+            raise
+        if not live.turn.done():
+            lane.leave(live.turn)
+            await self._refuse(live, Happened.EXPIRED, "expired", "its turn did not come in time")
+        elif not live.turn.result():
+            lane.leave(live.turn)
+            await self._refuse(live, Happened.CANCELLED, "cancelled", "the hub cancelled it before its turn came")
+        else:
+            return True
+        return False
+
+    async def _take_turn(self, live: _Live, lane: Lane) -> None:
+        """Start it, now that its turn has come; the slot is given back at the end, or when it is not needed."""
+        slot = _Slot(lane)
+        try:
+            response = await self._start_and_run(live, slot)
+        finally:
+            slot.release()
+        if response is not None:
+            await self._tell(response)
+
+    async def _start_and_run(self, live: _Live, slot: "_Slot") -> Response | None:
+        """Returns the outcome to write and tell, or None when that is done or is not due."""
+        request = live.request
+        live.advance(Happened.TURN_CAME)
+        self._metrics.waited_seconds.labels(self._label(request.operation)).observe(live.elapsed)
+        route = self._routes.find(request.operation)
+        if route is None:
+            await self._refuse(live, Happened.NOT_TAKEN, "unknown-operation", "the route was removed while it waited")
+            return None
+        body = bytes(request.body)
+        method = route.method or request.method
+        if method == "GET":
+            try:
+                with_query(route.url, query_pairs(body))
+            except ValueError as error:
+                await self._refuse(live, Happened.NOT_TAKEN, "bad-request", str(error))
+                return None
+        if time.monotonic() > live.deadline:
+            await self._refuse(live, Happened.EXPIRED, "expired", "its turn came too late")
+            return None
+        started = msgspec.structs.replace(request, method=_method(method))
+        try:
+            known = await self._journal.begin(started, live.journal)
+        except StorageError as error:
+            await self._refuse_without_disk(live, error)
+            return None
+        if known is not None:
+            slot.release()
+            await self._repeat(live, known)
+            return None
+        if time.monotonic() > live.deadline:  # the disk took too long
+            live.advance(Happened.EXPIRED)
+            return outcomes.refused(
+                request.request_id, request.operation, "expired", "writing it down took too long", live.elapsed
+            )
+        live.advance(Happened.WRITTEN)
+        if self._listener is not None:
+            self._listener.accepted(request.request_id)
+        return await self._run(live, route, method, body, slot)
+
+    async def _run(self, live: _Live, route: Route, method: str, body: bytes, slot: "_Slot") -> Response | None:
+        request = live.request
+        sent_at = time.monotonic()
+        result = await self._gateways.call(route, method, body)
+        self._metrics.gateway_seconds.labels(self._label(request.operation)).observe(time.monotonic() - sent_at)
+        if not isinstance(result, NoAnswer):
+            live.advance(Happened.ANSWER_CAME if isinstance(result, Answered) else Happened.FOUND_ABSENT)
+            return self._outcome(live, result)
+        live.advance(Happened.ANSWER_LOST)
+        _log.warning("a gateway's answer was lost", extra={
+            "request_id": request.request_id, "operation": request.operation, "reason": result.detail,
+        })  # fmt: skip
+        if method == "POST" and route.status is not None:
+            if self._stopping:
+                return None  # the next start asks
+            return await self._ask(live, body, slot=slot, problem="timeout", detail=result.detail)
+        return await self._give_up(live, "timeout", result.detail)
+
+    async def _ask(self, live: _Live, body: bytes, *, slot: "_Slot | None", problem: str, detail: str) -> Response:
+        """Find out what became of it, keeping the slot for a minute at most."""
+        request = live.request
+        hold = asyncio.get_running_loop().call_later(HOLD_LANE_S, slot.release) if slot is not None else None
+        try:
+            found = await inquire(
+                self._gateways, lambda: self._routes.find(request.operation), body, request_id=request.request_id
+            )
+        finally:
+            if hold is not None:
+                hold.cancel()
+        if found is None:
+            return await self._give_up(live, problem, detail)
+        live.advance(Happened.ANSWER_CAME if isinstance(found, Answered) else Happened.FOUND_ABSENT)
+        return self._outcome(live, found)
+
+    async def _give_up(self, live: _Live, problem: str, detail: str) -> Response:
+        """Nobody here can know; a person learns of it."""
+        request = live.request
+        live.advance(Happened.GAVE_UP)
+        await self.note(
+            "operation-unknown",
+            {"request_id": request.request_id, "operation": request.operation, "problem": problem, "detail": detail},
+        )
+        return outcomes.unknown(request.request_id, request.operation, problem, detail, live.elapsed)
+
+    def _outcome(self, live: _Live, result: Answered | NeverGot) -> Response:
+        request = live.request
+        if isinstance(result, Answered):
+            return outcomes.answered(request.request_id, request.operation, result, live.elapsed)
+        return outcomes.refused(
+            request.request_id, request.operation, "gateway-unreachable", result.detail, live.elapsed
+        )  # fmt: skip
+
+    async def _tell(self, response: Response) -> None:
+        """Write the outcome, then tell it. A disk that does not take it is no reason not to: better told than lost."""
+        await self._journal.finish(response)
+        self._told(response)
+
+    def _told(self, response: Response) -> None:
+        problem = response.error.type if response.error else ""
+        self._metrics.operations.labels(self._label(response.operation), response.executed.value, problem).inc()
+        level = logging.INFO if response.executed is not Executed.UNKNOWN else logging.WARNING
+        _log.log(level, "operation finished", extra={
+            "request_id": response.request_id, "operation": response.operation, "executed": response.executed.value,
+            "http_status": response.status or None, "problem": problem or None, "took_s": response.elapsed,
+        })  # fmt: skip
+        if self._listener is not None:
+            self._listener.outcome(response)
+
+    async def _refuse(self, live: _Live, happened: Happened, problem: str, detail: str) -> None:
+        """Say no for ever: written before it is told, so that a repetition hears the same."""
+        request = live.request
+        response = outcomes.refused(request.request_id, request.operation, problem, detail, live.elapsed)
+        try:
+            known = await self._journal.refuse(request, response, live.journal)
+        except StorageError as error:
+            await self._refuse_without_disk(live, error)
+            return
+        if known is not None:
+            await self._repeat(live, known)
+            return
+        live.advance(happened)
+        self._told(response)
+
+    async def _refuse_without_disk(self, live: _Live, error: StorageError) -> None:
+        """Say no without a disk to write it on. If the row may have come to be written, an outcome is owed to it."""
+        request = live.request
+        live.advance(Happened.NOT_TAKEN)
+        response = outcomes.refused(request.request_id, request.operation, "kiosk-storage", str(error), live.elapsed)
+        if error.certain:
+            self._refused[request.request_id] = response
+            while len(self._refused) > _REFUSALS_KEPT:
+                self._refused.popitem(last=False)
+        else:
+            await self._journal.finish(response)
+        self._told(response)
+
+    async def _answer_known(self, live: _Live) -> bool:
+        """Answer from the journal if it can; a disk that does not say is asked again when the turn comes."""
+        try:
+            known = await self._journal.find(live.request.request_id, live.journal)
+        except StorageError:
+            return False
+        if known is None:
+            return False
+        await self._repeat(live, known)
+        return True
+
+    async def _repeat(self, live: _Live, known: Row) -> None:
+        """A request that was known already: give its outcome again, or find it out if nobody does so yet."""
+        if known.response is not None:
+            self._repeat_response(known.response)
+        else:
+            live.state = State.ASKING
+            await self._recover(live, known)
+
+    def _repeat_response(self, response: Response) -> None:
+        self._metrics.repeated.inc()
+        if self._listener is not None:
+            self._listener.outcome(response)
+
+    async def _recover_later(self) -> None:
+        while not await self._recover_all():  # noqa: ASYNC110 - the disk sends no events
+            await asyncio.sleep(_RECOVER_AGAIN_S)
+
+    async def _recover_all(self) -> bool:
+        """Find out about every operation that was cut off. False when the journal cannot be read."""
+        try:
+            rows = await self._journal.in_doubt()
+        except StorageError:
+            return False
+        for row in rows:
+            if row.request_id not in self._live:
+                request = Request(request_id=row.request_id, operation=row.operation, method=_method(row.method))
+                live = _Live(request, time.monotonic(), self._journal.id, State.ASKING)
+                self._launch(live, partial(self._recover, row=row))
+        return True
+
+    async def _recover(self, live: _Live, row: Row) -> None:
+        """One operation of the run before, whose outcome is not in the journal."""
+        detail = "the kiosk was cut off while it ran"
+        _log.warning("an operation was cut off by the end of the last run", extra={
+            "request_id": row.request_id, "operation": row.operation,
+        })  # fmt: skip
+        route = self._routes.find(row.operation)
+        if route is None or route.status is None or row.method == "GET":
+            await self._tell(await self._give_up(live, "interrupted", detail))
+            return
+        slot = None
+        if route.concurrency == 1:
+            lane = self._lane(route)
+            lane.occupy()
+            slot = _Slot(lane)
+        try:
+            response = await self._ask(live, row.body, slot=slot, problem="interrupted", detail=detail)
+        finally:
+            if slot is not None:
+                slot.release()
+        await self._tell(response)
+
+    def _lane(self, route: Route) -> Lane:
+        lane = self._lanes.get(route.name)
+        if lane is None:
+            lane = self._lanes[route.name] = Lane(route.concurrency, route.waiting)
+        return lane
+
+    def _label(self, operation: str) -> str:
+        """A route's name for metrics: operation types come from outside and are not bounded."""
+        route = self._routes.find(operation)
+        return route.name if route is not None else "none"
+
+
+class _Slot:
+    """A lane's slot that is given back once."""
+
+    __slots__ = ("_lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane: Lane | None = lane
+
+    def release(self) -> None:
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            lane.release()
+
+
+def _method(text: str) -> Literal["GET", "POST"]:
+    return "GET" if text == "GET" else "POST"

@@ -1,0 +1,272 @@
+"""What the appliance is told: the environment over a `.env` file, and the routing file beside it.
+
+Read once, before anything opens; every mistake is found in one go and named with its origin.
+"""
+
+import io
+import os
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from dotenv.main import DotEnv
+from dotenv.parser import parse_stream
+from msgspec import Meta
+
+from appliance.routes import RouteTable, RoutingError, read_routes, shown_url
+from wire import environment
+from wire.environment import Mistake, Secret, SettingsError
+from wire.masking import mask
+
+_TOKEN = re.compile(r"[!-~]+")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
+_PROXY_HINT = "right would be http://host:port or http://user:password@host:port"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting. The variable is the field's name in upper case."""
+
+    ws_server_url: Annotated[
+        str, Meta(description="the hub's address for kiosks, such as wss://hub.example.com/ws; no token in it")
+    ]
+    ws_token: Annotated[Secret, Meta(description="this kiosk's token, as the hub's operator gave it out")]
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        Meta(description="least important log lines to write: DEBUG, INFO, WARNING or ERROR"),
+    ] = "INFO"
+    log_dir: Annotated[
+        str, Meta(description="directory for rotated log files besides stdout; not set: stdout only")
+    ] = ""
+    log_max_mb: Annotated[
+        int, Meta(ge=1, le=10_000, description="most megabytes that all log files in LOG_DIR take together, 1 to 10000")
+    ] = 50
+    health_check_port: Annotated[
+        int, Meta(ge=0, le=65535, description="port of /health and /metrics; 0 chooses a free one")
+    ] = 9091
+    health_check_host: Annotated[
+        str, Meta(description="address that /health and /metrics are bound to, such as 127.0.0.1 or 0.0.0.0")
+    ] = "127.0.0.1"
+    health_allowed_hosts: Annotated[
+        str, Meta(description="further host names, comma separated, by which /health may be asked for")
+    ] = ""
+    routing_config: Annotated[str, Meta(description="the file that names the gateways by operation type (YAML)")] = (
+        "routing_config.yaml"
+    )
+    state_dir: Annotated[
+        str, Meta(description="directory of the journal; must be on a disk that survives a power cut")
+    ] = "state"
+    journal_max_mb: Annotated[
+        int, Meta(ge=1, le=10_000, description="most megabytes of the journal, 1 to 10000; outcomes are never dropped")
+    ] = 64
+    journal_keep_days: Annotated[
+        int, Meta(ge=1, le=3650, description="days a settled outcome is remembered to answer repetitions, 1 to 3650")
+    ] = 30
+    disk_min_free_mb: Annotated[
+        int, Meta(ge=0, le=100_000, description="free megabytes in STATE_DIR below which no new operation is started")
+    ] = 16
+    ca_file: Annotated[
+        str, Meta(description="a PEM file of certificate authorities trusted for the hub besides the system's")
+    ] = ""
+    proxy_url: Annotated[
+        Secret,
+        Meta(
+            description="HTTP proxy to the hub, http://[user:password@]host:port; "
+            "without it HTTPS_PROXY and NO_PROXY of the environment count for wss://"
+        ),
+    ] = Secret()
+
+    def allowed_hosts(self) -> frozenset[str]:
+        """`health_allowed_hosts` as names, lower case."""
+        return frozenset(name.strip().lower() for name in self.health_allowed_hosts.split(",") if name.strip())
+
+
+class Origins(msgspec.Struct, frozen=True):
+    """Where values come from: the process's environment first, then the `.env` file."""
+
+    environ: Mapping[str, str]
+    file: Mapping[str, str]
+    file_name: str
+
+    def value(self, variable: str) -> str:
+        """The text given for a variable, or an empty one."""
+        return self.environ.get(variable, "").strip() or self.file.get(variable, "").strip()
+
+    def of(self, variable: str) -> str:
+        """Who gave the variable its value, in words."""
+        if self.environ.get(variable, "").strip():
+            return "environment"
+        if self.file.get(variable, "").strip():
+            return self.file_name
+        return "default"
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings that can be used, with where they came from and what was strange about them."""
+
+    settings: Settings
+    routes: RouteTable
+    origins: Origins
+    warnings: list[str]
+
+
+def load(env_file: Path | None, environ: Mapping[str, str] | None = None, routing: str | None = None) -> Loaded:
+    """Read everything. `env_file` None: `.env` in the working directory if there is one; `routing` beats all.
+
+    Raises `SettingsError` with every mistake of settings and routes.
+    """
+    mistakes: list[Mistake] = []
+    file_values, name = _read_env_file(env_file, mistakes)
+    origins = Origins(dict(os.environ if environ is None else environ), file_values, name)
+    if routing is not None:
+        origins = Origins({**origins.environ, "ROUTING_CONFIG": routing}, file_values, name)
+    variables = [setting.variable for setting in environment.describe(Settings)]
+    source = {variable: origins.value(variable) for variable in variables}
+    source["LOG_LEVEL"] = source["LOG_LEVEL"].upper()
+    settings, found = environment.read(Settings, source)
+    wrong = {mistake.name for mistake in found}
+    mistakes += found
+    mistakes += [mistake for mistake in _check(source) if mistake.name not in wrong]
+    routes = RouteTable()
+    try:
+        routes = read_routes(Path(source["ROUTING_CONFIG"] or "routing_config.yaml"))
+    except RoutingError as error:
+        mistakes += error.mistakes
+    if mistakes or settings is None:
+        raise SettingsError([_with_origin(mistake, variables, origins) for mistake in mistakes])
+    warnings = [f"{name}: {sentence}" for sentence in environment.unknown(Settings, list(file_values))]
+    return Loaded(settings, routes, origins, warnings)
+
+
+def effective(loaded: Loaded) -> list[str]:
+    """The settings in force, one a line with its origin, secrets masked; then the routes."""
+    lines = []
+    for field in msgspec.structs.fields(Settings):
+        variable = field.name.upper()
+        value: Any = getattr(loaded.settings, field.name)
+        if variable == "PROXY_URL" and value:
+            value = shown_url(value.reveal())
+        shown = repr(value) if isinstance(value, Secret) and value else str(value)
+        if shown in {"", "<empty>"}:
+            shown = "(not set)"
+        lines.append(f"{variable}={mask(shown)}  ({loaded.origins.of(variable)})")
+    for route in loaded.routes.all():
+        lines.append(f"{route.path}={route.describe()}  ({loaded.settings.routing_config})")
+    return lines
+
+
+def _read_env_file(path: Path | None, mistakes: list[Mistake]) -> tuple[dict[str, str], str]:
+    """The file's values and the name it is spoken of by; what cannot be read becomes a mistake."""
+    if path is None:
+        path = Path(".env")
+        if not path.is_file():
+            return {}, ".env"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        mistakes.append(Mistake("--env-file", str(path), f"cannot be read: {reason}"))
+        return {}, str(path)
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            line = binding.original.line
+            mistakes.append(Mistake(str(path), f"line {line}", "cannot be understood; right would be NAME=value"))
+    values = DotEnv(None, stream=io.StringIO(text), interpolate=True, verbose=False).dict()
+    return {key: value for key, value in values.items() if value is not None}, str(path)
+
+
+def _check(source: Mapping[str, str]) -> list[Mistake]:
+    """What types cannot say. Looks at the texts, so that all mistakes are found even when some do not parse."""
+    mistakes = []
+    if url := source["WS_SERVER_URL"]:
+        mistakes += _check_hub(url)
+    token = source["WS_TOKEN"]
+    if token and not _TOKEN.fullmatch(token):
+        words = "a token is one word of printable ASCII characters, without spaces"
+        mistakes.append(Mistake("WS_TOKEN", f"<{len(token)} characters>", words))
+    if proxy := source["PROXY_URL"]:
+        mistakes += _check_proxy(proxy)
+    if name := source["CA_FILE"]:
+        mistakes += _check_ca_file(name)
+    for variable in ("STATE_DIR", "LOG_DIR"):
+        if name := source[variable]:
+            mistakes += _check_directory(variable, name)
+    for name in source["HEALTH_ALLOWED_HOSTS"].split(","):
+        if name.strip() and not _HOST_NAME.fullmatch(name.strip()):
+            words = "right would be host names separated by commas, such as kiosk.local,10.0.0.5"
+            mistakes.append(Mistake("HEALTH_ALLOWED_HOSTS", name.strip(), words))
+    return mistakes
+
+
+def _check_ca_file(name: str) -> list[Mistake]:
+    import ssl  # noqa: PLC0415 - only who has the setting pays for it
+
+    words = "there is no such readable file"
+    try:
+        if os.access(name, os.R_OK):
+            words = "holds no certificate; right would be a PEM file"
+            ssl.create_default_context(cafile=name)
+            return []
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        pass
+    return [Mistake("CA_FILE", name[:200], words)]
+
+
+def _check_directory(variable: str, name: str) -> list[Mistake]:
+    try:
+        if stat.S_ISDIR(os.stat(name).st_mode):
+            return []
+    except FileNotFoundError:
+        return []  # it is made at the start
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        return [Mistake(variable, name[:200], f"cannot be a directory: {reason}")]
+    return [Mistake(variable, name, "is not a directory")]
+
+
+def _check_hub(url: str) -> list[Mistake]:
+    shown = mask(shown_url(url))
+    right = "right would be wss://host/ws (or ws://host:port/ws without encryption)"
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return [Mistake("WS_SERVER_URL", shown, f"is not a URL; {right}")]
+    if parts.scheme not in {"ws", "wss"}:
+        return [Mistake("WS_SERVER_URL", shown, f"begins with {parts.scheme or 'nothing'}://; {right}")]
+    if not host:
+        return [Mistake("WS_SERVER_URL", shown, f"names no host; {right}")]
+    if parts.username is not None or parts.password is not None:
+        return [Mistake("WS_SERVER_URL", shown, f"holds credentials; the token belongs into WS_TOKEN; {right}")]
+    if re.search(r"(?i)(^|&)(token|key|secret|password)=", parts.query):
+        return [Mistake("WS_SERVER_URL", shown, f"holds a token in its query; it belongs into WS_TOKEN; {right}")]
+    if parts.fragment:
+        return [Mistake("WS_SERVER_URL", shown, f"holds a fragment (#…); {right}")]
+    return []
+
+
+def _check_proxy(url: str) -> list[Mistake]:
+    shown = shown_url(url)
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return [Mistake("PROXY_URL", shown, f"is not a URL; {_PROXY_HINT}")]
+    if parts.scheme not in {"http", "https"} or not host:
+        return [Mistake("PROXY_URL", shown, f"is not an HTTP proxy's address; {_PROXY_HINT}")]
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        return [Mistake("PROXY_URL", shown, f"holds more than an address; {_PROXY_HINT}")]
+    if (parts.username is None) != (parts.password is None):
+        return [Mistake("PROXY_URL", shown, f"holds a user without a password; {_PROXY_HINT}")]
+    return []
+
+
+def _with_origin(mistake: Mistake, variables: list[str], origins: Origins) -> Mistake:
+    if mistake.name not in variables:
+        return mistake
+    origin = origins.of(mistake.name)
+    words = mistake.words if origin == "default" else f"{mistake.words} (from {origin})"
+    return Mistake(mistake.name, mistake.value, words)

@@ -1,0 +1,74 @@
+"""The HTTP server on the kiosk: every path on one screen, and where it listens."""
+
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPServerRequest
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+from appliance.health.metrics import Metrics
+from appliance.web.guard import Guard
+from appliance.web.handlers import HealthPage, MetricsPage, NotFound
+
+_BODY_MAX = 64 * 1024
+_HEADERS_MAX = 16 * 1024
+_IDLE_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class PortTakenError(Exception):
+    """The address cannot be listened on; the words say why."""
+
+
+def make_app(*, guard: Guard, metrics: Metrics, describe: Callable[[], tuple[int, dict[str, Any]]]) -> Application:
+    """The paths."""
+    return Application(
+        [
+            ("/health", HealthPage, {"guard": guard, "describe": describe}),
+            ("/metrics", MetricsPage, {"guard": guard, "metrics": metrics}),
+        ],
+        default_handler_class=NotFound,
+        default_handler_args={"guard": guard},
+        log_function=_log_request,
+    )
+
+
+class WebServer:
+    """Listens for `make_app`'s paths."""
+
+    def __init__(self, app: Application, host: str, port: int) -> None:
+        self._server = HTTPServer(
+            app, max_body_size=_BODY_MAX, max_header_size=_HEADERS_MAX, idle_connection_timeout=_IDLE_S,
+            body_timeout=10.0,
+        )  # fmt: skip
+        self._host = host
+        self._port = port
+
+    def start(self) -> str:
+        """Listen; returns the URL. Raises `PortTakenError`."""
+        try:
+            sockets = bind_sockets(self._port, self._host)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise PortTakenError(f"cannot listen on {self._host}:{self._port}: {reason}") from error
+        self._server.add_sockets(sockets)
+        self._port = sockets[0].getsockname()[1]
+        host = f"[{self._host}]" if sockets[0].family == socket.AF_INET6 else self._host
+        return f"http://{host}:{self._port}"
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self._server.stop()
+        await self._server.close_all_connections()
+
+
+def _log_request(handler: RequestHandler) -> None:
+    request: HTTPServerRequest = handler.request
+    _log.debug("a page was asked for", extra={
+        "path": request.path[:100], "http_status": handler.get_status(), "took_s": round(request.request_time(), 4),
+    })  # fmt: skip

@@ -1,0 +1,233 @@
+"""The uplink against a real WebSocket server that speaks the hub's end."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from appliance.journal import Journal
+from appliance.uplink import link as link_module
+from tests.appliance.worlds import TOKEN, gateway, hub, kiosk, refusal, reply, request, route, table, until, uplinked
+from wire.messages import Accepted, Executed, Hello, Response, Settled
+from wire.session import PING_INTERVAL, Send, WantOutcomes
+
+
+async def test_an_operation_goes_there_and_its_outcome_comes_back_and_is_settled(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await there.ask(request(body=b'{"sum":1}'))
+        await until(lambda: there.responses("request-1"))
+        kinds = [type(message) for message in there.heard[:2]]
+        assert kinds == [Hello, Accepted]
+        assert bytes(there.responses("request-1")[0].body) == b'{"ok":true}'
+        await until(lambda: here.journal.facts.unsettled == 0)
+        assert up.link.connected
+
+
+async def test_a_request_delivered_twice_is_executed_once(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url),
+    ):
+        await until(lambda: there.session.hello)
+        for _ in range(3):
+            await there.ask(request())
+        await until(lambda: there.responses("request-1"))
+        await there.ask(request())
+        await until(lambda: len(there.responses("request-1")) >= 2)
+        assert len(terminal.calls) == 1
+
+
+async def test_an_outcome_is_told_after_the_link_was_cut_in_the_middle(tmp_path: Path) -> None:
+    release = asyncio.Event()
+
+    async def wait(_call: object) -> bytes:
+        await release.wait()
+        return reply()
+
+    async with (
+        hub() as there,
+        gateway(wait) as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url),
+    ):
+        await there.ask(request())
+        await until(lambda: terminal.calls)
+        there.sockets[-1].transport.abort()
+        release.set()
+        await until(lambda: there.responses("request-1"))
+        assert len(there.sockets) >= 2
+        assert len(terminal.calls) == 1
+        assert there.responses("request-1")[0].executed is Executed.YES
+
+
+async def test_an_outcome_the_hub_did_not_settle_is_told_on_the_next_link(tmp_path: Path) -> None:
+    async with hub() as there, gateway() as terminal, kiosk(tmp_path, table(route(terminal.url))) as here:
+        there.settles = False
+        async with uplinked(here, there.url):
+            await there.ask(request())
+            await until(lambda: there.responses("request-1"))
+            there.settles = True
+            await there.sockets[-1].close(1012, "restart")
+            await until(lambda: len(there.responses("request-1")) >= 2)
+            await until(lambda: here.journal.facts.unsettled == 0)
+
+
+async def test_a_long_backlog_is_told_in_order_and_altogether(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url, "fiscal", waiting=200))) as here,
+    ):
+        for number in range(100):
+            here.operations.request(request(f"request-{number:03}", "fiscal"))
+        await until(lambda: len(here.told.outcomes) == 100)
+        for number in range(50):
+            await here.operations.note("jam", {"n": number})
+        async with uplinked(here, there.url):
+            await until(lambda: here.journal.facts.unsettled == 0)
+            await until(lambda: len(there.events()) == 50)
+            assert [event.seq for event in there.events()] == list(range(1, 51))
+            assert all(len(there.responses(f"request-{n:03}")) == 1 for n in range(100))
+
+
+async def test_an_outcome_that_was_swallowed_while_the_journal_was_slow_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wire.session.REPEAT_AFTER", 0.5)
+    async with hub() as there, gateway() as terminal, kiosk(tmp_path, table(route(terminal.url))) as here:
+        here.operations.request(request("request-1"))
+        await here.told.first("request-1")
+        there.settles = False
+        async with uplinked(here, there.url) as up:
+            await until(lambda: there.responses("request-1"))
+            asked, disk = asyncio.Event(), asyncio.Event()
+            read = here.journal.unsettled
+
+            async def slow(count: int, told: frozenset[str]) -> list[Response]:
+                asked.set()
+                await disk.wait()
+                return [] if "request-1" in told else await read(count, told)
+
+            monkeypatch.setattr(here.journal, "unsettled", slow)
+            await there.carry_out([Send(Settled(request_id="request-2"))])
+            await asked.wait()
+            link = up.uplink._link
+            assert link is not None
+            await until(lambda: WantOutcomes in link._wants)
+            disk.set()
+            await until(lambda: len(there.responses("request-1")) == 2)
+
+
+@pytest.mark.parametrize("code", [4401, 4403])
+async def test_a_revoked_kiosk_stays_away_for_a_minute_and_says_why(tmp_path: Path, code: int) -> None:
+    async with (
+        hub() as there,
+        kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: up.link.connected)
+        await there.sockets[-1].close(code, "no")
+        await until(lambda: not up.link.connected)
+        assert str(code) in up.link.trouble
+        assert len(there.sockets) == 1
+
+
+async def test_a_refused_upgrade_is_kept_for_health_without_the_token(tmp_path: Path) -> None:
+    async with hub() as there, kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
+        there.refuse = refusal(401)
+        async with uplinked(here, there.url) as up:
+            await until(lambda: up.link.last_error)
+            assert "token is wrong" in up.link.last_error
+            assert TOKEN not in up.link.last_error
+
+
+async def test_a_hub_with_another_time_makes_an_event(tmp_path: Path) -> None:
+    async with hub() as there, kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
+        there.time = lambda: 4_000_000_000.0
+        async with uplinked(here, there.url) as up:
+            await until(there.events)
+            assert there.events()[0].kind == "clock-wrong"
+            assert up.clock.now() >= 4_000_000_000.0
+
+
+async def test_what_is_no_message_is_counted_and_the_link_stays(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url),
+    ):
+        await until(lambda: there.session.hello)
+        for text in ("{", "[]", '{"type":"request"}', '{"type":"later"}', b"\x00\xff"):
+            await there.sockets[-1].send(text)
+        await there.ask(request())
+        await until(lambda: there.responses("request-1"))
+        assert len(there.sockets) == 1
+        assert b"kioskwire_malformed_total 4.0" in here.metrics.exposition()
+
+
+async def test_a_silent_hub_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_module, "WELCOME_TIMEOUT_S", 0.0)
+    async with hub() as there, kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
+        there.silent = True
+        async with uplinked(here, there.url) as up:
+            await until(lambda: len(there.sockets) >= 2)
+            assert "no welcome" in up.link.last_error
+
+
+async def test_a_half_open_link_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wire.session.SILENCE_LIMIT", 0.5)
+    assert PING_INTERVAL > 0.5
+    async with (
+        hub() as there,
+        kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: len(there.sockets) >= 2)
+        assert "silent" in up.link.last_error
+
+
+async def test_a_second_hello_tells_of_new_routes(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: up.link.connected)
+        here.operations.reroute(table(route("http://127.0.0.1:1", "cash")))
+        up.uplink.routes_changed()
+        await until(lambda: there.session.hello and there.session.hello.routes == ["cash"])
+        assert len(there.sockets) == 1
+
+
+async def test_a_journal_begun_anew_is_announced_on_a_new_link(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: up.link.connected)
+        first = here.journal.id
+        (tmp_path / "journal.db").unlink()
+        await until(lambda: here.journal.id != first)
+        await until(lambda: there.session.hello and there.session.hello.journal == here.journal.id)
+        await until(lambda: [event.kind for event in there.events()] == ["journal-damaged"])
+
+
+async def test_the_hub_is_not_dialled_without_a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.uplink.uplink._JOURNAL_PAUSE_S", 0.01)
+    async with hub() as there, kiosk(tmp_path, table()) as here:
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "id", property(lambda _self: ""))
+            async with uplinked(here, there.url) as up:
+                await until(lambda: up.link.trouble)
+                assert (up.link.trouble, there.upgrades) == ("the journal is not open", [])
+                patch.undo()
+                await until(lambda: up.link.connected)
