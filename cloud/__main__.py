@@ -1,0 +1,298 @@
+"""`kioskwire-hub`: serve, and administer kiosks and API keys of the same database."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from wire.version import VERSION
+
+if TYPE_CHECKING:
+    from cloud.settings import Settings
+
+_DESCRIPTION = """\
+The Kioskwire hub: kiosks connect to it, backends reach them through POST /send.
+
+Settings come from the environment over a .env file; `kioskwire-hub settings` lists them all.
+"""
+_EPILOG = """\
+a hub in three lines:
+  export JWT_SECRET=$(openssl rand -hex 32) ADMIN_KEY=$(openssl rand -hex 32)
+  kioskwire-hub kiosk add kiosk_001 && kioskwire-hub apikey add backend
+  kioskwire-hub serve
+
+A running hub obeys `kiosk` and `apikey` within two seconds. Exit status: 0 done, 1 refused or failed, 2 wrong use or
+settings.
+"""
+
+
+def main() -> None:
+    """Entry point of the command."""
+    arguments = _parser().parse_args()
+    sys.exit(arguments.run(arguments))
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="kioskwire-hub", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw
+    )
+    parser.add_argument("--version", action="version", version=f"kioskwire-hub {VERSION}")
+    parser.add_argument("--env-file", metavar="FILE", help="read settings from FILE instead of .env")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(into: Any, name: str, words: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = into.add_parser(
+            name, help=words, description=words[0].upper() + words[1:] + "."
+        )
+        made.set_defaults(run=run)
+        return made
+
+    command(commands, "serve", "run the hub until it is stopped", _serve)
+    command(commands, "migrate", "bring the database to this version's schema (serve does that too)", _with(_migrate))
+    command(commands, "check-config", "say everything that is wrong in the settings, or show them", _check)
+    command(commands, "settings", "list all settings", _settings)
+    command(commands, "version", "print the version", lambda _: print(VERSION) or 0)
+
+    kiosk = commands.add_parser("kiosk", help="add, list, show, enable, disable, remove kiosks; renew tokens")
+    kiosks = kiosk.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, words, run in (
+        ("add", "register a kiosk and print its token", _kiosk_add),
+        ("list", "list all kiosks", _kiosk_list),
+        ("show", "show one kiosk", _kiosk_show),
+        ("token", "put a new token in force and print it; the old one is dead", _kiosk_token),
+        ("enable", "let a kiosk in again", _kiosk_enable),
+        ("disable", "keep a kiosk out and close its socket", _kiosk_disable),
+        ("remove", "take a kiosk out of service for good", _kiosk_remove),
+    ):
+        made = command(kiosks, name, words, _with(run))
+        if name != "list":
+            made.add_argument("id", help="the kiosk's id: letters, digits, _ - . :")
+        if name == "add":
+            made.add_argument("--name", default="", help="a name for people")
+        made.add_argument("--json", action="store_true", help="print JSON")
+
+    apikey = commands.add_parser("apikey", help="add, list, revoke API keys; set where callbacks go")
+    apikeys = apikey.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, words, run in (
+        ("add", "make an API key and print it; it cannot be shown again", _key_add),
+        ("list", "list the keys in force", _key_list),
+        ("revoke", "end a key", _key_revoke),
+        ("callback", "have final states sent to an address, and print the signing secret", _key_callback),
+    ):
+        made = command(apikeys, name, words, _with(run))
+        if name == "add":
+            made.add_argument("name", help="whose key it is, for people")
+        if name in {"revoke", "callback"}:
+            made.add_argument("id", help="the key's id, from `apikey list`")
+        if name == "callback":
+            made.add_argument("url", nargs="?", default="", help="http(s) address; none ends callbacks")
+        made.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def _load(arguments: argparse.Namespace) -> "Settings":
+    """The settings; prints warnings. Exits with 2 and every mistake."""
+    from cloud.settings import load
+    from wire.environment import SettingsError
+
+    try:
+        settings, warnings = load(arguments.env_file)
+    except SettingsError as error:
+        print("kioskwire-hub: the settings are wrong:", file=sys.stderr)
+        for mistake in error.mistakes:
+            print(f"  {mistake}", file=sys.stderr)
+        sys.exit(2)
+    for warning in warnings:
+        print(f"kioskwire-hub: warning: {warning}", file=sys.stderr)
+    return settings
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = _load(arguments)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from cloud.app import serve
+    from cloud.logs import set_up
+
+    set_up(settings.log_level)
+    try:
+        import uvloop
+    except ImportError:
+        run: Callable[[Any], None] = asyncio.run
+    else:
+        run = uvloop.run
+    try:
+        run(serve(settings))
+    except OSError as error:
+        print(f"kioskwire-hub: cannot serve on {settings.host}:{settings.port}: {error}", file=sys.stderr)
+        return 1
+    except SQLAlchemyError as error:
+        print(f"kioskwire-hub: the database does not work: {getattr(error, 'orig', None) or error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    import msgspec
+
+    settings = _load(arguments)
+    for field in msgspec.structs.fields(settings):
+        print(f"{field.name.upper()}={getattr(settings, field.name)}")
+    return 0
+
+
+def _settings(_: argparse.Namespace) -> int:
+    from cloud.settings import Settings
+    from wire.environment import describe
+
+    for setting in describe(Settings):
+        print(f"{setting.variable} (default {setting.default})\n    {setting.description}")
+    return 0
+
+
+def _with(act: Callable[[Any, argparse.Namespace], Awaitable[int]]) -> Callable[[argparse.Namespace], int]:
+    """Run `act` on an open, migrated database."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        settings = _load(arguments)
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from cloud.errors import Refused
+
+        try:
+            return asyncio.run(_open(settings, act, arguments))
+        except (Refused, ValueError) as error:
+            print(f"kioskwire-hub: {error}", file=sys.stderr)
+        except (SQLAlchemyError, OSError) as error:
+            print(
+                f"kioskwire-hub: the database does not work: {getattr(error, 'orig', None) or error}", file=sys.stderr
+            )
+        return 1
+
+    return run
+
+
+class _Desk:
+    """What the administrating commands need."""
+
+    def __init__(self, settings: "Settings", engine: Any) -> None:
+        from cloud.backends.keys import ApiKeys
+        from cloud.kiosks.registry import Registry
+        from cloud.kiosks.tokens import Tokens
+        from cloud.settings import signing_secret
+
+        self.registry = Registry(engine)
+        self.keys = ApiKeys(engine)
+        self.tokens = Tokens(signing_secret(settings), settings.jwt_legacy_claim)
+
+
+async def _open(settings: "Settings", act: Callable[[Any, argparse.Namespace], Awaitable[int]], arguments: Any) -> int:
+    from cloud.db.engine import open_engine
+    from cloud.db.migrate import migrate
+    from cloud.settings import database_url
+
+    engine = open_engine(database_url(settings))
+    try:
+        await migrate(engine)
+        return await act(_Desk(settings, engine), arguments)
+    finally:
+        await engine.dispose()
+
+
+def _print(arguments: argparse.Namespace, value: Any, lines: list[str]) -> int:
+    """Print as JSON where asked, else the lines."""
+    import msgspec
+
+    if arguments.json:
+        print(msgspec.json.encode(value).decode())
+    else:
+        print("\n".join(lines))
+    return 0
+
+
+async def _migrate(_desk: _Desk, _arguments: argparse.Namespace) -> int:
+    print("the database has this version's schema")
+    return 0
+
+
+def _kiosk(kiosk: Any) -> dict[str, object]:
+    return {"id": kiosk.id, "name": kiosk.name, "enabled": kiosk.enabled, "generation": kiosk.generation}
+
+
+async def _kiosk_add(desk: _Desk, arguments: argparse.Namespace) -> int:
+    from wire.ids import parse_kiosk_id
+
+    kiosk = await desk.registry.add(parse_kiosk_id(arguments.id), arguments.name)
+    return _give_token(desk, arguments, kiosk)
+
+
+async def _kiosk_token(desk: _Desk, arguments: argparse.Namespace) -> int:
+    return _give_token(desk, arguments, await desk.registry.renew_token(arguments.id))
+
+
+def _give_token(desk: _Desk, arguments: argparse.Namespace, kiosk: Any) -> int:
+    token = desk.tokens.issue(kiosk.id, kiosk.generation)
+    lines = [f"kiosk {kiosk.id}", "put this into the kiosk's .env:", f"WS_TOKEN={token}"]
+    return _print(arguments, {**_kiosk(kiosk), "token": token}, lines)
+
+
+async def _kiosk_list(desk: _Desk, arguments: argparse.Namespace) -> int:
+    kiosks = await desk.registry.read_all()
+    lines = [f"{k.id:24} {'enabled' if k.enabled else 'disabled':8} {k.name}" for k in kiosks]
+    return _print(arguments, [_kiosk(k) for k in kiosks], lines or ["no kiosks yet: kioskwire-hub kiosk add ID"])
+
+
+async def _kiosk_show(desk: _Desk, arguments: argparse.Namespace) -> int:
+    kiosk = await desk.registry.find(arguments.id)
+    if kiosk is None:
+        raise ValueError(f"there is no kiosk {arguments.id}")
+    return _print(arguments, _kiosk(kiosk), [f"{name}: {value}" for name, value in _kiosk(kiosk).items()])
+
+
+async def _kiosk_enable(desk: _Desk, arguments: argparse.Namespace) -> int:
+    kiosk = await desk.registry.enable(arguments.id, True)
+    return _print(arguments, _kiosk(kiosk), [f"kiosk {kiosk.id} is enabled"])
+
+
+async def _kiosk_disable(desk: _Desk, arguments: argparse.Namespace) -> int:
+    kiosk = await desk.registry.enable(arguments.id, False)
+    return _print(arguments, _kiosk(kiosk), [f"kiosk {kiosk.id} is disabled"])
+
+
+async def _kiosk_remove(desk: _Desk, arguments: argparse.Namespace) -> int:
+    await desk.registry.remove(arguments.id)
+    return _print(arguments, {"id": arguments.id, "removed": True}, [f"kiosk {arguments.id} is removed"])
+
+
+async def _key_add(desk: _Desk, arguments: argparse.Namespace) -> int:
+    key, text = await desk.keys.add(arguments.name)
+    lines = [f"API key {key.id} for {key.name}, shown only now:", text]
+    return _print(arguments, {"id": key.id, "name": key.name, "key": text}, lines)
+
+
+async def _key_list(desk: _Desk, arguments: argparse.Namespace) -> int:
+    keys = await desk.keys.read_all()
+    shown = [{"id": k.id, "name": k.name, "callback_url": k.callback_url or None} for k in keys]
+    lines = [f"{k.id}  {k.name:24} {k.callback_url}" for k in keys]
+    return _print(arguments, shown, lines or ["no API keys yet: kioskwire-hub apikey add NAME"])
+
+
+async def _key_revoke(desk: _Desk, arguments: argparse.Namespace) -> int:
+    await desk.keys.revoke(arguments.id)
+    return _print(arguments, {"id": arguments.id, "revoked": True}, [f"API key {arguments.id} is revoked"])
+
+
+async def _key_callback(desk: _Desk, arguments: argparse.Namespace) -> int:
+    from cloud.backends.callback_url import check_callback_url
+
+    check_callback_url(arguments.url)
+    secret = await desk.keys.set_callback(arguments.id, arguments.url)
+    value = {"id": arguments.id, "callback_url": arguments.url or None, "callback_secret": secret or None}
+    lines = [f"signing secret, shown only now: {secret}"] if secret else ["no callbacks for this key any more"]
+    return _print(arguments, value, lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""How fast somebody may ask: a token bucket for each name. Pure; time is an argument."""
+
+
+class RateLimit:
+    """Buckets that hold `burst` tokens and regain `rate` a second. A rate of 0 lets everything through.
+
+    At most `names` buckets are kept; when more come, the full ones, which limit nobody, are forgotten first.
+    """
+
+    __slots__ = ("_buckets", "_burst", "_names", "_rate")
+
+    def __init__(self, rate: float, burst: float, names: int = 100_000) -> None:
+        self._rate = rate
+        self._burst = max(1.0, burst)
+        self._names = names
+        self._buckets: dict[str, tuple[float, float]] = {}  # name → (tokens, when)
+
+    def take(self, name: str, now: float) -> float:
+        """Take a token. 0 if there was one, else the seconds until there is."""
+        if not self._rate:
+            return 0.0
+        tokens, at = self._buckets.get(name, (self._burst, now))
+        tokens = min(self._burst, tokens + max(0.0, now - at) * self._rate)
+        if tokens < 1.0:
+            self._buckets[name] = (tokens, now)
+            return (1.0 - tokens) / self._rate
+        if name not in self._buckets and len(self._buckets) >= self._names:
+            self._forget(now)
+        self._buckets[name] = (tokens - 1.0, now)
+        return 0.0
+
+    def _forget(self, now: float) -> None:
+        refill = self._burst / self._rate
+        self._buckets = {name: bucket for name, bucket in self._buckets.items() if now - bucket[1] < refill}
+        while len(self._buckets) >= self._names:
+            self._buckets.pop(next(iter(self._buckets)))

@@ -1,0 +1,131 @@
+"""The tables. Migrations make them; a test keeps both equal.
+
+Times are Unix seconds (REAL), so that one statement serves SQLite and PostgreSQL. `revision` grows with every change
+of a row: a running hub sees in it what the command line did.
+"""
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+kiosks = Table(
+    "kiosks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("enabled", Boolean, nullable=False),
+    Column("generation", Integer, nullable=False),  # of the token in force
+    Column("removed", Boolean, nullable=False, server_default=false()),  # kept: its operations name it
+    Column("created_at", Float, nullable=False),
+    Column("revision", Integer, nullable=False, index=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("hash", String(64), nullable=False),  # SHA-256 of the secret part, which has 192 random bits
+    Column("revoked", Boolean, nullable=False, server_default=false()),
+    Column("callback_url", Text),
+    Column("callback_secret", Text),  # as given to the backend: signing needs it
+    Column("created_at", Float, nullable=False),
+    Column("revision", Integer, nullable=False, index=True),
+)
+
+operations = Table(
+    "operations",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("kiosk_id", String(64), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("method", String(4), nullable=False),
+    Column("delivery", String(5), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("api_key_id", String(16)),
+    Column("idempotency_key", String(255)),
+    Column("fingerprint", String(64)),
+    Column("state", String(10), nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("executed", String(7)),  # as the kiosk said; NULL until it said anything
+    Column("status", Integer),
+    Column("answer", LargeBinary),
+    Column("problem", String(32)),
+    Column("detail", Text),
+    Column("elapsed", Float),
+    Column("journal", String(64), nullable=False, server_default=""),  # the kiosk's, when first sent
+    Column("created_at", Float, nullable=False),
+    Column("start_by", Float),  # only for operations that wait for their kiosk
+    Column("sent_at", Float),
+    Column("accepted_at", Float),
+    Column("finished_at", Float),
+)
+Index("ix_operations_created_at", operations.c.created_at)
+Index(
+    "uq_operations_idempotency_key",
+    operations.c.idempotency_key,
+    unique=True,
+    sqlite_where=operations.c.idempotency_key.is_not(None),
+    postgresql_where=operations.c.idempotency_key.is_not(None),
+)
+Index("ix_operations_kiosk", operations.c.kiosk_id, operations.c.created_at)
+Index(
+    "ix_operations_open",
+    operations.c.kiosk_id,
+    operations.c.created_at,
+    sqlite_where=operations.c.final.is_(False),
+    postgresql_where=operations.c.final.is_(False),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    # One for each operation: it has one final state.
+    Column("request_id", String(64), ForeignKey("operations.request_id", ondelete="CASCADE"), primary_key=True),
+    Column("api_key_id", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", Float),  # NULL: delivered, or given up
+    Column("delivered_at", Float),
+    Column("last_error", Text),
+    Column("created_at", Float, nullable=False),
+)
+Index(
+    "ix_callbacks_due",
+    callbacks.c.next_at,
+    sqlite_where=callbacks.c.next_at.is_not(None),
+    postgresql_where=callbacks.c.next_at.is_not(None),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("kiosk_id", String(64), primary_key=True),
+    Column("journal", String(64), primary_key=True),  # a kiosk that lost its journal counts anew
+    Column("seq", Integer, primary_key=True),
+    Column("at", Float, nullable=False),  # by the kiosk's clock
+    Column("received_at", Float, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("device", String(64), nullable=False, server_default=""),
+    Column("data", LargeBinary, nullable=False),
+)
+Index("ix_events_received_at", events.c.received_at)

@@ -1,0 +1,107 @@
+"""Kiosks' events, stored once each and in order, then acknowledged.
+
+A kiosk numbers its events within its journal. An event that skips a number is left aside once: if the kiosk, telling
+again from the last acknowledged one, skips it again, the kiosk has dropped what lies between, and it is taken.
+"""
+
+import asyncio
+import logging
+import time
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cloud.db.dialect import insert_ignoring
+from cloud.db.tables import events
+from cloud.db.writer import Write, Writer
+from cloud.errors import StorageError
+from cloud.kiosks.links import Link, Links
+from cloud.metrics import Metrics
+from wire.messages import Event
+
+log = logging.getLogger(__name__)
+
+_TEXT_MAX = 64
+_WAITING_MAX = 1000
+_COLUMNS = ("kiosk_id", "journal", "seq", "at", "received_at", "kind", "device", "data")
+
+
+class Inbox:
+    """Takes events off the links and into the store."""
+
+    def __init__(self, *, engine: AsyncEngine, writer: Writer, links: Links, metrics: Metrics) -> None:
+        self._engine = engine
+        self._writer = writer
+        self._links = links
+        self._metrics = metrics
+        self._insert = Write(3, engine, insert_ignoring(engine, events), _COLUMNS)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def stop(self) -> None:
+        """Wait for what is being stored."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def take(self, link: Link, event: Event) -> None:
+        """Store an event and acknowledge it. One that cannot be stored now is told again by the kiosk later."""
+        if link.events_waiting is not None:
+            if len(link.events_waiting) < _WAITING_MAX:
+                link.events_waiting.append(event)
+            return
+        link.events_waiting = [event]
+        task = asyncio.create_task(self._drain(link), name="store-events")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drain(self, link: Link) -> None:
+        try:
+            while link.events_waiting and link.socket and link.hello:
+                group, link.events_waiting = link.events_waiting, []
+                socket = link.socket
+                await self._store(link, link.hello.journal[:_TEXT_MAX], group)
+                if link.socket is not socket:
+                    link.events_stored = link.events_gap = None  # of another journal, perhaps
+                elif link.events_stored is not None:
+                    self._links.perform(link, link.session.acknowledge(link.events_stored))
+        except (StorageError, SQLAlchemyError, OSError) as error:
+            log.warning("events could not be stored", extra={"kiosk": link.kiosk_id, "error": str(error)[:200]})
+            link.events_stored = None
+        finally:
+            link.events_waiting = None
+
+    async def _store(self, link: Link, journal: str, group: list[Event]) -> None:
+        if link.events_stored is None:
+            link.events_stored = await self._last(link.kiosk_id, journal)
+        last = link.events_stored
+        writes = []
+        for event in group:
+            if event.seq <= last:
+                continue
+            if last and event.seq != last + 1 and event.seq != link.events_gap:
+                if link.events_gap is None:
+                    link.events_gap = event.seq
+                continue
+            last, link.events_gap = event.seq, None
+            writes.append(self._writer.write(self._insert, _row(link.kiosk_id, journal, event)))
+            log.info(
+                "kiosk event",
+                extra={
+                    "kiosk": link.kiosk_id,
+                    "kind": event.kind[:_TEXT_MAX],
+                    "device": event.device[:_TEXT_MAX] or None,
+                    "seq": event.seq,
+                },
+            )
+        await asyncio.gather(*writes)
+        self._metrics.events.inc(len(writes))
+        link.events_stored = last
+
+    async def _last(self, kiosk_id: str, journal: str) -> int:
+        async with self._engine.connect() as connection:
+            statement = select(func.max(events.c.seq)).where(events.c.kiosk_id == kiosk_id, events.c.journal == journal)
+            return (await connection.execute(statement)).scalar() or 0
+
+
+def _row(kiosk_id: str, journal: str, event: Event) -> tuple[object, ...]:
+    kind, device = event.kind[:_TEXT_MAX], event.device[:_TEXT_MAX]
+    return (kiosk_id, journal, event.seq, event.at, time.time(), kind, device, bytes(event.data))

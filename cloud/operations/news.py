@@ -1,0 +1,75 @@
+"""News of one operation to who watches it here: the event stream, and callers that wait for an open outcome."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+_KEPT = 100
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One piece of news: `kind` is a state or `progress`, `data` a JSON value. After `last` nothing follows."""
+
+    kind: str
+    data: object
+    last: bool = False
+
+
+class Subscription:
+    """One watcher's queue. A watcher that does not keep up loses progress, oldest first, never a last item."""
+
+    def __init__(self) -> None:
+        self._items: asyncio.Queue[Item] = asyncio.Queue(_KEPT)
+
+    def put(self, item: Item) -> None:
+        """Add an item, dropping the oldest when full."""
+        if self._items.full():
+            self._items.get_nowait()
+        self._items.put_nowait(item)
+
+    async def next(self, timeout: float) -> Item | None:
+        """The next item, or None after `timeout` seconds without one."""
+        try:
+            return await asyncio.wait_for(self._items.get(), timeout)
+        except TimeoutError:
+            return None
+
+    async def wait_outcome(self, timeout: float) -> None:
+        """Return when the last item came, or the kiosk's word that it cannot know, or after `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not ((item := await self._items.get()).last or item.kind == "unknown"):
+                    pass
+        except TimeoutError:
+            return
+
+
+class News:
+    """Who watches what."""
+
+    def __init__(self) -> None:
+        self._watchers: dict[str, list[Subscription]] = {}
+
+    def is_wanted(self, request_id: str) -> bool:
+        """Whether anybody watches: making news can be spared otherwise."""
+        return request_id in self._watchers
+
+    def tell(self, request_id: str, item: Item) -> None:
+        """Give an item to all watchers of an operation."""
+        for watcher in self._watchers.get(request_id, ()):
+            watcher.put(item)
+
+    @contextmanager
+    def subscribe(self, request_id: str) -> Iterator[Subscription]:
+        """Watch an operation within the context."""
+        subscription = Subscription()
+        self._watchers.setdefault(request_id, []).append(subscription)
+        try:
+            yield subscription
+        finally:
+            watchers = self._watchers[request_id]
+            watchers.remove(subscription)
+            if not watchers:
+                del self._watchers[request_id]

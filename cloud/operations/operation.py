@@ -1,0 +1,134 @@
+"""One operation's states. Pure.
+
+QUEUED waits at the hub for its kiosk, SENT has been put on a socket at least once, ACCEPTED stands in the kiosk's
+journal. Three states are final: SUCCEEDED and FAILED tell what came of it, EXPIRED that it surely was not executed
+and never will be. UNKNOWN is not final: the time is up while it may have run, or the kiosk itself cannot know; the
+kiosk's stored result, or a person, settles it. FAILED covers a gateway's definite answer outside 2xx and what never
+reached the gateway; `executed` tells the two apart.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from wire.messages import Executed, Response
+from wire.problems import PROBLEMS, Outcome
+
+
+class State(StrEnum):
+    """Where an operation stands."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+S = State
+FINAL = frozenset({S.SUCCEEDED, S.FAILED, S.EXPIRED})
+# From → to. What is not listed cannot happen; a final state is left by nothing.
+TRANSITIONS: dict[State, frozenset[State]] = {
+    S.QUEUED: frozenset({S.SENT, S.EXPIRED}),
+    S.SENT: frozenset({S.ACCEPTED, S.SUCCEEDED, S.FAILED, S.EXPIRED, S.UNKNOWN}),
+    S.ACCEPTED: frozenset({S.SUCCEEDED, S.FAILED, S.EXPIRED, S.UNKNOWN}),
+    S.UNKNOWN: frozenset({S.SUCCEEDED, S.FAILED, S.EXPIRED, S.UNKNOWN}),
+    S.SUCCEEDED: frozenset(),
+    S.FAILED: frozenset(),
+    S.EXPIRED: frozenset(),
+}
+# Why a kiosk did not execute: these mean that its time or its caller's wish was over.
+_EXPIRED_TYPES = frozenset({"expired", "cancelled"})
+
+
+class Operation(msgspec.Struct, kw_only=True):
+    """An operation as the hub knows it. Times are Unix seconds; `body` and `answer` are JSON as they came."""
+
+    request_id: str
+    kiosk_id: str
+    operation: str
+    method: str
+    created_at: float
+    state: State
+    delivery: str = "now"
+    body: bytes = b"{}"
+    api_key_id: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    executed: str | None = None  # as the kiosk said: yes, no, unknown; None until it said anything
+    status: int | None = None
+    answer: bytes | None = None
+    problem: str | None = None  # key of wire.problems.PROBLEMS
+    detail: str | None = None
+    elapsed: float | None = None  # seconds at the kiosk
+    journal: str = ""
+    start_by: float | None = None
+    sent_at: float | None = None
+    accepted_at: float | None = None
+    finished_at: float | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can change it any more."""
+        return self.state in FINAL
+
+    def move(self, state: State) -> bool:
+        """Go to `state` if that is possible from here; says whether it was."""
+        if state not in TRANSITIONS[self.state]:
+            return False
+        self.state = state
+        return True
+
+
+def sent(operation: Operation, now: float) -> None:
+    """It is put on a socket, perhaps again."""
+    if operation.sent_at is None:
+        operation.sent_at = now
+    operation.move(S.SENT)
+
+
+def accepted(operation: Operation, now: float) -> bool:
+    """The kiosk has written it down. False if that is no news."""
+    if not operation.move(S.ACCEPTED):
+        return False
+    operation.accepted_at = now
+    return True
+
+
+def answered(operation: Operation, response: Response, now: float) -> bool:
+    """The kiosk told the outcome. False if a definite one was known before: the first stands."""
+    if response.executed is Executed.YES:
+        state = S.SUCCEEDED if 200 <= response.status < 300 else S.FAILED
+    elif response.executed is Executed.NO:
+        state = S.EXPIRED if response.error and response.error.type in _EXPIRED_TYPES else S.FAILED
+    else:
+        state = S.UNKNOWN
+    if not operation.move(state):
+        return False
+    operation.executed = str(response.executed)
+    operation.elapsed = response.elapsed
+    operation.finished_at = None if state is S.UNKNOWN else now
+    if response.executed is Executed.YES:
+        operation.status, operation.answer = response.status, bytes(response.body)
+        operation.problem = operation.detail = None
+    else:
+        no = response.executed is Executed.NO
+        told = PROBLEMS.get(response.error.type) if response.error else None
+        # A caller acts on the problem's outcome, so one that says something else than `executed` is not passed on.
+        agrees = told is not None and told.outcome == (Outcome.NOT_EXECUTED if no else Outcome.UNKNOWN)
+        fallback = "gateway-unreachable" if no else "interrupted"
+        operation.problem = response.error.type if response.error and agrees else fallback
+        operation.detail = response.error.detail[:500] if response.error else None
+    return True
+
+
+def given_up(operation: Operation, problem: str, detail: str, now: float) -> bool:
+    """The hub waits no longer. UNKNOWN or EXPIRED, as the problem's outcome says; False if it had ended."""
+    state = S.UNKNOWN if PROBLEMS[problem].outcome == "unknown" else S.EXPIRED
+    if not operation.move(state):
+        return False
+    operation.problem, operation.detail = problem, detail
+    operation.finished_at = now if state is S.EXPIRED else None
+    return True

@@ -1,0 +1,227 @@
+"""Operations as rows. Writes go through the grouped writer, reads through the engine's pool."""
+
+import asyncio
+import base64
+import binascii
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Float, Row, and_, bindparam, cast, delete, func, literal_column, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cloud.backends.keys import ApiKeys
+from cloud.db.dialect import insert_ignoring, insert_into
+from cloud.db.tables import api_keys, callbacks, operations
+from cloud.db.writer import Write, Writer
+from cloud.errors import StorageError
+from cloud.operations.operation import Operation, State
+
+_FIELDS = tuple(field.name for field in msgspec.structs.fields(Operation))
+_WRITTEN = (*_FIELDS, "final")
+_COLUMNS = [operations.c[name] for name in _FIELDS]
+# What an outcome may change in a row that is there; a later message never takes a known time away.
+_REPLACED = ("state", "final", "executed", "status", "answer", "problem", "detail", "elapsed", "finished_at")
+_KEPT = ("sent_at", "accepted_at")
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some operations, newest first, and where the next page begins (None at the end)."""
+
+    operations: list[Operation]
+    cursor: str | None
+
+
+class Store:
+    """The operations table and the making of callback rows."""
+
+    def __init__(self, engine: AsyncEngine, writer: Writer, keys: ApiKeys) -> None:
+        self._engine = engine
+        self._keys = keys
+        self._writer = writer
+        self._insert = Write(0, engine, insert_ignoring(engine, operations), _WRITTEN)
+        statement = insert_into(engine, operations)
+        new = statement.excluded
+        changes = {name: new[name] for name in _REPLACED}
+        changes |= {name: func.coalesce(operations.c[name], new[name]) for name in _KEPT}
+        # An operation sent to a journal is asked for there only: the first name stays.
+        changes["journal"] = func.coalesce(func.nullif(operations.c.journal, literal_column("''")), new.journal)
+        self._put = Write(
+            1,
+            engine,
+            statement.on_conflict_do_update(
+                index_elements=["request_id"],
+                set_=changes,
+                where=and_(operations.c.final.is_(False), operations.c.kiosk_id == new.kiosk_id),
+            ),
+            _WRITTEN,
+        )
+        # Only the row's own state makes a callback, whatever was believed when it was asked for.
+        at = cast(bindparam("now"), Float)
+        self._call_back = Write(
+            2,
+            engine,
+            insert_into(engine, callbacks)
+            .from_select(
+                ["request_id", "api_key_id", "created_at", "next_at", "attempts"],
+                select(operations.c.request_id, operations.c.api_key_id, at, at, literal_column("0"))
+                .join(api_keys, api_keys.c.id == operations.c.api_key_id)
+                .where(
+                    operations.c.request_id == bindparam("id"),
+                    operations.c.final.is_(True),
+                    api_keys.c.callback_url.is_not(None),
+                    api_keys.c.revoked.is_(False),
+                ),
+            )
+            .on_conflict_do_nothing(),
+            ("id", "now"),
+        )
+        unsent = delete(operations).where(operations.c.request_id == bindparam("id"), operations.c.final.is_(False))
+        self._release = Write(1, engine, unsent, ("id",))
+
+    async def claim(self, operation: Operation) -> Operation | None:
+        """Write a new operation before it is sent. None if it is the first with its key, else the one that was.
+
+        Raises `StorageError`; then nothing may be sent.
+        """
+        await self._writer.write(self._insert, _row(operation))
+        if operation.idempotency_key is None:
+            return None
+        found = await self.find_by_key(operation.idempotency_key)
+        if found is None:
+            raise StorageError("the operation just written is not there")
+        return None if found.request_id == operation.request_id else found
+
+    def put(self, operation: Operation) -> asyncio.Future[Any]:
+        """Write an operation's present state, unless its row is final already. A final one calls its backend back.
+
+        The future ends when it is on disk, or with `StorageError`.
+        """
+        key = self._keys.get(operation.api_key_id) if operation.api_key_id and operation.is_final else None
+        if key is None or not key.callback_url:
+            return self._writer.write(self._put, _row(operation))
+        # Together: the kiosk tells no more once the outcome stands there, so nobody would ask for the callback again.
+        asked = (self._call_back, (operation.request_id, operation.finished_at))
+        return self._writer.write(self._put, _row(operation), asked)
+
+    async def release(self, request_id: str) -> None:
+        """Forget an operation that never was sent, and with it the claim on its key."""
+        await self._writer.write(self._release, (request_id,))
+
+    async def flush(self) -> None:
+        """Return when everything that was to be written before has been, or has failed."""
+        await self._writer.probe()
+
+    async def find(self, request_id: str) -> Operation | None:
+        """One operation."""
+        return await self._one(operations.c.request_id == request_id)
+
+    async def find_by_key(self, key: str) -> Operation | None:
+        """The operation that an Idempotency-Key stands for."""
+        return await self._one(operations.c.idempotency_key == key)
+
+    async def unanswered(self, kiosk_id: str, limit: int = 500) -> list[Operation]:
+        """Operations that were sent to a kiosk and of which it never said anything, oldest first."""
+        return await self._all(
+            select(*_COLUMNS)
+            .where(
+                operations.c.kiosk_id == kiosk_id,
+                operations.c.final.is_(False),
+                operations.c.executed.is_(None),
+                operations.c.sent_at.is_not(None),
+            )
+            .order_by(operations.c.created_at)
+            .limit(limit)
+        )
+
+    async def queued(self) -> list[tuple[str, str, float]]:
+        """Kiosk, request id and latest start of every operation that waits for its kiosk, oldest first."""
+        columns = (operations.c.kiosk_id, operations.c.request_id, operations.c.start_by)
+        statement = select(*columns).where(operations.c.final.is_(False), operations.c.state == State.QUEUED)
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(statement.order_by(operations.c.created_at))
+            return [(row.kiosk_id, row.request_id, row.start_by or 0.0) for row in rows]
+
+    async def abandon(self, detail: str) -> int:
+        """At the start: what an earlier life of the hub had under way is unknown now. Returns how many."""
+        statement = update(operations).where(
+            operations.c.final.is_(False), operations.c.state.in_([State.SENT, State.ACCEPTED])
+        )
+        async with self._engine.begin() as connection:
+            result = await connection.execute(statement.values(state=State.UNKNOWN, problem="timeout", detail=detail))
+            return int(result.rowcount)
+
+    async def page(
+        self,
+        *,
+        kiosk_id: str | None = None,
+        state: State | None = None,
+        since: float | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Operations, newest first. Raises `ValueError` for a cursor that is none."""
+        statement = select(*_COLUMNS)
+        if kiosk_id is not None:
+            statement = statement.where(operations.c.kiosk_id == kiosk_id)
+        if state is not None:
+            statement = statement.where(operations.c.state == state)
+        if since is not None:
+            statement = statement.where(operations.c.created_at >= since)
+        if cursor is not None:
+            at, request_id = _read_cursor(cursor)
+            statement = statement.where(
+                or_(
+                    operations.c.created_at < at,
+                    and_(operations.c.created_at == at, operations.c.request_id < request_id),
+                )
+            )
+        order = (operations.c.created_at.desc(), operations.c.request_id.desc())
+        found = await self._all(statement.order_by(*order).limit(limit + 1))
+        more = len(found) > limit
+        return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+
+    async def counts(self, since: float) -> dict[str, int]:
+        """How many operations were begun since then, by state."""
+        statement = select(operations.c.state, func.count()).where(operations.c.created_at >= since)
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(statement.group_by(operations.c.state))
+            return dict(rows.tuples().all())
+
+    async def _one(self, condition: Any) -> Operation | None:
+        found = await self._all(select(*_COLUMNS).where(condition))
+        return found[0] if found else None
+
+    async def _all(self, statement: Any) -> list[Operation]:
+        try:
+            async with self._engine.connect() as connection:
+                return [_operation(row) for row in await connection.execute(statement)]
+        except (SQLAlchemyError, OSError) as error:
+            raise StorageError(f"the database does not answer: {type(error).__name__}") from error
+
+
+def _row(operation: Operation) -> tuple[object, ...]:
+    return (*msgspec.structs.astuple(operation), operation.is_final)
+
+
+def _operation(row: Row[Any]) -> Operation:
+    values: Sequence[Any] = row
+    operation = Operation(**dict(zip(_FIELDS, values, strict=True)))
+    operation.state = State(operation.state)
+    return operation
+
+
+def _cursor(last: Operation) -> str:
+    return base64.urlsafe_b64encode(f"{last.created_at!r} {last.request_id}".encode()).decode()
+
+
+def _read_cursor(text: str) -> tuple[float, str]:
+    try:
+        at, request_id = base64.urlsafe_b64decode(text.encode()).decode().split(" ", 1)
+        if not math.isfinite(float(at)):
+            raise ValueError(at)
+        return float(at), request_id
+    except (ValueError, binascii.Error) as error:
+        raise ValueError("the cursor is not one that was given out") from error

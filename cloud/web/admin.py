@@ -1,0 +1,199 @@
+"""Handlers of `/admin`: kiosks and API keys. Every act is logged."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+from cloud.backends.callback_url import check_callback_url
+from cloud.backends.keys import ApiKey
+from cloud.errors import Refused
+from cloud.kiosks.registry import Kiosk
+from cloud.web.handler import Handler
+from wire.ids import parse_kiosk_id
+
+log = logging.getLogger(__name__)
+
+Name = Annotated[str, msgspec.Meta(max_length=200, description="For people.")]
+Url = Annotated[str, msgspec.Meta(max_length=2000, description="http(s) address that final states are sent to.")]
+
+
+class NewKiosk(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /admin/kiosks."""
+
+    id: Annotated[str, msgspec.Meta(description="1 to 64 letters, digits, _ - . :", examples=["kiosk_001"])]
+    name: Name = ""
+
+
+class KioskChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of PATCH /admin/kiosks/{id}; members left out stay as they are."""
+
+    name: Name | None = None
+    enabled: bool | None = None
+
+
+class NewApiKey(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of POST /admin/api-keys."""
+
+    name: Name
+    callback_url: Url = ""
+
+
+class ApiKeyChange(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of PATCH /admin/api-keys/{id}. An empty address ends callbacks; a new one comes with a new secret."""
+
+    callback_url: Url
+
+
+class AdminHandler(Handler):
+    """The base: only for the holder of the admin key."""
+
+    def prepare(self) -> None:
+        """Refuse everybody else."""
+        self.authorize_admin()
+
+    def log_act(self, act: str, **fields: object) -> None:
+        """One line for each act."""
+        log.info("admin act", extra={"act": act, "address": self.request.remote_ip, **fields})
+
+    def show(self, kiosk: Kiosk) -> dict[str, object]:
+        """A kiosk as the API tells it; its token is never among it."""
+        link = self.services.links.get(kiosk.id)
+        here = link is not None and link.ready
+        hello = link.hello if link else None
+        return {
+            "id": kiosk.id,
+            "name": kiosk.name,
+            "enabled": kiosk.enabled,
+            "generation": kiosk.generation,
+            "created_at": _when(kiosk.created_at),
+            "connected": here,
+            "connected_at": _when(link.connected_at) if link and here else None,
+            "address": link.socket.address if link and link.socket else None,
+            "dialect": ("v1" if link.is_v1 else "kiosk.v2") if link and here else None,
+            "version": hello.version if hello else None,
+            "routes": hello.routes if hello else None,
+            "unsettled": hello.unsettled if hello else None,
+        }
+
+
+class KiosksHandler(AdminHandler):
+    """/admin/kiosks"""
+
+    async def get(self) -> None:
+        """All kiosks."""
+        self.answer({"kiosks": [self.show(kiosk) for kiosk in self.services.registry.all()]})
+
+    async def post(self) -> None:
+        """Register one; answers with its token, which is not shown again."""
+        new = self.read(NewKiosk)
+        kiosk = await self.services.registry.add(_kiosk_id(new.id, "bad-request"), new.name)
+        self.log_act("kiosk added", kiosk=kiosk.id)
+        self.answer({**self.show(kiosk), "token": self.services.tokens.issue(kiosk.id, kiosk.generation)}, 201)
+
+
+class KioskHandler(AdminHandler):
+    """/admin/kiosks/{id}"""
+
+    async def get(self, kiosk_id: str) -> None:
+        """One kiosk."""
+        kiosk = self.services.registry.get(_kiosk_id(kiosk_id))
+        if kiosk is None:
+            raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
+        self.answer(self.show(kiosk))
+
+    async def patch(self, kiosk_id: str) -> None:
+        """Rename, enable, disable. Disabling closes its socket."""
+        change = self.read(KioskChange)
+        registry = self.services.registry
+        _kiosk_id(kiosk_id)
+        if change.name is None and change.enabled is None:
+            raise Refused("bad-request", "body: name or enabled is missing")
+        if change.name is not None:
+            kiosk = await registry.rename(kiosk_id, change.name)
+        if change.enabled is not None:
+            kiosk = await registry.enable(kiosk_id, change.enabled)
+        self.log_act("kiosk changed", kiosk=kiosk_id, enabled=change.enabled, renamed=change.name is not None)
+        self.answer(self.show(kiosk))
+
+    async def delete(self, kiosk_id: str) -> None:
+        """Take it out of service for good; closes its socket."""
+        await self.services.registry.remove(_kiosk_id(kiosk_id))
+        self.log_act("kiosk removed", kiosk=kiosk_id)
+        self.set_status(204)
+        self.finish()
+
+
+class KioskTokenHandler(AdminHandler):
+    """/admin/kiosks/{id}/token"""
+
+    async def post(self, kiosk_id: str) -> None:
+        """A new token. The old one is dead at once, and the socket opened with it is closed."""
+        kiosk = await self.services.registry.renew_token(_kiosk_id(kiosk_id))
+        self.log_act("kiosk token renewed", kiosk=kiosk_id)
+        self.answer({**self.show(kiosk), "token": self.services.tokens.issue(kiosk.id, kiosk.generation)}, 201)
+
+
+class ApiKeysHandler(AdminHandler):
+    """/admin/api-keys"""
+
+    async def get(self) -> None:
+        """The keys in force, without their secrets."""
+        self.answer({"api_keys": [_show_key(key) for key in await self.services.keys.read_all()]})
+
+    async def post(self) -> None:
+        """A new key, and the secret that signs its callbacks; neither is shown again."""
+        new = self.read(NewApiKey)
+        _check_url(new.callback_url)
+        key, text = await self.services.keys.add(new.name)
+        secret = await self.services.keys.set_callback(key.id, new.callback_url) if new.callback_url else None
+        self.log_act("API key added", api_key=key.id)
+        shown = {**_show_key(key), "callback_url": new.callback_url or None}
+        self.answer({**shown, "key": text, "callback_secret": secret}, 201)
+
+
+class ApiKeyHandler(AdminHandler):
+    """/admin/api-keys/{id}"""
+
+    async def patch(self, key_id: str) -> None:
+        """Where its callbacks go; answers with the new signing secret."""
+        change = self.read(ApiKeyChange)
+        _check_url(change.callback_url)
+        secret = await self.services.keys.set_callback(key_id, change.callback_url)
+        self.log_act("API key callback changed", api_key=key_id)
+        self.answer({"id": key_id, "callback_url": change.callback_url or None, "callback_secret": secret or None})
+
+    async def delete(self, key_id: str) -> None:
+        """End it."""
+        await self.services.keys.revoke(key_id)
+        self.log_act("API key revoked", api_key=key_id)
+        self.set_status(204)
+        self.finish()
+
+
+def _check_url(url: str) -> None:
+    try:
+        check_callback_url(url)
+    except ValueError as error:
+        raise Refused("bad-request", str(error)) from error
+
+
+def _kiosk_id(text: str, problem: str = "unknown-kiosk") -> str:
+    try:
+        return parse_kiosk_id(text)
+    except ValueError as error:
+        raise Refused(problem, str(error)) from error
+
+
+def _show_key(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "created_at": _when(key.created_at),
+        "callback_url": key.callback_url or None,
+    }
+
+
+def _when(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

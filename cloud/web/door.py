@@ -1,0 +1,304 @@
+"""The port's own HTTP door: takes `POST /send` straight off the socket and leaves everything else to Tornado.
+
+Of a round trip through the hub most is spent in a general HTTP server. A connection whose request is a plain
+`POST /send` (HTTP/1.1, a Content-Length, nothing unusual) is parsed here by llhttp and answered in one write; at the
+first request that is anything else, the connection and the bytes read so far are handed to Tornado's server for
+good, whose own handler answers `POST /send` as well. So this file needs to understand one request only.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from email.utils import formatdate
+from http.client import responses
+from time import time
+
+import httptools
+from prometheus_client import Counter
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
+
+from cloud.metrics import Metrics
+from cloud.operations.answers import Answer
+from cloud.web.send import BODY_MAX_BYTES, Send, headers_of
+
+log = logging.getLogger(__name__)
+
+_OURS = (b"POST /send ", b"POST /send?")
+_OURS_LENGTH = len(_OURS[0])
+_HEAD_MAX_BYTES = 16 * 1024
+_HEADERS_MAX = 100
+# Headers that change how a message is read: whoever uses them is served by the general server.
+_UNUSUAL = frozenset({"transfer-encoding", "expect", "upgrade", "trailer"})
+_REQUEST_TIMEOUT = 30.0  # from a request's first byte to its last, and for an answer to be read
+_IDLE_TIMEOUT = 75.0
+_SWEEP = 5.0
+_FLUSH = 0.01
+
+
+class Door:
+    """Accepts all connections of the hub's port."""
+
+    def __init__(self, *, send: Send, general: HTTPServer, metrics: Metrics) -> None:
+        self.send = send
+        self.general = general
+        self._metrics = metrics
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[_Connection] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._date = (0, b"")
+        self._counted: dict[int, Counter] = {}
+        self.closing = False
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Begin to accept."""
+        loop = asyncio.get_running_loop()
+        for listener in sockets:
+            self._servers.append(await loop.create_server(lambda: _Connection(self), sock=listener, backlog=1024))
+        self._task = asyncio.create_task(self._sweep(), name="door")
+
+    def stop_accepting(self) -> None:
+        """Take no new connections; those open are closed after the request they are in."""
+        self.closing = True
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.close_if_idle()
+
+    async def stop(self) -> None:
+        """Close what is open."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for connection in list(self._connections):
+            connection.close()
+
+    def came(self, connection: "_Connection") -> None:
+        """A connection is here."""
+        self._connections.add(connection)
+
+    def gone(self, connection: "_Connection") -> None:
+        """A connection ended, or is Tornado's now."""
+        self._connections.discard(connection)
+
+    def head(self, answer: Answer, close: bool) -> bytes:
+        """Status line and headers of an answer."""
+        counted = self._counted.get(answer.status)
+        if counted is None:
+            counted = self._counted[answer.status] = self._metrics.http.labels(str(answer.status))
+        counted.inc()
+        lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers_of(answer).items()]
+        lines.append("X-Content-Type-Options: nosniff\r\nCache-Control: no-store")
+        if answer.body or answer.status not in {204, 304}:
+            lines.append(f"Content-Length: {len(answer.body)}")
+        if close:
+            lines.append("Connection: close")
+        return "\r\n".join(lines).encode("latin-1", "replace") + self._date_line()
+
+    def _date_line(self) -> bytes:
+        now = int(time())
+        if self._date[0] != now:
+            self._date = (now, f"\r\nDate: {formatdate(now, usegmt=True)}\r\n\r\n".encode())
+        return self._date[1]
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_SWEEP)
+            now = loop.time()
+            for connection in list(self._connections):
+                connection.check_time(now)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection, as long as it brings nothing but plain `POST /send`."""
+
+    __slots__ = (
+        "_body_at",
+        "_body_end",
+        "_buffer",
+        "_door",
+        "_headers",
+        "_is_full",
+        "_keep_alive",
+        "_loop",
+        "_since",
+        "_task",
+        "_transport",
+    )
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._buffer = bytearray()
+        self._headers: dict[str, str] = {}
+        self._body_at = self._body_end = 0  # where the present request's body lies, once its head is read
+        self._keep_alive = True
+        self._is_full = False  # of answers that its caller does not read
+        self._task: asyncio.Task[None] | None = None  # answering the present request
+        self._since = self._loop.time()
+
+    # asyncio's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A caller is here."""
+        self._transport = transport  # type: ignore[assignment]
+        self._door.came(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The caller is gone; what it asked for goes on."""
+        self._door.gone(self)
+
+    def data_received(self, data: bytes) -> None:
+        """More bytes."""
+        if not self._buffer and self._task is None:
+            self._since = self._loop.time()
+        self._buffer += data
+        if self._task is None and not self._is_full:
+            self._advance()
+        elif len(self._buffer) > _HEAD_MAX_BYTES:
+            self._transport.pause_reading()  # it may ask ahead, but not without end
+
+    def pause_writing(self) -> None:
+        """Enough answers wait for a caller who does not read them: nothing more is done until it does."""
+        self._is_full = True
+
+    def resume_writing(self) -> None:
+        """It reads."""
+        self._is_full = False
+        if self._task is None:
+            self._go_on()
+
+    # The door's side.
+
+    def close(self) -> None:
+        """Close now."""
+        self._transport.close()
+
+    def close_if_idle(self) -> None:
+        """Close unless a request is being answered."""
+        if self._task is None:
+            self._transport.close()
+
+    def check_time(self, now: float) -> None:
+        """Cut a caller that is too slow to ask or to listen, or idle for long."""
+        waiting = self._transport.get_write_buffer_size() > 0
+        if self._task is not None and not waiting:
+            return
+        limit = _REQUEST_TIMEOUT if self._buffer or waiting else _IDLE_TIMEOUT
+        if now - self._since > limit:
+            self._transport.abort()
+
+    # One request.
+
+    def _advance(self) -> None:
+        """Go on with what is in the buffer."""
+        buffer = self._buffer
+        if not self._body_at and not self._read_head():
+            return
+        if len(buffer) >= self._body_end:
+            body = bytes(buffer[self._body_at : self._body_end])
+            del buffer[: self._body_end]
+            self._body_at = self._body_end = 0
+            self._task = self._loop.create_task(self._answer(self._headers, body))
+
+    def _read_head(self) -> bool:
+        """Read the request's head; False when it is not all there, or not ours to answer."""
+        buffer = self._buffer
+        start = bytes(buffer[:_OURS_LENGTH])
+        if start not in _OURS:
+            if not any(ours.startswith(start) for ours in _OURS):
+                self._hand_over()
+            return False
+        end = buffer.find(b"\r\n\r\n", 0, _HEAD_MAX_BYTES) + 4
+        if end < 4:
+            if len(buffer) >= _HEAD_MAX_BYTES:
+                self._hand_over()  # it knows how to refuse
+            return False
+        self._headers = {}
+        parser = httptools.HttpRequestParser(self)
+        try:
+            parser.feed_data(memoryview(buffer)[:end])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeError):
+            self._hand_over()
+            return False
+        headers = self._headers
+        if parser.get_http_version() != "1.1" or not _UNUSUAL.isdisjoint(headers) or len(headers) > _HEADERS_MAX:
+            self._hand_over()
+            return False
+        self._keep_alive = parser.should_keep_alive()
+        length = int(headers.get("content-length", 0))
+        if length > BODY_MAX_BYTES:
+            answer = self._door.send.too_large()
+            self._transport.write(self._door.head(answer, close=True) + answer.body)
+            self._transport.close()
+            return False
+        self._body_at, self._body_end = end, end + length
+        return True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The parser read a header. Repeated ones are joined, as Tornado does: no id or number survives that."""
+        key, text = name.decode("ascii").lower(), value.decode("latin-1")
+        known = self._headers.get(key)
+        self._headers[key] = text if known is None else f"{known},{text}"
+
+    async def _answer(self, headers: dict[str, str], body: bytes) -> None:
+        answer = await self._door.send.answer(headers, body)
+        transport = self._transport
+        self._task = None
+        self._since = self._loop.time()
+        if transport.is_closing():
+            return
+        close = not self._keep_alive or self._door.closing
+        transport.write(self._door.head(answer, close) + answer.body)
+        if close:
+            transport.close()
+            return
+        if self._is_full:
+            transport.pause_reading()
+        else:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """After an answer: what the caller asked ahead, and whatever it asks next."""
+        if self._buffer and not self._transport.is_closing():
+            self._advance()
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _hand_over(self) -> None:
+        """Give the connection to Tornado, with what was read of it."""
+        transport = self._transport
+        if transport.is_closing():
+            return
+        if transport.get_write_buffer_size():  # the answer before, to a caller that asks ahead: it goes out first
+            transport.pause_reading()
+            self._loop.call_later(_FLUSH, self._hand_over)
+            return
+        address = transport.get_extra_info("peername")
+        twin = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        self._door.gone(self)
+        # Closes this descriptor only: the connection lives on in its twin.
+        transport.abort()
+        twin.setblocking(False)
+        self._door.general.handle_stream(_ReadAhead(twin, bytes(self._buffer)), address)
+        self._buffer.clear()
+
+
+class _ReadAhead(IOStream):
+    """A stream of whose bytes some were read before."""
+
+    def __init__(self, connection: socket.socket, ahead: bytes) -> None:
+        self._ahead = ahead
+        super().__init__(connection, max_buffer_size=BODY_MAX_BYTES + 64 * 1024, read_chunk_size=64 * 1024)
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """First what was read ahead, then the socket."""
+        if self._ahead:
+            size = min(len(buf), len(self._ahead))
+            buf[:size], self._ahead = self._ahead[:size], self._ahead[size:]
+            return size
+        return super().read_from_fd(buf)

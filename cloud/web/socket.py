@@ -1,0 +1,181 @@
+"""`GET /ws`: kiosks' sockets, on Tornado's WebSocket."""
+
+import logging
+import struct
+from typing import Any
+
+from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
+from tornado.web import HTTPError
+from tornado.websocket import WebSocketHandler
+
+from cloud.kiosks.links import Link
+from cloud.kiosks.tokens import BadToken
+from cloud.web.services import Services
+from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
+from wire.problems import CloseCode
+
+log = logging.getLogger(__name__)
+
+# With more than this still waiting for a slow kiosk it counts as dead; two of the largest messages fit.
+_WRITE_BUFFER_MAX = 2 * MESSAGE_MAX_BYTES + 64 * 1024
+
+
+class KioskSocket(WebSocketHandler):
+    """One connection of one kiosk; it is the `Socket` of its link."""
+
+    services: Services
+    address: str = ""
+    _link: Link | None = None
+    _frames: list[bytes]
+    _room: int = _WRITE_BUFFER_MAX
+
+    def initialize(self, services: Services) -> None:
+        """Called by Tornado with what the route table names."""
+        self.services = services
+        self._frames = []
+
+    def prepare(self) -> None:
+        """A hub under load lets kiosks in no faster than it can greet them. Whoever is none takes no kiosk's turn."""
+        wait = 2 if self.services.health.stopping else self.services.gate.wait() if self._is_kiosk() else 0
+        if wait:
+            self.set_status(503)
+            self.set_header("Retry-After", str(wait))
+            self.finish()
+
+    def check_origin(self, origin: str) -> bool:
+        """Clients of some libraries send an Origin; what lets a kiosk in is its token, which no browser adds."""
+        return True
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """`kiosk.v2` where it is offered, else v1."""
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def open(self, *_args: str, **_kwargs: str) -> None:
+        """Let it in by its token, or close with the code that says why not."""
+        self.address = self.request.remote_ip or ""
+        self.set_nodelay(True)
+        if self._stream is not None:
+            self._stream.max_write_buffer_size = _WRITE_BUFFER_MAX
+        refusal = self._refusal(self._token())
+        if refusal is not None:
+            code, reason = refusal
+            self.services.metrics.refused.labels(str(int(code))).inc()
+            log.info("kiosk refused", extra={"address": self.address, "code": int(code), "reason": reason})
+            self.close(code, reason)
+
+    def _token(self) -> str:
+        authorization = self.request.headers.get("Authorization", "")
+        scheme, _, token = authorization.partition(" ")
+        if scheme.casefold() != "bearer":
+            token = self.get_query_argument("token", "")
+        return token.strip()
+
+    def _is_kiosk(self) -> bool:
+        try:
+            kiosk_id, generation = self.services.tokens.read(self._token())
+        except BadToken:
+            return False
+        kiosk = self.services.registry.get(kiosk_id)
+        return kiosk is not None and kiosk.enabled and kiosk.generation == generation
+
+    def _refusal(self, token: str) -> tuple[CloseCode, str] | None:
+        try:
+            kiosk_id, generation = self.services.tokens.read(token)
+            kiosk = self.services.registry.get(kiosk_id)
+            if kiosk is None:
+                return CloseCode.FORBIDDEN, "the kiosk is not registered"
+            if generation != kiosk.generation:
+                raise BadToken(f"the token of {kiosk_id} is not the one in force")
+        except BadToken as error:
+            if self.services.gate.too_many_bad_tokens(self.address):
+                return CloseCode.TOO_MANY_ATTEMPTS, "too many attempts with a bad token"
+            log.info("bad token", extra={"address": self.address, "reason": str(error)})
+            return CloseCode.BAD_TOKEN, "the token is not in force"
+        if not kiosk.enabled:
+            return CloseCode.FORBIDDEN, "the kiosk is disabled"
+        is_v1 = self.selected_subprotocol is None
+        self._link = self.services.links.opened(kiosk_id, generation, self, is_v1=is_v1)
+        return None
+
+    def on_message(self, message: str | bytes) -> None:
+        """Tornado read a message."""
+        if self._link is not None:
+            self.services.links.received(self._link, self, message)
+
+    def on_pong(self, data: bytes) -> None:
+        """The kiosk lives."""
+        if self._link is not None:
+            self.services.links.heard(self._link)
+
+    on_ping = on_pong
+
+    def on_close(self) -> None:
+        """The connection is gone."""
+        if self._link is not None:
+            self.services.links.closed(self._link, self, self.close_code)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Without the query: it may hold the token. What a stranger asks wrongly is no news."""
+        if not isinstance(value, HTTPError):
+            log.error("a kiosk's socket failed", exc_info=(typ, value, tb), extra={"address": self.address})
+
+    # `links.Socket`.
+
+    def send(self, text: bytes) -> None:
+        """Write one text frame. Tornado's `write_message` would start a task for each."""
+        self._write(0x1, text)
+
+    def ping(self, data: str | bytes = b"") -> None:
+        """Write a ping; a dead socket is noticed by its silence."""
+        try:
+            self._write(0x9, data if isinstance(data, bytes) else data.encode())
+        except OSError:
+            return
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close with a code, or cut the connection (code 0)."""
+        if code == 0 and self._stream is not None:
+            self._stream.close()
+        else:
+            super().close(code, reason)
+
+    @property
+    def _stream(self) -> IOStream | None:
+        stream: IOStream | None = self.ws_connection.stream if self.ws_connection else None
+        return stream
+
+    def _write(self, opcode: int, data: bytes) -> None:
+        if self.ws_connection is None or self.ws_connection.is_closing():
+            raise ConnectionError("the socket is closed")
+        if not self._frames:
+            IOLoop.current().add_callback(self._flush)
+        self._frames.append(_frame(opcode, data))
+
+    def _flush(self) -> None:
+        """Frames of one turn of the loop leave in one write: under load most of the cost is the system call."""
+        frames, self._frames = b"".join(self._frames), []
+        stream = self._stream
+        if stream is None:
+            return
+        # What is sent at once may be more, however fast the kiosk reads: all that is outstanding, at its hello.
+        room = _WRITE_BUFFER_MAX + len(frames)
+        self._room = max(room, self._room) if stream.writing() else room
+        stream.max_write_buffer_size = self._room
+        try:
+            stream.write(frames)
+        except StreamClosedError:
+            return  # on_close comes
+        except StreamBufferFullError:
+            log.info("kiosk does not read what it is sent", extra={"address": self.address})
+            stream.close()
+
+
+def _frame(opcode: int, data: bytes) -> bytes:
+    """An unmasked, final WebSocket frame (RFC 6455, section 5.2)."""
+    size = len(data)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + data
+    if size < 65536:
+        return struct.pack("!BBH", 0x80 | opcode, 126, size) + data
+    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + data

@@ -1,0 +1,327 @@
+"""A real hub in this process, a backend that calls it, and kiosks that do as the test says."""
+
+import asyncio
+import inspect
+import json
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from cloud.app import Hub
+from cloud.db.engine import open_engine
+from cloud.db.migrate import migrate
+from cloud.errors import Refused
+from cloud.settings import Settings
+from wire.environment import Secret
+
+JWT_SECRET = "a-signing-secret-of-more-than-32-characters"
+ADMIN_KEY = "an-administrator-key-of-more-than-32-characters"
+PATIENCE = 5.0  # seconds after which what was expected counts as not coming
+
+Json = dict[str, Any]
+
+
+async def until(check: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+    """Poll `check`, a function or a coroutine function, until it gives something true; returns that."""
+    async with asyncio.timeout(timeout):
+        while True:
+            value = check()
+            if inspect.isawaitable(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.02)
+
+
+def settings(state_dir: Path, **changes: Any) -> Settings:
+    """Settings of a hub on a free port with its database in `state_dir`."""
+    given = {"jwt_secret": Secret(JWT_SECRET), "admin_key": Secret(ADMIN_KEY), "port": 0, "accept_rate": 0.0}
+    return Settings(**{**given, "state_dir": str(state_dir), **changes})
+
+
+@cache
+def empty_database() -> bytes:
+    """A migrated SQLite file without rows: migrating once is enough for most tests."""
+
+    async def make(path: Path) -> None:
+        engine = open_engine(f"sqlite+aiosqlite:///{path}")
+        await migrate(engine)
+        await engine.dispose()
+
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(1) as thread:
+        path = Path(directory) / "hub.db"
+        thread.submit(asyncio.run, make(path)).result()  # a loop may be running in this thread
+        return path.read_bytes()
+
+
+def _provide_database(state_dir: Path) -> None:
+    state_dir.mkdir(parents=True, exist_ok=True)
+    if not (state_dir / "hub.db").exists():
+        (state_dir / "hub.db").write_bytes(empty_database())
+
+
+@contextmanager
+def broken_table(state_dir: Path, table: str) -> Iterator[None]:
+    """The database fails at every statement that touches `table`, until the context ends."""
+
+    def rename(old: str, new: str) -> None:
+        with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+            connection.commit()
+
+    rename(table, f"{table}_away")
+    try:
+        yield
+    finally:
+        rename(f"{table}_away", table)
+
+
+def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
+    """What a query finds in the hub's database, asked from outside."""
+    with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+class Kiosk:
+    """The kiosk's end of one socket. Nothing is said that a test does not say."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+
+    async def say(self, kind: str, /, **fields: Any) -> None:
+        """Send one message of v2."""
+        await self.socket.send(json.dumps({"type": kind, **fields}))
+
+    async def say_raw(self, text: str | bytes) -> None:
+        """Send a text as it is."""
+        await self.socket.send(text if isinstance(text, str) else text.decode())
+
+    async def hear(self, kind: str | None = None) -> Json:
+        """The next message; of type `kind` where that is said."""
+        async with asyncio.timeout(PATIENCE):
+            message: Json = json.loads(await self.socket.recv())
+        assert kind is None or message.get("type") == kind, message
+        return message
+
+    async def heard(self) -> list[Json]:
+        """Whatever the hub has sent up to now and nobody read."""
+        async with asyncio.timeout(PATIENCE):
+            await (await self.socket.ping())
+        found: list[Json] = []
+        while True:
+            try:
+                async with asyncio.timeout(0.02):  # what came before the pong is read without waiting
+                    found.append(json.loads(await self.socket.recv()))
+            except TimeoutError:
+                return found
+
+    async def hello(self, journal: str = "journal-1", routes: tuple[str, ...] = ("default",), **more: Any) -> Json:
+        """Say hello; returns the welcome."""
+        given = {"version": "1.2.3", "boot_id": "boot-1", "journal": journal, "routes": list(routes)}
+        await self.say("hello", **{**given, **more})
+        return await self.hear("welcome")
+
+    async def request(self) -> Json:
+        """The next message, which is a request."""
+        return await self.hear("request")
+
+    async def answer(self, request: Json, body: Json | None = None, status: int = 200, **more: Any) -> None:
+        """Tell that the gateway answered."""
+        given = {"executed": "yes", "status": status, "body": body or {}, "elapsed": 0.01}
+        await self.respond(request, **{**given, **more})
+
+    async def refuse(self, request: Json, kind: str, executed: str = "no", detail: str = "because") -> None:
+        """Tell that there is no gateway's answer."""
+        await self.respond(request, executed=executed, error={"type": kind, "detail": detail})
+
+    async def respond(self, request: Json, **fields: Any) -> None:
+        """Send a response."""
+        operation = request.get("operation", "payment")
+        await self.say("response", **{"request_id": request["request_id"], "operation": operation, **fields})
+
+    async def cut(self) -> None:
+        """Break the connection without a goodbye."""
+        self.socket.transport.abort()
+        await self.close_code()
+
+    async def close_code(self) -> int | None:
+        """Wait until the socket is closed, reading on; returns the code the hub gave."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                while True:
+                    await self.socket.recv()
+            except ConnectionClosed:
+                return self.socket.close_code
+
+    @asynccontextmanager
+    async def serving(self, reply: Callable[[Json], Any] | None = None) -> AsyncIterator[list[Json]]:
+        """Answer every request with `reply(request)` as body, in the background; gives the requests executed."""
+        executed: list[Json] = []
+
+        async def serve() -> None:
+            async for text in self.socket:
+                message = json.loads(text)
+                if message["type"] == "request":
+                    executed.append(message)
+                    body = reply(message) if reply else {"echo": message["body"]}
+                    await self.answer(message, body)
+
+        task = asyncio.create_task(serve())
+        try:
+            yield executed
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+class Running:
+    """A hub that runs, and a backend with an API key of it."""
+
+    def __init__(self, hub: Hub, http: httpx.AsyncClient, key: str) -> None:
+        self.hub = hub
+        self.services = hub.services
+        self.http = http
+        self.key = key
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.hub.port}"
+
+    def backend(self, key: str | None = None) -> dict[str, str]:
+        """A backend's headers."""
+        return {"Authorization": f"Bearer {key or self.key}"}
+
+    @property
+    def admin(self) -> dict[str, str]:
+        """An administrator's headers."""
+        return {"Authorization": f"Bearer {ADMIN_KEY}"}
+
+    async def send(
+        self,
+        body: Any = None,
+        *,
+        kiosk: str = "kiosk_001",
+        operation: str = "payment",
+        key: str | None = None,
+        api_key: str | None = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """POST /send. `header_timeout="2"` becomes `Header-Timeout: 2`; `key` is the Idempotency-Key."""
+        given = {
+            **self.backend(api_key),
+            "Header-Kiosk-Id": kiosk,
+            "Header-Operation-Type": operation,
+            **({"Idempotency-Key": key} if key is not None else {}),
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        content = body if isinstance(body, bytes) else json.dumps(body if body is not None else {}).encode()
+        return await self.http.post("/send", content=content, headers=given)
+
+    def sending(self, *args: Any, **kwargs: Any) -> "asyncio.Task[httpx.Response]":
+        """The same as a task, so that the kiosk can be played meanwhile."""
+        return asyncio.create_task(self.send(*args, **kwargs))
+
+    async def operation(self, request_id: str) -> Json:
+        """GET /operations/{request_id}."""
+        response = await self.http.get(f"/operations/{request_id}", headers=self.backend())
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def operation_in(self, request_id: str, state: str) -> Json:
+        """The operation, once the store has it in this state."""
+
+        async def look() -> Json | None:
+            response = await self.http.get(f"/operations/{request_id}", headers=self.backend())
+            return response.json() if response.is_success and response.json()["state"] == state else None
+
+        return await until(look)
+
+    async def operations(self, **query: Any) -> list[Json]:
+        """GET /operations."""
+        response = await self.http.get("/operations", params=query, headers=self.backend())
+        assert response.status_code == 200, response.text
+        return response.json()["operations"]
+
+    async def idle(self) -> None:
+        """Wait until no operation is under way and all outcomes are stored."""
+        await until(lambda: self.services.operations.running == 0)
+
+    async def metric(self, line: str) -> float:
+        """The value of one series, named as /metrics shows it; 0 where it is not there yet."""
+        for text in (await self.http.get("/metrics")).text.splitlines():
+            name, _, value = text.rpartition(" ")
+            if name == line:
+                return float(value)
+        return 0.0
+
+    def token(self, kiosk: str = "kiosk_001") -> str:
+        """The token in force."""
+        found = self.services.registry.get(kiosk)
+        assert found is not None
+        return self.services.tokens.issue(kiosk, found.generation)
+
+    @asynccontextmanager
+    async def socket(
+        self, token: str | None = None, *, v2: bool = True, in_query: bool = False, path: str = "/ws", **more: Any
+    ) -> AsyncIterator[Kiosk]:
+        """An open socket on which nothing was said."""
+        url = f"ws://127.0.0.1:{self.hub.port}{path}"
+        token = self.token() if token is None else token
+        headers = {} if in_query else {"Authorization": f"Bearer {token}"}
+        protocols: Any = {"subprotocols": ["kiosk.v2"]} if v2 else {}
+        address = f"{url}?token={token}" if in_query else url
+        async with connect(
+            address, additional_headers=headers, proxy=None, close_timeout=1, max_size=None, **protocols, **more
+        ) as connection:
+            yield Kiosk(connection)
+
+    @asynccontextmanager
+    async def kiosk(self, kiosk: str = "kiosk_001", **hello: Any) -> AsyncIterator[Kiosk]:
+        """A kiosk that has said hello and is welcome."""
+        async with self.socket(self.token(kiosk)) as client:
+            await client.hello(**hello)
+            yield client
+
+    @asynccontextmanager
+    async def v1_kiosk(self, kiosk: str = "kiosk_001") -> AsyncIterator[Kiosk]:
+        """A client of the first dialect, taken in by the hub."""
+        async with self.socket(self.token(kiosk), v2=False, in_query=True) as client:
+            await until(lambda: (link := self.services.links.get(kiosk)) is not None and link.ready)
+            yield client
+
+    async def gone(self, kiosk: str = "kiosk_001") -> None:
+        """Wait until the hub has noticed that the kiosk is not there."""
+        await until(lambda: (link := self.services.links.get(kiosk)) is None or link.socket is None)
+
+
+@asynccontextmanager
+async def running(
+    state_dir: Path, *, kiosks: tuple[str, ...] = ("kiosk_001",), **changes: Any
+) -> AsyncIterator[Running]:
+    """A hub with these kiosks registered, on a new database or on the one left in `state_dir`."""
+    if "database_url" not in changes:
+        _provide_database(state_dir)
+    limits = httpx.Limits(max_connections=None)
+    # The client outlives the hub, so that callers hear what a stopping hub tells them.
+    async with (
+        httpx.AsyncClient(timeout=15, trust_env=False, limits=limits) as http,
+        Hub(settings(state_dir, **changes)) as hub,
+    ):
+        for kiosk in kiosks:
+            try:
+                await hub.services.registry.add(kiosk, "")
+            except Refused:  # known from the hub's earlier life
+                continue
+        _, key = await hub.services.keys.add("tests")
+        http.base_url = httpx.URL(f"http://127.0.0.1:{hub.port}")
+        yield Running(hub, http, key)
