@@ -1,0 +1,25 @@
+# Measurements side by side with named peers. Included by the main Makefile, which says what $(VENV) is and how
+# install-dev fills it. BENCH_ARGS are handed on: make bench BENCH_ARGS="--quick --only fastapi kioskwire"
+
+BENCH_ENVS := .venv-bench
+
+.PHONY: bench bench-clean
+bench: $(BENCH_ENVS)/fastapi.stamp $(BENCH_ENVS)/crossbar.stamp | install-dev ## measure hub and appliance beside named peers (BENCH_ARGS="--quick")
+	@$(VENV)/bin/python -m bench.run $(BENCH_ARGS)
+
+# A peer that cannot be installed is no failure of ours: it is tried again next time, and reported as not run.
+$(BENCH_ENVS)/%.stamp: bench/requirements-%.txt | install-dev
+	@mkdir -p $(BENCH_ENVS)
+	@rm -f $@ $(BENCH_ENVS)/$*.failed
+	@echo "Installing the peer $* into $(BENCH_ENVS)/$*"
+	@if $(VENV)/bin/python -m venv --clear $(BENCH_ENVS)/$* && \
+	    $(BENCH_ENVS)/$*/bin/python -m pip --disable-pip-version-check --no-input --quiet install -r $< \
+	        2> $(BENCH_ENVS)/$*.log; then \
+		touch $@; \
+	else \
+		grep -v '^WARNING' $(BENCH_ENVS)/$*.log | tail -n 1 > $(BENCH_ENVS)/$*.failed; \
+		echo "The peer $* could not be installed ($(BENCH_ENVS)/$*.log says why); the runner goes on without it"; \
+	fi
+
+bench-clean: ## remove the virtual environments of the peers
+	rm -rf $(BENCH_ENVS)

@@ -1,0 +1,359 @@
+"""`make demo`: a hub, a kiosk and its gateway on this machine, and operations sent through them.
+
+Everything is kept under `.state/demo`. From the environment: `ONCE=1` ends after the first answers, `JSON=<file>`
+writes what was sent, answered and measured, `HUB_PORT`, `HEALTH_PORT` and `GATEWAY_PORT` choose ports. Exit status 0
+when every answer was as it should be, 1 with the reason when not, 2 for settings that cannot be used.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import httpx
+
+from bench.pages import Page
+from bench.program import Program, StackError, is_free, stop_all
+from bench.stack import KIOSK, Appliance, Gateway, Hub, gateway_routes, send_headers
+from wire.version import VERSION
+
+STATE = Path(".state/demo")
+PORTS = ("HUB_PORT", "HEALTH_PORT", "GATEWAY_PORT")
+WATCH_EVERY_S = 0.5
+# A kiosk whose program was killed is started again after this long, as after a power cut: longer than the hub's grace,
+# so that one can see the caller being told `unknown` and the outcome arriving afterwards.
+POWER_BACK_AFTER_S = 12.0
+
+
+class Stopped(Exception):
+    """Somebody asked the demo to end."""
+
+
+class Options:
+    """What the environment asks for. `mistakes` is everything wrong with it, in words."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.mistakes: list[str] = []
+        self.once = environ.get("ONCE", "") not in {"", "0"}
+        self.json = Path(environ["JSON"]) if environ.get("JSON") else None
+        self.ports = {name: self._port(name, environ.get(name, "")) for name in PORTS}
+        chosen = [port for port in self.ports.values() if port]
+        if len(set(chosen)) < len(chosen):
+            self.mistakes.append(f"{', '.join(PORTS)}: the same port twice")
+        if self.json is not None and not self.json.absolute().parent.is_dir():
+            self.mistakes.append(f"JSON={self.json}: there is no directory {self.json.absolute().parent}")
+
+    def _port(self, name: str, text: str) -> int:
+        if not text:
+            return 0
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+            self.mistakes.append(f"{name}={text}: right would be a port, 1 to 65535, or nothing for a free one")
+            return 0
+        if not is_free(int(text)):
+            self.mistakes.append(
+                f"{name}={text}: another program listens there; choose another, or nothing for a free one"
+            )
+        return int(text)
+
+
+class Demo:
+    """One run: three programs, a few operations, and the record of them."""
+
+    def __init__(self, options: Options, directory: Path, page: Page) -> None:
+        self.options = options
+        self.page = page
+        self.began = time.monotonic()
+        self._first_answer = 0.0
+        self.kept = Secrets(directory / "secrets.json")
+        self.gateway = Gateway(directory / "gateway", port=options.ports["GATEWAY_PORT"])
+        self.hub = Hub(
+            directory / "hub",
+            port=options.ports["HUB_PORT"],
+            jwt_secret=self.kept.get("jwt_secret", secrets.token_hex(32)),
+            admin_key=self.kept.get("admin_key", secrets.token_hex(32)),
+        )
+        self.appliance = Appliance(
+            directory / "appliance",
+            self.hub.ws_url,
+            "",
+            gateway_routes(self.gateway.url),
+            port=options.ports["HEALTH_PORT"],
+        )
+        self.record: dict[str, Any] = {
+            "version": VERSION,
+            "started_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "ok": False,
+            "steps": [],
+        }
+
+    @property
+    def programs(self) -> list[Program]:
+        """All three."""
+        return [self.appliance, self.hub, self.gateway]
+
+    def start(self) -> None:
+        """Start the three programs and register the kiosk. Raises `StackError`."""
+        for running in self.programs:
+            running.log.unlink(missing_ok=True)
+        self.gateway.start(wait=False)
+        self.hub.start()
+        self.gateway.wait_ready()
+        self._register()
+        self.appliance.start()
+        took = time.monotonic() - self.began
+        self.record["startup_s"] = {
+            "hub": round(self.hub.started_in, 3),
+            "kiosk": round(self.appliance.started_in, 3),
+            "all": round(took, 3),
+        }
+        self.record["addresses"] = self.addresses()
+        self.page.line(f"Hub, kiosk {KIOSK} and its gateway are running ({took:.1f} s).")
+
+    def addresses(self) -> dict[str, str]:
+        """Where to look."""
+        return {
+            "hub": self.hub.url,
+            "API docs": f"{self.hub.url}/docs",
+            "kiosk health": f"{self.appliance.url}/health",
+            "gateway's ledger": f"{self.gateway.url}/sim/ledger",
+            "logs": " ".join(str(_short(running.log)) for running in (self.hub, self.appliance, self.gateway)),
+        }
+
+    def operate(self) -> None:
+        """Send the operations, show them, and hold the answers against the gateway's ledger. Raises `StackError`."""
+        order = f"order-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        payment = {"order_id": order, "sum": 150000, "currency": "KZT"}
+        paid = self._step("A payment: POST to the kiosk's terminal", "payment", payment, "POST", order)
+        self._expect(paid, "status", "success")
+        fiscal = {"check_id": order, "status": "paid"}
+        checked = self._step("A fiscal query: GET with the body as its query", "fiscal", fiscal, "GET", None)
+        self._expect(checked, "query", fiscal)
+        again = self._step("The same payment again, as after a lost answer", "payment", payment, "POST", order)
+        self._expect(again, "transaction_id", paid.get("transaction_id"))
+        if not self.record["steps"][-1]["answer"]["headers"].get("Idempotent-Replayed"):
+            raise StackError("the repeated payment was not answered as a repetition")
+        charges = self.gateway.effects(order)
+        self.record["charges_in_ledger"] = charges
+        if charges != 1:
+            raise StackError(f"the gateway's ledger shows {charges} charges for {order} instead of one")
+        self.page.line()
+        self.page.line(f"The gateway's own ledger shows {charges} charge for {order}.")
+        self.record["first_answer_ms"] = self.record["steps"][0]["ms"]
+        self.record["first_answer_after_s"] = round(self._first_answer - self.began, 3)
+        self.record["ok"] = True
+
+    def show_how_to_go_on(self) -> None:
+        """A line to paste, and the addresses."""
+        headers = send_headers(KIOSK, "payment", key=self.kept["api_key"], idempotency="mine-1")
+        body = json.dumps({"order_id": "mine-1", "sum": 25000, "currency": "KZT"})
+        words = [f"-H '{name}: {value}'" for name, value in headers.items() if name != "Header-Http-Method"]
+        self.page.title("Try it (the second time it is not charged again)")
+        self.page.line(f"curl -isS {self.hub.url}/send {' '.join(words)} -d '{body}'")
+        self.page.title("For the tour in the README")
+        self.page.line(f"export HUB={self.hub.url} KEY={self.kept['api_key']}")
+        self.page.title("Addresses")
+        self.page.pairs(self.addresses())
+
+    def watch(self) -> NoReturn:
+        """Keep running, and the kiosk with it. Raises `StackError` when a program ends, `Stopped` when told to.
+
+        Only a kiosk that was killed outright is started again, a while later.
+        """
+        power_back_at: float | None = None
+        while True:
+            self.hub.check()
+            self.gateway.check()
+            if power_back_at is not None and time.monotonic() >= power_back_at:
+                power_back_at = None
+                self.appliance.start()
+                self.page.line(f"{KIOSK} is back.")
+            elif power_back_at is None and not self.appliance.alive:
+                if self.appliance.process is None or self.appliance.process.returncode != -signal.SIGKILL:
+                    self.appliance.check()
+                power_back_at = time.monotonic() + POWER_BACK_AFTER_S
+                self.page.line(f"\n{KIOSK} lost its power; it comes back in {POWER_BACK_AFTER_S:g} s.")
+            time.sleep(WATCH_EVERY_S)
+
+    def stop(self) -> None:
+        """End the programs."""
+        stop_all(self.programs)
+
+    def _register(self) -> None:
+        """The kiosk and a key for its backend, made once and kept; what a hub no longer knows is made again."""
+        if self.hub.admin("GET", f"/admin/kiosks/{KIOSK}").status_code == 404:
+            self.kept["token"] = self.hub.add_kiosk(KIOSK, "The demo's kiosk")
+        elif "token" not in self.kept:
+            self.kept["token"] = self.hub.new_token(KIOSK)
+        self.appliance.token = self.kept["token"]
+        headers = {"Authorization": f"Bearer {self.kept.get('api_key', 'none')}"}
+        if self.hub.http.get("/operations", headers=headers).status_code in {401, 403}:
+            self.kept["api_key"] = self.hub.add_api_key("demo")["key"]
+
+    def _step(
+        self, title: str, operation: str, body: dict[str, Any], method: str, idempotency: str | None
+    ) -> dict[str, Any]:
+        """Send one operation and show both sides; returns the answer's body. Raises `StackError`."""
+        headers = send_headers(KIOSK, operation, key=self.kept["api_key"], method=method, idempotency=idempotency)
+        began = time.monotonic()
+        try:
+            answer = self.hub.http.post("/send", json=body, headers=headers)
+        except httpx.HTTPError as error:
+            for running in self.programs:
+                running.check()
+            raise StackError(f"{title}: the hub did not answer: {error!r}\n{self.hub.tail()}") from error
+        now = time.monotonic()
+        if not self.record["steps"]:
+            self._first_answer = now
+        told = ("Content-Type", "X-Request-Id", "Idempotent-Replayed", "Retry-After")
+        step = {
+            "title": title,
+            "request": {
+                "method": "POST",
+                "url": f"{self.hub.url}/send",
+                "headers": {**headers, "Authorization": "Bearer …"},
+                "body": body,
+            },
+            "answer": {
+                "status": answer.status_code,
+                "headers": {name: answer.headers[name] for name in told if name in answer.headers},
+                "body": _json_or_text(answer),
+            },
+            "ms": round((now - began) * 1000, 2),
+        }
+        self.record["steps"].append(step)
+        self.page.step(len(self.record["steps"]), step)
+        if answer.status_code != 200:
+            tails = "\n".join(running.tail() for running in (self.hub, self.appliance))
+            raise StackError(f"{title}: answered {answer.status_code} instead of 200: {answer.text[:400]}\n{tails}")
+        found = step["answer"]["body"]  # type: ignore[index]
+        return found if isinstance(found, dict) else {}
+
+    def _expect(self, body: dict[str, Any], name: str, value: Any) -> None:
+        if body.get(name) != value:
+            raise StackError(f"the answer's {name} is {body.get(name)!r} instead of {value!r}")
+
+
+class Secrets(dict[str, str]):
+    """Names and secrets kept in a file that only its owner can read; written at every change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            super().__init__(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            super().__init__()
+        except ValueError as error:
+            raise StackError(f"{path} is damaged ({error}); make clean removes it") from error
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        """The value kept, or `default`, which is then kept."""
+        if name not in self:
+            self[name] = default
+        return self[name]
+
+    def __setitem__(self, name: str, value: str) -> None:
+        super().__setitem__(name, value)
+        new = self._path.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(self, file, indent=2)
+        new.replace(self._path)
+
+
+@contextlib.contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the directory for this run alone. Raises `StackError`."""
+    with (directory / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(f"another demo is running in this tree (it holds {directory}); stop it first") from None
+        yield
+
+
+def run(options: Options, page: Page) -> int:
+    """The demo from beginning to end. Returns the exit status."""
+    record: dict[str, Any] = {"ok": False}
+    try:
+        STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with locked(STATE):
+            demo = Demo(options, STATE, page)
+            record = demo.record
+            try:
+                demo.start()
+                demo.operate()
+                _write_record(options, record)
+                if options.once:
+                    return 0
+                demo.show_how_to_go_on()
+                page.line("\nCtrl-C ends everything.")
+                demo.watch()
+            finally:
+                with _undisturbed():
+                    demo.stop()
+    except Stopped:
+        page.line("\nStopped.")
+        return 0 if record["ok"] else 1
+    except (StackError, OSError) as error:
+        page.failure(str(error))
+        record["ok"] = False
+        record["reason"] = str(error).splitlines()[0]
+        with contextlib.suppress(OSError):
+            _write_record(options, record)
+        return 1
+
+
+def main() -> int:
+    """Read the environment, run, and end every child whatever happens."""
+    options = Options(os.environ)
+    page = Page(sys.stdout, os.environ)
+    if options.mistakes:
+        page.failure("\n".join(options.mistakes))
+        return 2
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _stop)
+    return run(options, page)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise Stopped
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not keep the children from being ended."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _write_record(options: Options, record: dict[str, Any]) -> None:
+    if options.json is not None:
+        options.json.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _json_or_text(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return answer.text
+
+
+def _short(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
