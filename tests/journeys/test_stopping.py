@@ -1,0 +1,53 @@
+"""An orderly stop in the middle of an operation, of either program."""
+
+from tests.journeys.site import Site, payment, problem, unique, until
+
+
+def test_a_hub_that_is_stopped_gives_the_answer_that_is_under_way(site: Site) -> None:
+    with site.kiosk("hub-stopped") as kiosk:
+        order = unique("order")
+        sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:2"))
+        kiosk.wait_running()
+        assert site.hub.stop() == 0  # the harness kills it, which is no 0, should it take longer than it may
+        assert (sent.result().status_code, sent.result().json()["order_id"]) == (200, order)
+        site.hub.start()
+        kiosk.wait_ready()
+        assert site.backend.operation(sent.result().headers["x-request-id"])["state"] == "succeeded"
+        kiosk.wait_settled()
+        assert site.gateway.effects(order) == 1
+
+
+def test_a_hub_that_is_stopped_tells_what_takes_longer_as_unknown_and_settles_it_later(site: Site) -> None:
+    with site.kiosk("hub-hurried") as kiosk:
+        keyed, unkeyed = unique("keyed"), unique("unkeyed")
+        sent = site.backend.later(kiosk.id, "payment", payment(keyed, simulate="slow:9"), key=keyed)
+        kiosk.wait_running()
+        waiting = site.backend.later(kiosk.id, "payment", payment(unkeyed))  # its turn comes after the first
+        until("its waiting", lambda: kiosk.queue()["waiting"] == 1)
+        assert site.hub.stop() == 0
+        assert [problem(answer.result()) for answer in (sent, waiting)] == [(504, "timeout", "unknown")] * 2
+        site.hub.start()
+        kiosk.wait_ready()
+        ended = [site.backend.final(answer.result().headers["x-request-id"]) for answer in (sent, waiting)]
+        assert [operation["state"] for operation in ended] == ["succeeded", "succeeded"]
+        again = site.backend.send(kiosk.id, "payment", payment(keyed, simulate="slow:9"), key=keyed)
+        assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+        assert (site.gateway.effects(keyed), site.gateway.effects(unkeyed)) == (1, 1)
+
+
+def test_an_appliance_that_is_stopped_ends_what_it_has_begun(site: Site) -> None:
+    with site.kiosk("stopped") as kiosk:
+        begun, waiting = unique("begun"), unique("waiting")
+        first = site.backend.later(kiosk.id, "payment", payment(begun, simulate="slow:2"), key=begun)
+        kiosk.wait_running()
+        second = site.backend.later(kiosk.id, "payment", payment(waiting), key=waiting)
+        until("its waiting", lambda: kiosk.queue()["waiting"] == 1)
+        assert kiosk.appliance.stop() == 0
+        assert (first.result().status_code, first.result().json()["order_id"]) == (200, begun)
+        assert (site.gateway.effects(begun), site.gateway.effects(waiting)) == (1, 0)
+        kiosk.appliance.start()
+        # What had not been begun is begun by the next run, if there is still time.
+        assert second.result().status_code == 200 or second.result().json()["outcome"] == "unknown"
+        assert site.backend.final(second.result().headers["x-request-id"])["state"] == "succeeded"
+        assert site.gateway.effects(waiting) == 1
+        assert kiosk.health()["journal"]["previous_run"] == "clean"
