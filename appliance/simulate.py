@@ -159,7 +159,8 @@ async def _serve(host: str, port: int, gateway: Gateway) -> None:
     await stop.wait()
     server.stop()
     try:
-        await asyncio.wait_for(server.close_all_connections(), _STOP_S)
+        async with asyncio.timeout(_STOP_S):
+            await server.close_all_connections()
     except TimeoutError:
         _log.warning("connections were still busy and are cut")
     _log.info("stopped")

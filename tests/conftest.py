@@ -3,6 +3,11 @@
 import inspect
 
 import pytest
+from hypothesis import settings
+
+# Nothing is timed in tests: a machine busy with something else must not fail one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

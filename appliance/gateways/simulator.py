@@ -223,7 +223,8 @@ class _Faulty(_Handler):
 
     async def _hang(self) -> None:
         try:
-            await asyncio.wait_for(self._gone.wait(), SECONDS_MAX)
+            async with asyncio.timeout(SECONDS_MAX):
+                await self._gone.wait()
         except TimeoutError:
             self._cut(reset=False)
 

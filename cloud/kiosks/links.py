@@ -230,7 +230,8 @@ class Links:
         future: asyncio.Future[None] = self._loop.create_future()
         link.waiters = [*(link.waiters or []), future]
         try:
-            await asyncio.wait_for(future, timeout)
+            async with asyncio.timeout(timeout):
+                await future
         except TimeoutError:
             return None
         finally:

@@ -92,7 +92,8 @@ class Callbacks:
             else:
                 if not busy:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._news.wait(), _LOOK_EVERY)
+                        async with asyncio.timeout(_LOOK_EVERY):  # wait_for could swallow a stop's cancellation
+                            await self._news.wait()
 
     async def _round(self) -> bool:
         """Write what came of callbacks, begin those that are due; says whether there may be more."""

@@ -32,7 +32,8 @@ class Subscription:
     async def next(self, timeout: float) -> Item | None:
         """The next item, or None after `timeout` seconds without one."""
         try:
-            return await asyncio.wait_for(self._items.get(), timeout)
+            async with asyncio.timeout(timeout):
+                return await self._items.get()
         except TimeoutError:
             return None
 

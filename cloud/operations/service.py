@@ -429,7 +429,8 @@ class Operations:
                 return await self._replay(earlier, operation, timeout)
         _check_same(first, operation)
         try:
-            answer = await asyncio.wait_for(asyncio.shield(running.answer), timeout)
+            async with asyncio.timeout(timeout):
+                answer = await asyncio.shield(running.answer)
         except TimeoutError:
             detail = f"the operation with this key still runs after {timeout:.0f} s"
             raise Refused("timeout", detail, request_id=first.request_id) from None

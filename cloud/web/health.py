@@ -96,7 +96,8 @@ class Health:
             if self._writer.error is not None:
                 # Whoever looks here may send nothing more until this is well: it must be found out without them.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._writer.probe(), _TIMEOUT)
+                    async with asyncio.timeout(_TIMEOUT):
+                        await self._writer.probe()
             await asyncio.sleep(_EVERY)
 
     async def _watch_loop(self) -> None:

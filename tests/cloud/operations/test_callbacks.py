@@ -13,7 +13,9 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from cloud.operations.callbacks import pause
+from cloud.db.engine import open_engine
+from cloud.metrics import Metrics
+from cloud.operations.callbacks import Callbacks, pause
 from tests.cloud.hub import Running, rows, running, until
 from tests.cloud.operations.test_delivery import enqueue
 
@@ -194,3 +196,28 @@ async def test_a_receiver_that_hangs_does_not_stop_the_others(tmp_path: Path, mo
 def test_pauses_double_up_to_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.operations.callbacks._FIRST_PAUSE", 5.0)
     assert [pause(n) for n in (1, 2, 3, 4, 10, 11, 500)] == [5, 10, 20, 40, 2560, 3600, 3600]
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_stop_in_the_very_moment_news_come_in_is_not_lost(
+    tmp_path: Path, steps: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.operations.callbacks._LOOK_EVERY", 60)
+    async with running(tmp_path) as hub:
+        engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}")
+        callbacks = Callbacks(
+            engine=engine,
+            store=hub.services.store,
+            keys=hub.services.keys,
+            metrics=Metrics(),
+            keep_trying=1.0,
+            version="0",
+        )
+        callbacks.start()
+        await asyncio.sleep(0.2)  # it waits for news now
+        callbacks._news.set()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await callbacks.stop()
+        await engine.dispose()
