@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 
 # Nothing is timed in tests: a machine busy with something else must not fail one.
-settings.register_profile("untimed", deadline=None)
+settings.register_profile("untimed", parent=settings.default, deadline=None)
 settings.load_profile("untimed")
 
 

@@ -1,0 +1,36 @@
+"""What a scenario of the chaos run tells: counts of what was done, figures that were measured, promises that broke."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import msgspec
+
+
+class Result(msgspec.Struct, kw_only=True):
+    """One scenario's outcome. It has passed when nothing broke; a figure that missed its aim is a breach too."""
+
+    scenario: str
+    seed: int
+    operations: int = 0  # operations that backends asked for
+    faults: Counter[str] = msgspec.field(default_factory=Counter)  # kind → how often
+    figures: dict[str, float] = msgspec.field(default_factory=dict)  # name with unit (`takeover_longest_s`) → value
+    breaches: list[str] = msgspec.field(default_factory=list)  # each a promise that did not hold, in words
+    took_s: float = 0.0
+
+    def aim(self, name: str, value: float, at_most: float) -> None:
+        """Note a figure, and a breach if it is above its aim."""
+        self.figures[name] = round(value, 3)
+        if value > at_most:
+            self.breaches.append(f"{name} is {value:.3f}, the aim is {at_most:g} at most")
+
+
+@contextmanager
+def timed(result: Result) -> Iterator[Result]:
+    """Fill in how long it took."""
+    began = monotonic()
+    try:
+        yield result
+    finally:
+        result.took_s = round(monotonic() - began, 1)
