@@ -125,7 +125,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         run = uvloop.run
     try:
         run(serve(settings))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         print(f"kioskwire-hub: cannot serve on {settings.host}:{settings.port}: {error}", file=sys.stderr)
         return 1
     except SQLAlchemyError as error:
@@ -135,11 +135,10 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    import msgspec
-
     settings = _load(arguments)
-    for field in msgspec.structs.fields(settings):
-        print(f"{field.name.upper()}={getattr(settings, field.name)}")
+    from cloud.settings import effective
+
+    print("\n".join(effective(settings)))
     return 0
 
 

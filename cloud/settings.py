@@ -5,10 +5,12 @@ Each field of `Settings` is the environment variable of the same name in upper c
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from dotenv import dotenv_values
@@ -16,6 +18,8 @@ from dotenv import dotenv_values
 from wire.environment import Mistake, Secret, SettingsError, read, unknown
 
 SECRET_MIN = 32
+# A file, not the memory: what the hub has told its kiosks to forget would be gone with the process.
+_DATABASE = re.compile(r"sqlite\+aiosqlite:///(?!:memory:)[^?\0]+")
 
 
 def _meta(words: str, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
@@ -77,7 +81,11 @@ def load(env_file: str | None = None, environ: Mapping[str, str] | None = None) 
     mistakes = []
     from_file: dict[str, str] = {}
     if path.is_file():
-        from_file = {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+        try:
+            from_file = {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            mistakes.append(Mistake("--env-file", str(path), f"cannot be read: {reason}"))
     elif env_file is not None:
         mistakes.append(Mistake("--env-file", env_file, "there is no such file"))
     warnings = [f"{path}: {sentence}" for sentence in unknown(Settings, list(from_file))]
@@ -94,6 +102,17 @@ def load(env_file: str | None = None, environ: Mapping[str, str] | None = None) 
     if mistakes or settings is None:
         raise SettingsError(mistakes)
     return settings, warnings
+
+
+def effective(settings: Settings) -> list[str]:
+    """The settings in force, one a line, secrets masked."""
+    lines = []
+    for field in msgspec.structs.fields(settings):
+        value: Any = getattr(settings, field.name)
+        if field.name == "redis_url":
+            value = _without_login(value)
+        lines.append(f"{field.name.upper()}={value}")
+    return lines
 
 
 def is_loopback(host: str) -> bool:
@@ -135,12 +154,29 @@ def _check(settings: Settings) -> list[Mistake]:
     if settings.admin_key and len(settings.admin_key.reveal()) < SECRET_MIN:
         right = f"at least {SECRET_MIN} random characters, e.g. from: openssl rand -hex 32"
         mistakes.append(Mistake("ADMIN_KEY", repr(settings.admin_key), f"is too short; right would be: {right}"))
-    if settings.database_url and not settings.database_url.startswith("sqlite+aiosqlite:///"):
+    if settings.database_url and not _DATABASE.fullmatch(settings.database_url):
         right = "sqlite+aiosqlite:///<file>; other databases are not supported yet"
         mistakes.append(Mistake("DATABASE_URL", _scheme(settings.database_url), f"right would be: {right}"))
-    if settings.redis_url and not settings.redis_url.startswith(("redis://", "rediss://")):
-        mistakes.append(Mistake("REDIS_URL", _scheme(settings.redis_url), "right would be: redis://… or rediss://…"))
+    if settings.redis_url and not _is_redis(settings.redis_url):
+        right = "redis://[user:password@]host[:port][/number] or rediss://…"
+        mistakes.append(Mistake("REDIS_URL", _scheme(settings.redis_url), f"right would be: {right}"))
     return mistakes
+
+
+def _is_redis(url: str) -> bool:
+    """Whether the client would take it; its own words for what it does not take quote the password."""
+    try:
+        parts = urlsplit(url)
+        _port = parts.port  # raises when there is none, be it that a / in the password ends the host before it
+    except ValueError:
+        return False
+    return parts.scheme in {"redis", "rediss"} and "@" not in parts.path + parts.query + parts.fragment
+
+
+def _without_login(url: str) -> str:
+    """A URL without the user, the password and the options in it."""
+    scheme, mark, rest = url.partition("?")[0].partition("://")
+    return f"{scheme}{mark}{'…@' if '@' in rest else ''}{rest.rpartition('@')[2]}"
 
 
 def _scheme(url: str) -> str:

@@ -81,6 +81,9 @@ def read(kind: type[T], source: Mapping[str, str]) -> tuple[T | None, list[Mista
             if field.required:
                 mistakes.append(Mistake(variable, "", f"is required: {_description(field.type)}"))
             continue
+        if _is_secret(field.type) and not _is_text(text):  # a path may be anything, but a secret is signed with or sent
+            mistakes.append(Mistake(variable, mask_secret(text), "is not UTF-8 text"))
+            continue
         try:
             values[field.name] = msgspec.convert(text, field.type, strict=False, dec_hook=_decode)
         except (msgspec.ValidationError, ValueError) as error:
@@ -115,6 +118,15 @@ def _decode(kind: type, text: Any) -> Any:
     if kind is Secret:
         return Secret(str(text))
     raise NotImplementedError(kind)
+
+
+def _is_text(text: str) -> bool:
+    """False for what the environment held in another encoding."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_secret(kind: Any) -> bool:

@@ -18,13 +18,16 @@ class RedisWatch:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to watch. Raises `ImportError` where a URL is set and the client is not installed."""
+        """Begin to watch. Raises `ImportError` where a URL is set and the client is not installed, OSError when the
+        client does not take the URL."""
         if self._url:
             from redis.asyncio import Redis  # noqa: PLC0415 - an extra: a small hub does without
 
-            self._task = asyncio.create_task(
-                self._run(Redis.from_url(self._url, socket_timeout=_TIMEOUT)), name="redis"
-            )
+            try:
+                client = Redis.from_url(self._url, socket_timeout=_TIMEOUT)
+            except (ValueError, TypeError):
+                raise OSError("REDIS_URL cannot be used") from None  # its words quote parts of the URL
+            self._task = asyncio.create_task(self._run(client), name="redis")
 
     async def stop(self) -> None:
         """Stop watching."""

@@ -62,6 +62,14 @@ def hub_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 # The command line.
 
 
+def test_what_cannot_be_served_is_said_in_words(hub_command: Any) -> None:
+    for more in ({"HOST": "h" * 300}, {"HOST": "no.such.invalid"}, {"REDIS_URL": "redis://h?db=canary"}):
+        code, out, err = hub_command("serve", **more)
+        assert (code, "kioskwire-hub: cannot serve on" in err) == (1, True)
+        assert "Traceback" not in out + err
+        assert "canary" not in out + err
+
+
 def test_version_and_help_need_no_settings(tmp_path: Path) -> None:
     for arguments, expected in ((["--version"], VERSION), (["version"], VERSION), (["--help"], "kiosk add kiosk_001")):
         done = subprocess.run(

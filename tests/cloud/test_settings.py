@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.settings import Settings, database_url, is_loopback, load
+from cloud.settings import Settings, database_url, effective, is_loopback, load
 from wire.environment import Secret, SettingsError
 
 SECRET = "x" * 32
@@ -72,3 +72,33 @@ def test_secrets_show_themselves_nowhere() -> None:
     with pytest.raises(SettingsError) as wrong:
         load(None, {"JWT_SECRET": "canary", "ADMIN_KEY": "canary", "DATABASE_URL": "x://u:canary@h/d"})
     assert "canary" not in str(wrong.value)
+
+
+def test_what_a_settings_file_cannot_be_is_a_mistake_like_others(tmp_path: Path) -> None:
+    (tmp_path / "bad.env").write_bytes(b"JWT_SECRET=\xff\xfe\n")
+    with pytest.raises(SettingsError, match="it is not UTF-8 text"):
+        load(str(tmp_path / "bad.env"), {"JWT_SECRET": SECRET})
+    with pytest.raises(SettingsError, match="ADMIN_KEY=<40 characters>: is not UTF-8 text"):
+        load(None, {"JWT_SECRET": SECRET, "ADMIN_KEY": "\udcff" * 40})
+
+
+@pytest.mark.parametrize("url", ["redis://:cana/ry@h", "redis://h:cana", "http://u:canary@h", "redis://h/0@canary"])
+def test_an_address_of_redis_that_its_client_would_quote_is_a_mistake(url: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        load(None, {"JWT_SECRET": SECRET, "REDIS_URL": url})
+    assert [mistake.name for mistake in wrong.value.mistakes] == ["REDIS_URL"]
+    assert "cana" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("url", ["redis://h", "rediss://u:canary@h:6380/1?ssl_cert_reqs=none&password=canary"])
+def test_settings_in_force_are_shown_without_secrets(url: str) -> None:
+    settings, _ = load(None, {"JWT_SECRET": "canary" * 9, "ADMIN_KEY": "canary" * 9, "REDIS_URL": url})
+    shown = effective(settings)
+    assert "canary" not in "\n".join(shown)
+    assert ("REDIS_URL=redis://h" if url == "redis://h" else "REDIS_URL=rediss://…@h:6380/1") in shown
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite:///", "sqlite+aiosqlite:///:memory:", "sqlite+aiosqlite:///?a=b"])
+def test_a_database_in_memory_would_forget_what_it_promised_to_keep(url: str) -> None:
+    assert mistakes(DATABASE_URL=url) == ["DATABASE_URL"]
+    assert load(None, {"JWT_SECRET": SECRET, "DATABASE_URL": "sqlite+aiosqlite:///x.db"})[1] == []
