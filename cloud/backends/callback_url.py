@@ -9,7 +9,7 @@ def check_callback_url(url: str) -> None:
         return
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not parts.username
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and "@" not in parts.netloc
     except ValueError:  # a port or an IPv6 address that is none
         usable = False
     if not usable or not url.isprintable():

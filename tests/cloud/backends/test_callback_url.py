@@ -21,6 +21,8 @@ def test_an_address_is_taken(url: str) -> None:
         "http://shop.example/\n",
         "javascript:alert(1)",
         "http://u@shop.example/",
+        "http://:p@shop.example/",
+        "http://@shop.example/",
         "http://[",
         "http://shop.example:port/",
     ],
