@@ -6,12 +6,18 @@ large for a message is cut and says so.
 
 import base64
 import codecs
+import re
 
 import msgspec
 
 # A message holds 1 MiB with everything around the body.
 BODY_MAX_BYTES = 768 * 1024
 CUT_BYTES = 64 * 1024
+# Those of texts. Python has more, and some of them take minutes for a body of this size: punycode, idna.
+_CHARSETS = re.compile(
+    r"(?i)utf-?8|utf-?(16|32)([bl]e)?|(us-?)?ascii|iso-?8859-?\d{1,2}|latin-?1|windows-12\d\d|cp-?\d{3,4}|koi8-?[rtu]"
+    r"|mac-?cyrillic|gb(k|2312|18030)|big5|shift_?jis|euc-?(jp|kr)"
+)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 
@@ -47,7 +53,7 @@ def _as_text(content: bytes, content_type: str) -> str | None:
     charset = "utf-8"
     for part in content_type.split(";")[1:]:
         name, _, value = part.strip().partition("=")
-        if name.lower() == "charset":
+        if name.lower() == "charset" and _CHARSETS.fullmatch(value.strip("\"' ")):
             charset = value.strip("\"' ")
     for encoding in (charset, "utf-8"):
         try:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from appliance.gateways.answer import BODY_MAX_BYTES, CUT_BYTES, cut, wrap
+from appliance.gateways.answer import BODY_MAX_BYTES, CUT_BYTES, _as_text, cut, wrap
 from wire.messages import MESSAGE_MAX_BYTES
 
 
@@ -49,3 +49,16 @@ def test_nothing_grows_past_a_message(content: bytes) -> None:
 def test_a_cut_answer_says_so() -> None:
     fields = msgspec.json.decode(cut(b"x" * CUT_BYTES * 2, "text/plain", 10**9))
     assert (fields["truncated"], fields["size"], len(fields["raw"])) == (True, 10**9, CUT_BYTES)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "zip", "x" * 100, "utf-8-sig\0"])
+def test_a_charset_that_is_none_of_texts_is_not_tried(charset: str) -> None:
+    tried: list[str] = []
+
+    class Noticing(bytes):
+        def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+            tried.append(encoding)
+            return super().decode(encoding, errors)
+
+    assert _as_text(Noticing(b"a-9"), f"text/plain; charset={charset}") == "a-9"
+    assert set(tried) == {"utf-8"}
