@@ -133,7 +133,7 @@ Index("ix_events_received_at", events.c.received_at)
 lived_days = Table(
     "lived_days",
     metadata,
-    Column("day", Integer, primary_key=True, autoincrement=False),  # counts days of the hub's running, not of a calendar
+    Column("day", Integer, primary_key=True, autoincrement=False),  # of its running, not of a calendar
     Column("seconds", Float, nullable=False),  # of that day that are over, by the monotonic clock
     Column("boundary", Float, nullable=False),  # the least of those before which rows counted as old
 )

@@ -2,7 +2,8 @@
 
 Signed by Standard Webhooks. A callback keeps its `webhook-id` through all attempts, so that a backend can tell a
 repetition. What answers 2xx is delivered, 410 ends it, everything else is tried again with backoff for as long as
-`CALLBACK_FOR` says. A callback is a row made in the transaction that stored the state. One that is under way is left
+`CALLBACK_FOR` says: by the clock and by the number of attempts, so that neither a clock that was set nor a hub that
+was away ends it early. A callback is a row made in the transaction that stored the state. One that is under way is left
 alone until its result is written; a receiver that does not answer holds up its own only.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 
 import httpx
 import msgspec
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
@@ -40,6 +41,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 3600.0
 def pause(attempts: int) -> float:
     """Seconds to wait after this many attempts: 5, 10, 20 … up to an hour."""
     return min(_LONGEST_PAUSE, _FIRST_PAUSE * float(1 << min(attempts - 1, 20)))
+
+
+def is_over(attempts: int, began: float, now: float, keep_trying: float) -> bool:
+    """Whether a callback made at `began` has been tried for long enough, at its `attempts`-th attempt; Unix seconds.
+
+    The pauses of the attempts count as well as the wall clock, which may have been set meanwhile.
+    """
+    spent = sum(pause(number) for number in range(1, attempts + 1))
+    return spent > keep_trying and not began <= now + pause(attempts) <= began + keep_trying
 
 
 class Callbacks:
@@ -106,9 +116,11 @@ class Callbacks:
             self._metrics.callbacks_waiting.set(count)
             if not count or room <= 0:
                 return False
+            now = time.time()
             due = select(callbacks).where(
                 waiting,
-                callbacks.c.next_at <= time.time(),
+                # No pause is longer: what is due later than that was dated by a clock that has been set back since.
+                or_(callbacks.c.next_at <= now, callbacks.c.next_at > now + _LONGEST_PAUSE),
                 callbacks.c.request_id.not_in(list(self._under_way)),
                 callbacks.c.api_key_id.not_in([key for key, under_way in counts.items() if under_way >= _AT_ONCE_EACH]),
             )
@@ -197,7 +209,7 @@ class Callbacks:
     def _not_taken(self, row: Row[Any], problem: str) -> dict[str, object]:
         """What changes in the row of a callback that is to be tried again, or has been for long enough."""
         wait = pause(row.attempts + 1)
-        if time.time() + wait > row.created_at + self._keep_trying:
+        if is_over(row.attempts + 1, row.created_at, time.time(), self._keep_trying):
             log.error("callback given up", extra={"request_id": row.request_id, "error": problem})
             self._metrics.callbacks.labels("given_up").inc()
             return {"next_at": None, "last_error": problem}

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tornado.web import Application, RequestHandler
 
 from cloud.db.engine import open_engine
 from cloud.metrics import Metrics
-from cloud.operations.callbacks import Callbacks, pause
+from cloud.operations.callbacks import Callbacks, is_over, pause
 from tests.cloud.hub import Running, rows, running, until
 from tests.cloud.operations.test_delivery import enqueue
 
@@ -196,6 +197,37 @@ async def test_a_receiver_that_hangs_does_not_stop_the_others(tmp_path: Path, mo
 def test_pauses_double_up_to_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.operations.callbacks._FIRST_PAUSE", 5.0)
     assert [pause(n) for n in (1, 2, 3, 4, 10, 11, 500)] == [5, 10, 20, 40, 2560, 3600, 3600]
+
+
+def test_a_clock_that_was_set_does_not_end_a_callback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.operations.callbacks._FIRST_PAUSE", 5.0)
+    day = 86400.0
+    attempts = next(n for n in range(1, 100) if sum(map(pause, range(1, n + 1))) > day)
+    assert not is_over(1, 1000 * day, 1001 * day, day)
+    assert not is_over(attempts - 1, 1000 * day, 1365 * day, day)
+    assert is_over(attempts, 1000 * day, 1001 * day, day)
+    assert not is_over(attempts, 1000 * day, 1000.5 * day, day)  # it was tried more often, by hubs killed in between
+    assert is_over(attempts, 1000 * day, 10.0, day)  # made when the clock was ahead
+    assert is_over(1, 1000 * day, 1000 * day, 0.0)
+
+
+@pytest.mark.parametrize("off", [86400.0, 400 * 86400.0])
+async def test_what_a_clock_that_was_ahead_put_off_is_told_when_the_clock_is_set_right(
+    tmp_path: Path, off: float
+) -> None:
+    async with running(tmp_path) as hub:
+        async with receiver() as backend:
+            url = backend.url
+        api_key, _ = await key_with_callback(hub, url)
+        request_id = await finish(hub, api_key)
+        await until(lambda: rows(tmp_path, "SELECT 1 FROM callbacks WHERE attempts > 0"))
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as connection:
+        connection.execute("UPDATE callbacks SET next_at = next_at + ?, created_at = created_at + ?", (off, off))
+        connection.commit()
+    async with receiver() as backend, running(tmp_path) as hub:
+        await hub.services.keys.set_callback(api_key.split("_")[1], backend.url)
+        (told,) = await backend.wait(1)
+        assert told["data"]["request_id"] == request_id
 
 
 @pytest.mark.parametrize("steps", range(6))
