@@ -19,6 +19,7 @@ from appliance.gateways.answer import BODY_MAX_BYTES, cut, wrap
 from appliance.gateways.query import query_pairs, with_query
 from appliance.gateways.results import Answered, NeverGot, NoAnswer, Result
 from appliance.routes import Route, Tls
+from wire.crashpoint import crash_point
 
 KEEPALIVE_S = 1.5
 _CONNECT_S = 10.0
@@ -41,14 +42,21 @@ class Gateways:
 
         Raises ValueError when a GET's body cannot be a query.
         """
+        crash_point("appliance.gateway.call.before")
         if method == "GET":
             url = with_query(route.url, query_pairs(body))
-            return await self._within(route.timeout, url, route.tls, retries=route.retries)
-        return await self._within(route.timeout, route.url, route.tls, body=body)
+            result = await self._within(route.timeout, url, route.tls, retries=route.retries)
+        else:
+            result = await self._within(route.timeout, route.url, route.tls, body=body)
+        crash_point("appliance.gateway.call.after")
+        return result
 
     async def ask(self, url: str, pairs: list[tuple[str, str]], tls: Tls, timeout: float) -> Result:
         """Ask a status query. Raises ValueError when the query is too long."""
-        return await self._within(timeout, with_query(url, pairs), tls)
+        crash_point("appliance.gateway.ask.before")
+        result = await self._within(timeout, with_query(url, pairs), tls)
+        crash_point("appliance.gateway.ask.after")
+        return result
 
     def forget(self) -> None:
         """Open new connections from now on: certificates or routes may have changed. Running calls end undisturbed."""
@@ -147,9 +155,12 @@ class _Sent:
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:
         if event == "http11.send_request_headers.started":
+            crash_point("appliance.gateway.request.before")
             self.begun = True
             if self._outer is not None:
                 self._outer.begun = True
+        elif event == "http11.send_request_body.complete":
+            crash_point("appliance.gateway.request.after")
         elif event == "connection.connect_tcp.complete":
             self._stream = info["return_value"]
         elif event == "connection.start_tls.failed" and self._stream is not None:

@@ -12,11 +12,14 @@ from websockets.exceptions import ConnectionClosed
 from appliance.journal import Journal, StorageError
 from appliance.operations import Operations
 from appliance.uplink.dial import Connection
-from appliance.uplink.outbox import Outbox, Ping
+from appliance.uplink.outbox import Outbox, Ping, Text
 from wire import session as wire
+from wire.crashpoint import crash_points
 from wire.messages import (
     MESSAGE_MAX_BYTES,
+    Accepted,
     Cancel,
+    Event,
     EventAck,
     FromHub,
     Hello,
@@ -31,6 +34,12 @@ SEND_TIMEOUT_S = 30.0
 WELCOME_TIMEOUT_S = 20.0
 _TICK_S = 1.0
 _MALFORMED_NOTE_S = 60.0
+CRASH_POINTS: dict[type, str] = {
+    Hello: "appliance.uplink.hello",
+    Accepted: "appliance.uplink.accepted",
+    Response: "appliance.uplink.response",
+    Event: "appliance.uplink.event",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -147,7 +156,9 @@ class Link:
                     if isinstance(item, Ping):
                         await self._connection.ping()
                     else:
-                        await self._connection.send(item, text=True)
+                        crash_points((item.point,), "before")
+                        await self._connection.send(item.text, text=True)
+                        crash_points((item.point,), "after")
             except TimeoutError:
                 self.end(0, f"the hub takes nothing for {SEND_TIMEOUT_S:.0f} s")
                 return
@@ -211,7 +222,7 @@ class Link:
         if len(text) > MESSAGE_MAX_BYTES:  # bodies are cut long before; an error's words are not
             _log.error("a message is too large to be sent", extra={"kind": type(message).__name__, "size": len(text)})
             return
-        self._outbox.put(text)
+        self._outbox.put(Text(text, CRASH_POINTS.get(type(message), "")))
 
     def _heard(self, message: FromHub) -> None:
         match message:

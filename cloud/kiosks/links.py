@@ -12,7 +12,18 @@ from typing import Protocol
 
 from cloud.metrics import Metrics
 from wire import legacy
-from wire.messages import Event, Hello, Malformed, Message, Request, encode
+from wire.messages import (
+    Cancel,
+    Event,
+    EventAck,
+    Hello,
+    Malformed,
+    Message,
+    Request,
+    Settled,
+    Welcome,
+    encode,
+)
 from wire.problems import CloseCode
 from wire.session import Action, Close, Heard, Heartbeat, HubSession, Misunderstood, Orphaned, Ping, Send
 
@@ -21,6 +32,13 @@ log = logging.getLogger(__name__)
 _TICK = 1.0
 # A v1 client or a broken one may send rubbish all day: said once a minute for each kiosk.
 _COMPLAIN_EVERY = 60.0
+CRASH_POINTS: dict[type, str] = {
+    Welcome: "hub.links.welcome",
+    Request: "hub.links.request",
+    Settled: "hub.links.settled",
+    EventAck: "hub.links.event_ack",
+    Cancel: "hub.links.cancel",
+}
 
 
 class Socket(Protocol):
@@ -28,8 +46,8 @@ class Socket(Protocol):
 
     address: str
 
-    def send(self, text: bytes) -> None:
-        """Send one text message."""
+    def send(self, text: bytes, point: str) -> None:
+        """Send one text message, whose sending has that name among the crash points."""
 
     def ping(self) -> None:
         """Send a ping; its pong comes as `Links.heard`."""
@@ -242,7 +260,9 @@ class Links:
     def request(self, link: Link, request: Request, start_by: float, journal: str | None = None) -> bool:
         """Have a request carried out; see `HubSession.request`. True if it went onto a socket just now."""
         if link.is_v1:
-            return link.ready and self._send(link, legacy.encode_request(link.kiosk_id, request))
+            return link.ready and self._send(
+                link, legacy.encode_request(link.kiosk_id, request), point="hub.links.v1_request"
+            )
         return self.perform(link, link.session.request(request, start_by, self._loop.time(), journal))
 
     def perform(self, link: Link, actions: list[Action]) -> bool:
@@ -250,7 +270,7 @@ class Links:
         sent = bool(actions)
         for action in actions:
             if isinstance(action, Send):
-                sent = self._send(link, encode(action.message)) and sent
+                sent = self._send(link, encode(action.message), CRASH_POINTS.get(type(action.message), "")) and sent
             elif isinstance(action, Heard):
                 if isinstance(action.message, Hello):
                     self._greet(link)
@@ -296,12 +316,12 @@ class Links:
                 future.set_result(None)
         self.owner.kiosk_ready(link)
 
-    def _send(self, link: Link, text: bytes) -> bool:
+    def _send(self, link: Link, text: bytes, point: str) -> bool:
         socket = link.socket
         if socket is None:
             return False
         try:
-            socket.send(text)
+            socket.send(text, point)
         except OSError as error:
             log.info("kiosk's socket does not take messages", extra={"kiosk": link.kiosk_id, "error": str(error)})
             self._drop(link, "lost")

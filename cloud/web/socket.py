@@ -12,6 +12,7 @@ from tornado.websocket import WebSocketHandler
 from cloud.kiosks.links import Link
 from cloud.kiosks.tokens import BadToken
 from cloud.web.services import Services
+from wire.crashpoint import crash_points
 from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from wire.problems import CloseCode
 
@@ -28,12 +29,13 @@ class KioskSocket(WebSocketHandler):
     address: str = ""
     _link: Link | None = None
     _frames: list[bytes]
+    _points: list[str]  # of the frames, for crash points
     _room: int = _WRITE_BUFFER_MAX
 
     def initialize(self, services: Services) -> None:
         """Called by Tornado with what the route table names."""
         self.services = services
-        self._frames = []
+        self._frames, self._points = [], []
 
     def prepare(self) -> None:
         """A hub under load lets kiosks in no faster than it can greet them. Whoever is none takes no kiosk's turn."""
@@ -122,9 +124,10 @@ class KioskSocket(WebSocketHandler):
 
     # `links.Socket`.
 
-    def send(self, text: bytes) -> None:
+    def send(self, text: bytes, point: str) -> None:
         """Write one text frame. Tornado's `write_message` would start a task for each."""
         self._write(0x1, text)
+        self._points.append(point)
 
     def ping(self, data: str | bytes = b"") -> None:
         """Write a ping; a dead socket is noticed by its silence."""
@@ -155,6 +158,7 @@ class KioskSocket(WebSocketHandler):
     def _flush(self) -> None:
         """Frames of one turn of the loop leave in one write: under load most of the cost is the system call."""
         frames, self._frames = b"".join(self._frames), []
+        points, self._points = self._points, []
         stream = self._stream
         if stream is None:
             return
@@ -162,6 +166,7 @@ class KioskSocket(WebSocketHandler):
         room = _WRITE_BUFFER_MAX + len(frames)
         self._room = max(room, self._room) if stream.writing() else room
         stream.max_write_buffer_size = self._room
+        crash_points(points, "before")
         try:
             stream.write(frames)
         except StreamClosedError:
@@ -169,6 +174,7 @@ class KioskSocket(WebSocketHandler):
         except StreamBufferFullError:
             log.info("kiosk does not read what it is sent", extra={"address": self.address})
             stream.close()
+        crash_points(points, "after")
 
 
 def _frame(opcode: int, data: bytes) -> bytes:

@@ -24,7 +24,7 @@ class Remembering:
         self.pings = 0
         self.dead = dead
 
-    def send(self, text: bytes) -> None:
+    def send(self, text: bytes, point: str) -> None:
         """Keep the message."""
         if self.dead:
             raise ConnectionError("dead")
