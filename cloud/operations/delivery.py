@@ -18,6 +18,7 @@ from cloud.operations.queue import Queue
 from cloud.operations.running import Books, Running
 from cloud.operations.settling import Settling
 from cloud.operations.store import Store
+from wire.crashpoint import crash_point
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,13 @@ class Delivery:
 
     async def take_up(self) -> None:
         """At the start: what an earlier life of the hub had queued."""
+        newest = await self._store.newest()
         now, wall = self._links.now(), time.time()
-        for kiosk_id, request_id, start_by in await self._store.queued():
-            self._queue.add(kiosk_id, request_id, now + start_by - wall)
+        if newest > wall:
+            log.error("the clock is behind what the database holds; is it right?", extra={"by_s": round(newest - wall)})
+        for waiting in await self._store.queued():
+            left = rules.seconds_left(waiting.created_at, waiting.start_by, wall, newest)
+            self._queue.add(waiting.kiosk_id, waiting.request_id, now + left)
 
     def is_due(self, kiosk_id: str) -> bool:
         """Whether something waits for this kiosk, it is there, and nobody sees to it yet."""
@@ -92,13 +97,14 @@ class Delivery:
     async def cancel(self, operation: Operation) -> bool:
         """Take an operation out of the queue for good; False if it is not there. Raises `StorageError`."""
         kiosk_id, request_id = operation.kiosk_id, operation.request_id
-        left = (operation.start_by or 0.0) - time.time()
-        if not self._queue.remove(kiosk_id, request_id):
+        start_by = dict(self._queue.of(kiosk_id)).get(request_id)
+        if start_by is None:
             return False
+        self._queue.remove(kiosk_id, request_id)
         try:
             await self._end(operation, "cancelled", "cancelled while it waited for its kiosk")
         except StorageError:
-            self._queue.add(kiosk_id, request_id, self._links.now() + left)  # it waits on
+            self._queue.add(kiosk_id, request_id, start_by)  # it waits on
             raise
         return True
 
@@ -121,12 +127,14 @@ class Delivery:
         self._books.add(running)
         operation.journal = link.journal
         rules.sent(operation, time.time())
+        crash_point("hub.queue.sent.before")
         try:
             await self._store.put(operation)
         except StorageError:
             self._books.remove(running)
             self._queue.add(operation.kiosk_id, operation.request_id, start_by)
             raise
+        crash_point("hub.queue.sent.after")
         self._launch(link, running)
 
     async def _end(self, operation: Operation, problem: str, detail: str) -> None:

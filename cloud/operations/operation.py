@@ -82,6 +82,16 @@ class Operation(msgspec.Struct, kw_only=True):
         return True
 
 
+def seconds_left(created_at: float, start_by: float, wall: float, newest: float) -> float:
+    """How long an operation read from the store may still be started, `wall` being what the clock says.
+
+    Never longer than it was given at first, so that a clock which was set back revives nothing. One that is dated
+    later than now is judged by the clock that dated it, which stood at `newest` at least.
+    """
+    now = wall if wall >= created_at else max(newest, created_at)
+    return min(start_by - now, start_by - created_at)
+
+
 def sent(operation: Operation, now: float) -> None:
     """It is put on a socket, perhaps again."""
     if operation.sent_at is None:

@@ -372,6 +372,7 @@ class Operations:
         if link := self._links.get(operation.kiosk_id):
             link.session.forget(operation.request_id)
         rules.given_up(operation, problem, detail, time.time())
+        self._settling.gave_up(running)
         self._resolve(running)
         self._store_outcome(running, None)
 

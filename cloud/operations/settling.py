@@ -66,6 +66,9 @@ class Settling:
         self._counting = counting
         self._asking: list[_Asking] = []
         self._late: dict[str, list[str]] = {}  # by kiosk: whose outcomes are being stored
+        # Until when what came out of the queue, and was given up, might have been started, by the loop's clock: the
+        # wall clock may have been set back since.
+        self._start_by: dict[str, float] = {}
 
     def has_room(self, link: Link) -> bool:
         """Whether another late outcome of this kiosk is taken. What is not, a kiosk with a journal tells again."""
@@ -119,8 +122,14 @@ class Settling:
         self._counting.ended(known)
         self.tell(known)
 
+    def gave_up(self, running: Running) -> None:
+        """The hub waits for this no longer, its kiosk may still be asked."""
+        if running.operation.start_by is not None and not running.operation.is_final:
+            self._start_by[running.operation.request_id] = running.start_by
+
     def heard(self, link: Link, request_id: str) -> None:
         """A kiosk answered this: whatever is being read of it just now is old."""
+        self._start_by.pop(request_id, None)
         for asking in self._asking:
             if asking.link is link:
                 asking.done.add(request_id)
@@ -155,13 +164,23 @@ class Settling:
                     detail = "sent to a v1 client, which never answered and has been replaced"
                     await self.orphaned(link.kiosk_id, operation.request_id, detail)
                     continue
-                # Most often its time is over: the kiosk tells what became of it, and starts nothing.
-                left = operation.start_by - time.time() if operation.start_by is not None else 0.0
-                self._links.request(link, request_for(operation), self._links.now() + left, operation.journal)
+                start_by = self._links.now() + self._left(operation)
+                self._links.request(link, request_for(operation), start_by, operation.journal)
         except StorageError as error:  # asked at its next hello
             log.error("a kiosk could not be asked again", extra={"kiosk": link.kiosk_id, "error": str(error)[:200]})
         finally:
             self._asking.remove(asking)
+
+    def _left(self, operation: Operation) -> float:
+        """Seconds in which it may still be started. Most often none: the kiosk tells, and starts nothing."""
+        if operation.start_by is None:
+            return 0.0
+        wall = time.time()
+        if wall < operation.created_at:  # the clock was set back: nobody can say
+            return 0.0
+        left = rules.seconds_left(operation.created_at, operation.start_by, wall, wall)
+        known = self._start_by.get(operation.request_id)
+        return left if known is None else min(left, known - self._links.now())
 
     def tell(self, operation: Operation) -> None:
         """Give an operation's state to who watches it."""

@@ -18,6 +18,7 @@ from cloud.db.tables import api_keys, callbacks, operations
 from cloud.db.writer import Write, Writer
 from cloud.errors import StorageError
 from cloud.operations.operation import Operation, State
+from wire.crashpoint import crash_point
 
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Operation))
 _WRITTEN = (*_FIELDS, "final")
@@ -34,6 +35,15 @@ class Page(msgspec.Struct, frozen=True):
     cursor: str | None
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What the queue must know of an operation; times are Unix seconds."""
+
+    kiosk_id: str
+    request_id: str
+    created_at: float
+    start_by: float
+
+
 class Store:
     """The operations table and the making of callback rows."""
 
@@ -41,7 +51,7 @@ class Store:
         self._engine = engine
         self._keys = keys
         self._writer = writer
-        self._insert = Write(0, engine, insert_ignoring(engine, operations), _WRITTEN)
+        self._insert = Write(0, engine, insert_ignoring(engine, operations), _WRITTEN, point="hub.store.claim")
         statement = insert_into(engine, operations)
         new = statement.excluded
         changes = {name: new[name] for name in _REPLACED}
@@ -57,6 +67,7 @@ class Store:
                 where=and_(operations.c.final.is_(False), operations.c.kiosk_id == new.kiosk_id),
             ),
             _WRITTEN,
+            point="hub.store.put",
         )
         # Only the row's own state makes a callback, whatever was believed when it was asked for.
         at = cast(bindparam("now"), Float)
@@ -77,9 +88,10 @@ class Store:
             )
             .on_conflict_do_nothing(),
             ("id", "now"),
+            point="hub.store.call_back",
         )
         unsent = delete(operations).where(operations.c.request_id == bindparam("id"), operations.c.final.is_(False))
-        self._release = Write(1, engine, unsent, ("id",))
+        self._release = Write(1, engine, unsent, ("id",), point="hub.store.release")
 
     async def claim(self, operation: Operation) -> Operation | None:
         """Write a new operation before it is sent. None if it is the first with its key, else the one that was.
@@ -136,13 +148,18 @@ class Store:
             .limit(limit)
         )
 
-    async def queued(self) -> list[tuple[str, str, float]]:
-        """Kiosk, request id and latest start of every operation that waits for its kiosk, oldest first."""
-        columns = (operations.c.kiosk_id, operations.c.request_id, operations.c.start_by)
+    async def queued(self) -> list[Waiting]:
+        """Every operation that waits for its kiosk, oldest first."""
+        columns = (operations.c.kiosk_id, operations.c.request_id, operations.c.created_at, operations.c.start_by)
         statement = select(*columns).where(operations.c.final.is_(False), operations.c.state == State.QUEUED)
         async with self._engine.connect() as connection:
             rows = await connection.execute(statement.order_by(operations.c.created_at))
-            return [(row.kiosk_id, row.request_id, row.start_by or 0.0) for row in rows]
+            return [Waiting(row.kiosk_id, row.request_id, row.created_at, row.start_by or 0.0) for row in rows]
+
+    async def newest(self) -> float:
+        """The latest time at which any operation was begun, Unix seconds; 0 if there is none."""
+        async with self._engine.connect() as connection:
+            return float((await connection.execute(select(func.max(operations.c.created_at)))).scalar() or 0.0)
 
     async def abandon(self, detail: str) -> int:
         """At the start: what an earlier life of the hub had under way is unknown now. Returns how many."""
@@ -151,7 +168,9 @@ class Store:
         )
         async with self._engine.begin() as connection:
             result = await connection.execute(statement.values(state=State.UNKNOWN, problem="timeout", detail=detail))
-            return int(result.rowcount)
+            crash_point("hub.store.abandon.before")
+        crash_point("hub.store.abandon.after")
+        return int(result.rowcount)
 
     async def page(
         self,

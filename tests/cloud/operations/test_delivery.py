@@ -1,6 +1,7 @@
 """`Header-Delivery: queue`: kept while the kiosk is away, delivered in order, ended when it is too late."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,41 @@ async def test_what_was_sent_from_the_queue_is_asked_for_after_a_restart_while_i
         assert (request_id, True) == (again["request_id"], again["start_within"] > 3000)
         await kiosk.answer(again)
         await hub.operation_in(request_id, "succeeded")
+
+
+async def test_what_waits_is_started_in_time_or_not_at_all_when_a_hub_starts_in_1970(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as hub:
+        late = await enqueue(hub, 1, header_expires="1")
+        request_id = await enqueue(hub, 2, header_expires="100")
+    monkeypatch.setattr("time.time", time.monotonic)
+    async with running(tmp_path) as hub:
+        assert any("clock is behind" in record.message for record in caplog.records)
+        await hub.operation_in(late, "expired")
+        async with hub.kiosk() as kiosk:
+            request = await kiosk.request()
+            assert (request["request_id"], 50 < request["start_within"] <= 100) == (request_id, True)
+            await kiosk.answer(request)
+            await hub.operation_in(request_id, "succeeded")
+
+
+@pytest.mark.parametrize("by", [600.0, 1e9])
+async def test_a_clock_that_is_set_back_revives_nothing_that_was_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: float
+) -> None:
+    """Its kiosk took it off the socket and was cut off before it could say a word."""
+    real = time.time
+    async with running(tmp_path, kiosk_response_timeout=0.2) as hub:
+        async with hub.kiosk() as kiosk:
+            request_id = await enqueue(hub, 1, header_expires="1")
+            await kiosk.request()
+            await hub.operation_in(request_id, "unknown")
+        await hub.gone()
+        monkeypatch.setattr("time.time", lambda: real() - by)
+        async with hub.kiosk() as kiosk:
+            request = await kiosk.request()
+            assert (request["request_id"], request.get("start_within", 0.0)) == (request_id, 0.0)
 
 
 async def test_a_failing_database_delays_the_queue_and_loses_nothing(

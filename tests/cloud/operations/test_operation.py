@@ -131,3 +131,23 @@ def test_a_later_definite_answer_takes_the_problem_of_an_unknown_one_away() -> N
     assert (it.state, it.problem, it.finished_at) == (S.UNKNOWN, "timeout", None)
     assert rules.answered(it, response("yes"), 2.0)
     assert (it.state, it.problem, it.detail, it.finished_at) == (S.SUCCEEDED, None, None, 2.0)
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("wall", "newest", "left"),
+    [
+        (1000.0, 1000.0, HOUR),
+        (1900.0, 1900.0, HOUR - 900),
+        (1000.0 + HOUR, 2000.0, 0.0),
+        (1000.0 + 86400, 2000.0, HOUR - 86400),  # set forward: over, and surely not executed
+        (0.0, 1000.0, HOUR),  # the clock lost its battery: it is judged by the clock that dated it
+        (0.0, 2500.0, HOUR - 1500),
+        (400.0, 1000.0 + HOUR, 0.0),
+        (900.0, 0.0, HOUR),
+    ],
+)
+def test_a_clock_that_was_set_gives_no_operation_more_time_than_it_had(wall: float, newest: float, left: float) -> None:
+    assert rules.seconds_left(1000.0, 1000.0 + HOUR, wall, newest) == left

@@ -112,7 +112,7 @@ async def test_what_a_kiosk_never_answered_is_found_and_nothing_else(tmp_path: P
         await rows.put(operation(request_id="other-000", kiosk_id="kiosk_002", state=State.SENT, **base))
         assert [it.request_id for it in await rows.unanswered("kiosk_001")] == ["sent-0000", "unknown-0"]
         assert await rows.abandon("the hub was restarted") == 2
-        assert [request_id for _, request_id, _ in await rows.queued()] == ["queued-00"]
+        assert [waiting.request_id for waiting in await rows.queued()] == ["queued-00"]
         found = await rows.find("sent-0000")
         assert found is not None
         assert (found.state, found.problem) == (State.UNKNOWN, "timeout")
