@@ -61,6 +61,8 @@ class Hello(Message, tag="hello", frozen=True):
     # Names the journal the kiosk remembers by. A kiosk that lost its journal cannot tell what it executed before, so
     # the hub asks it nothing about operations sent under another name.
     journal: Label = ""
+    # How many outcomes or events it tells in one message, if the hub takes as many: `welcome.batch`. 0: one.
+    batch: Count = 0
 
 
 class Welcome(Message, tag="welcome", frozen=True):
@@ -69,6 +71,7 @@ class Welcome(Message, tag="welcome", frozen=True):
     hub: str
     time: float
     ping_interval: float
+    batch: Count = 0  # the most outcomes or events in one message; 0: the hub knows `response` and `event` only
 
 
 class Request(Message, tag="request", frozen=True):
@@ -114,10 +117,23 @@ class Response(Message, tag="response", frozen=True):
     elapsed: float = 0.0  # seconds spent at the kiosk, waiting included
 
 
+class Responses(Message, tag="responses", frozen=True):
+    """Kiosk → hub: outcomes out of its journal, oldest first. Without `more` they are the last that wait there."""
+
+    responses: Annotated[list[Response], _LIST_MAX]
+    more: bool = True
+
+
 class Settled(Message, tag="settled", frozen=True):
     """Hub → kiosk: the response is stored; the kiosk may forget it."""
 
     request_id: str
+
+
+class AllSettled(Message, tag="all_settled", frozen=True):
+    """Hub → kiosk: these responses are stored; the kiosk may forget them."""
+
+    request_ids: Annotated[list[str], _LIST_MAX]
 
 
 class Event(Message, tag="event", frozen=True):
@@ -128,6 +144,13 @@ class Event(Message, tag="event", frozen=True):
     kind: str
     device: str = ""
     data: msgspec.Raw = EMPTY_OBJECT
+
+
+class Events(Message, tag="events", frozen=True):
+    """Kiosk → hub: what happened after `after`, in order. What is missing between has been dropped by the kiosk."""
+
+    after: Count
+    events: Annotated[list[Event], _LIST_MAX]
 
 
 class EventAck(Message, tag="event_ack", frozen=True):
@@ -142,8 +165,8 @@ class Cancel(Message, tag="cancel", frozen=True):
     request_id: str
 
 
-FromKiosk = Hello | Accepted | Progress | Response | Event
-FromHub = Welcome | Request | Settled | EventAck | Cancel
+FromKiosk = Hello | Accepted | Progress | Response | Responses | Event | Events
+FromHub = Welcome | Request | Settled | AllSettled | EventAck | Cancel
 
 
 class _Head(msgspec.Struct):
@@ -153,8 +176,8 @@ class _Head(msgspec.Struct):
 _head = msgspec.json.Decoder(_Head)
 _from_kiosk: msgspec.json.Decoder[FromKiosk] = msgspec.json.Decoder(FromKiosk)
 _from_hub: msgspec.json.Decoder[FromHub] = msgspec.json.Decoder(FromHub)
-_FROM_KIOSK_TYPES = frozenset({"hello", "accepted", "progress", "response", "event"})
-_FROM_HUB_TYPES = frozenset({"welcome", "request", "settled", "event_ack", "cancel"})
+_FROM_KIOSK_TYPES = frozenset({"hello", "accepted", "progress", "response", "responses", "event", "events"})
+_FROM_HUB_TYPES = frozenset({"welcome", "request", "settled", "all_settled", "event_ack", "cancel"})
 _QUOTED = re.compile(r" '.*'(?= - at |$)", re.DOTALL)  # an enum's value, as msgspec names it
 encode = msgspec.json.Encoder().encode
 

@@ -17,9 +17,11 @@ import msgspec
 
 from wire.messages import (
     Accepted,
+    AllSettled,
     Cancel,
     Event,
     EventAck,
+    Events,
     FromHub,
     FromKiosk,
     Hello,
@@ -28,6 +30,7 @@ from wire.messages import (
     Progress,
     Request,
     Response,
+    Responses,
     Settled,
     Welcome,
     decode_from_hub,
@@ -42,8 +45,14 @@ SILENCE_LIMIT = 44.0
 # A message that a live connection swallowed is said again after this long. TCP does not do that; middleboxes and
 # half-dead peers have been seen to.
 REPEAT_AFTER = 20.0
-# Outcomes and events told but not yet confirmed, so that 72 hours of them drain without filling a hub's memory.
+# Outcomes and events told but not yet confirmed, so that 72 hours of them drain without filling a hub's memory: told
+# one by one, and where both ends know batches (twice as many outcomes, so that one batch is under way always).
 WINDOW = 32
+BATCH = 256
+# Of one batch, about; what is larger by itself goes alone. And of the outcomes told but not confirmed.
+BATCH_BYTES = 256 * 1024
+WINDOW_BYTES = 1024 * 1024
+_ENVELOPE_BYTES = 256
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -153,7 +162,7 @@ class HubSession:
 
     def welcome(self, hub: str, time: float, now: float) -> list[Action]:
         """Answer the hello just heard, and ask again for everything outstanding."""
-        actions: list[Action] = [Send(Welcome(hub=hub, time=time, ping_interval=PING_INTERVAL))]
+        actions: list[Action] = [Send(Welcome(hub=hub, time=time, ping_interval=PING_INTERVAL, batch=BATCH))]
         for request_id, item in list((self._outstanding or {}).items()):
             if self._same_journal(item.journal):
                 actions.append(self._repeat(item, now))
@@ -186,6 +195,12 @@ class HubSession:
         """The outcome is stored: let the kiosk forget it."""
         self.forget(request_id)
         return [Send(Settled(request_id=request_id))] if self.hello is not None else []
+
+    def settle_all(self, request_ids: list[str]) -> list[Action]:
+        """The outcomes are stored; to be said to a kiosk that told them in one message."""
+        for request_id in request_ids:
+            self.forget(request_id)
+        return [Send(AllSettled(request_ids=request_ids))] if self.hello is not None and request_ids else []
 
     def acknowledge(self, seq: int) -> list[Action]:
         """All events up to `seq` are stored."""
@@ -220,7 +235,15 @@ class HubSession:
                     item.accepted = True
             elif isinstance(message, Response):
                 self.forget(message.request_id)
+            elif isinstance(message, Responses):
+                for response in message.responses:
+                    self.forget(response.request_id)
         return [Heard(message)]
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests the kiosk has not answered yet."""
+        return len(self._outstanding or ())
 
     def tick(self, now: float) -> list[Action]:
         """Call about once a second: hello that does not come, requests that were swallowed."""
@@ -253,7 +276,10 @@ class KioskSession:
 
     def __init__(self) -> None:
         self.welcomed = False
-        self._told: dict[str, float] = {}  # outcomes sent on this connection and not settled, with when
+        self._wants_batches = 0
+        self._batch = 0  # outcomes or events in one message; 0: told one by one
+        self._told: dict[str, tuple[float, int]] = {}  # outcomes sent here and not settled: when, and their bytes
+        self._told_bytes = 0
         self._more_outcomes = False
         self._events_sent = 0  # last event sent on this connection
         self._events_acked = 0
@@ -262,12 +288,15 @@ class KioskSession:
     def opened(self, hello: Hello) -> list[Action]:
         """A connection is up."""
         self.closed()
+        self._wants_batches = hello.batch
         return [Send(hello)]
 
     def closed(self) -> None:
         """The connection is gone, and with it all certainty of what the hub has heard."""
         self.welcomed = False
+        self._batch = 0
         self._told.clear()
+        self._told_bytes = 0
         self._more_outcomes = False
         self._events_sent = self._events_acked = 0
 
@@ -282,37 +311,59 @@ class KioskSession:
         actions: list[Action] = [Heard(message)]
         if isinstance(message, Welcome):
             self.welcomed = True
+            self._batch = min(message.batch, self._wants_batches)
             self._more_outcomes = True
-            actions.append(WantOutcomes(WINDOW, frozenset()))
-            actions.append(WantEvents(WINDOW, 0))
-        elif isinstance(message, Settled):
-            self._told.pop(message.request_id, None)
-            if self._more_outcomes and len(self._told) <= WINDOW // 2:
-                actions.append(WantOutcomes(WINDOW - len(self._told), frozenset(self._told)))
+            actions.append(WantOutcomes(self._window, frozenset()))
+            actions.append(self._want_events(0))
+        elif isinstance(message, Settled | AllSettled):
+            ids = message.request_ids if isinstance(message, AllSettled) else [message.request_id]
+            for request_id in ids:
+                self._forget(request_id)
+            if self._more_outcomes and self._has_room:
+                actions.append(WantOutcomes(self._window - len(self._told), frozenset(self._told)))
         elif isinstance(message, EventAck):
             self._events_acked = max(self._events_acked, message.seq)
             self._events_at = now
             if self._events_acked >= self._events_sent:
                 self._events_sent = self._events_acked
-                actions.append(WantEvents(WINDOW, self._events_sent))
+                actions.append(self._want_events(self._events_sent))
         return actions
 
     def outcomes(self, responses: Iterable[Response], now: float) -> list[Action]:
         """The journal's answer to `WantOutcomes`. None at all means that the backlog is told."""
-        actions = [action for response in responses for action in self.outcome(response, now)]
-        if not actions:
+        responses = list(responses)
+        if not responses:
             self._more_outcomes = False
-        return actions
+            return [Send(Responses(responses=[], more=False))] if self._batch else []
+        if not self._batch:
+            return [action for response in responses for action in self.outcome(response, now)]
+        actions: list[Action] = []
+        some: list[Response] = []
+        size = 0
+        for response in responses:
+            self._tell(response, now)
+            its = _size(response)
+            if some and (len(some) >= self._batch or size + its > BATCH_BYTES):
+                actions.append(_batch_of(some))
+                some, size = [], 0
+            some.append(response)
+            size += its
+        return [*actions, _batch_of(some)]
 
     def outcome(self, response: Response, now: float) -> list[Action]:
         """An outcome now stands in the journal. Without a hub to tell it waits there for the next welcome."""
         if not self.welcomed:
             return []
-        self._told[response.request_id] = now
+        self._tell(response, now)
         return [Send(response)]
 
-    def events(self, events: Iterable[Event], now: float) -> list[Action]:
-        """The journal's answer to `WantEvents`, oldest first."""
+    def events(self, events: Iterable[Event], now: float, after: int | None = None) -> list[Action]:
+        """The journal's answer to `WantEvents`, oldest first; `after` is the wish's, None: of the newest.
+
+        An answer to a wish that is no longer true tells nothing in batches: one stands for all after its `after`.
+        """
+        if self._batch:
+            return self._event_batch(events, now) if after in {None, self._events_sent} else []
         actions: list[Action] = []
         for event in events:
             if self.welcomed and event.seq > self._events_sent:
@@ -324,7 +375,7 @@ class KioskSession:
     def happened(self) -> list[Action]:
         """A new event stands in the journal: ask for it if the hub has confirmed all before it."""
         if self.welcomed and self._events_acked >= self._events_sent:
-            return [WantEvents(WINDOW, self._events_sent)]
+            return [self._want_events(self._events_sent)]
         return []
 
     def accepted(self, request_id: str) -> list[Action]:
@@ -340,14 +391,67 @@ class KioskSession:
         if not self.welcomed:
             return []
         actions: list[Action] = []
-        late = [request_id for request_id, at in self._told.items() if now - at >= REPEAT_AFTER]
+        late = [request_id for request_id, (at, _size) in self._told.items() if now - at >= REPEAT_AFTER]
         if late:
             for request_id in late:
-                del self._told[request_id]
+                self._forget(request_id)
             self._more_outcomes = True
-            actions.append(WantOutcomes(max(len(late), WINDOW - len(self._told)), frozenset(self._told)))
+            count = max(min(len(late), self._window), self._window - len(self._told))
+            actions.append(WantOutcomes(count, frozenset(self._told)))
         if self._events_sent > self._events_acked and now - self._events_at >= REPEAT_AFTER:
             self._events_sent = self._events_acked
             self._events_at = now
-            actions.append(WantEvents(WINDOW, self._events_acked))
+            actions.append(self._want_events(self._events_acked))
         return actions
+
+    @property
+    def _window(self) -> int:
+        """How many outcomes may be told and not settled."""
+        return 2 * self._batch or WINDOW
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether more of the backlog is to be told: half of what may be under way is confirmed."""
+        return len(self._told) <= self._window // 2 and self._told_bytes <= WINDOW_BYTES // 2
+
+    def _want_events(self, after: int) -> WantEvents:
+        return WantEvents(self._batch or WINDOW, after)
+
+    def _event_batch(self, events: Iterable[Event], now: float) -> list[Action]:
+        """As many of them as one message holds; the rest is wanted again when they are confirmed."""
+        some: list[Event] = []
+        size = 0
+        for event in events:
+            if event.seq <= self._events_sent:
+                continue
+            size += _ENVELOPE_BYTES + len(event.kind) + len(event.device) + memoryview(event.data).nbytes
+            if some and (len(some) >= self._batch or size > BATCH_BYTES):
+                break
+            some.append(event)
+        if not some:
+            return []
+        message = Events(after=self._events_sent, events=some)
+        self._events_sent = some[-1].seq
+        self._events_at = now
+        return [Send(message)]
+
+    def _tell(self, response: Response, now: float) -> None:
+        self._forget(response.request_id)
+        size = _size(response)
+        self._told[response.request_id] = (now, size)
+        self._told_bytes += size
+
+    def _forget(self, request_id: str) -> None:
+        _at, size = self._told.pop(request_id, (0.0, 0))
+        self._told_bytes -= size
+
+
+def _size(response: Response) -> int:
+    """About how many bytes it has on the wire."""
+    words = len(response.error.detail) if response.error else 0
+    return _ENVELOPE_BYTES + memoryview(response.body).nbytes + words
+
+
+def _batch_of(responses: list[Response]) -> Send:
+    """A message for these; one by itself needs no wrapping, which may not fit around it."""
+    return Send(responses[0] if len(responses) == 1 else Responses(responses=responses))

@@ -6,7 +6,21 @@ Outside of both stands `effects`, what was really done. Nothing here waits; time
 
 from collections import Counter
 
-from wire.messages import Error, Event, EventAck, Executed, Hello, Message, Request, Response, Settled, encode
+from wire.messages import (
+    AllSettled,
+    Error,
+    Event,
+    EventAck,
+    Events,
+    Executed,
+    Hello,
+    Message,
+    Request,
+    Response,
+    Responses,
+    Settled,
+    encode,
+)
 from wire.session import (
     Action,
     Close,
@@ -33,6 +47,7 @@ class Journal:
         self.settled: set[str] = set()
         self.events: list[Event] = []
         self.last_seq = 0
+        self.dropped: set[int] = set()
 
     def unsettled(self) -> list[Response]:
         return [outcome for id_, outcome in self.outcomes.items() if outcome is not None and id_ not in self.settled]
@@ -50,9 +65,10 @@ class Operation:
 
 
 class World:
-    """Both programs, the link, and the truth."""
+    """Both programs, the link, and the truth. `batch` is what the kiosk's hello says of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, batch: int = 0) -> None:
+        self.batch = batch
         self.now = 1000.0
         self.effects: Counter[str] = Counter()
         self.journal = Journal("j1")
@@ -76,7 +92,13 @@ class World:
         self.connected = True
         self.opened_at = self.now
         self._hub_does(self.hub.opened(self.now))
-        hello = Hello(version="1", boot_id="b", journal=self.journal.name, unsettled=len(self.journal.unsettled()))
+        hello = Hello(
+            version="1",
+            boot_id="b",
+            journal=self.journal.name,
+            unsettled=len(self.journal.unsettled()),
+            batch=self.batch,
+        )
         self._kiosk_does(self.kiosk.opened(hello))
 
     def cut(self) -> None:
@@ -175,6 +197,13 @@ class World:
                     operation = self.store[response.request_id]
                     operation.outcome = operation.outcome or response
                     self._hub_does(self.hub.settle(response.request_id))
+                case Heard(Responses(responses)):
+                    for response in responses:
+                        operation = self.store[response.request_id]
+                        operation.outcome = operation.outcome or response
+                    self._hub_does(self.hub.settle_all([response.request_id for response in responses]))
+                case Heard(Events(after, events)):
+                    self._store_events(after, events)
                 case Heard(Event() as event):
                     self._store_event(event)
                 case Orphaned(request_id):
@@ -194,6 +223,15 @@ class World:
             stored.append(event.seq)
         self._hub_does(self.hub.acknowledge(stored[-1] if stored else 0))
 
+    def _store_events(self, after: int, events: list[Event]) -> None:
+        assert self.hub.hello is not None
+        stored = self.stored_events.setdefault(self.hub.hello.journal, [])
+        if after <= (stored[-1] if stored else 0):
+            for event in events:
+                if event.seq > (stored[-1] if stored else 0):
+                    stored.append(event.seq)
+        self._hub_does(self.hub.acknowledge(stored[-1] if stored else 0))
+
     # The kiosk's owner.
 
     def finish(self) -> bool:
@@ -210,6 +248,11 @@ class World:
         self.journal.last_seq += 1
         self.journal.events.append(Event(seq=self.journal.last_seq, at=self.now, kind="jam"))
         self._kiosk_does(self.kiosk.happened())
+
+    def drop(self) -> None:
+        """There is no room for the oldest event of those that are not told yet, save the newest."""
+        if self.batch and len(self.journal.events) > 1:
+            self.journal.dropped.add(self.journal.events.pop(0).seq)
 
     def cut_power(self, *, acted: bool = True) -> None:
         """The kiosk restarts; what was under way did or did not reach its gateway, and nobody knows."""
@@ -255,6 +298,8 @@ class World:
                 case Heard(Settled(request_id)):
                     if request_id in self.journal.outcomes:
                         self.journal.settled.add(request_id)
+                case Heard(AllSettled(request_ids)):
+                    self.journal.settled.update(self.journal.outcomes.keys() & set(request_ids))
                 case Heard(EventAck(seq)):
                     self.journal.events = [event for event in self.journal.events if event.seq > seq]
                 case WantOutcomes(count, told):
@@ -262,7 +307,7 @@ class World:
                     self._kiosk_does(self.kiosk.outcomes(some[:count], self.now))
                 case WantEvents(count, after):
                     some_events = [event for event in self.journal.events if event.seq > after]
-                    self._kiosk_does(self.kiosk.events(some_events[:count], self.now))
+                    self._kiosk_does(self.kiosk.events(some_events[:count], self.now, after))
                 case Misunderstood(reason):
                     self.misunderstood.append(reason)
                 case _:
