@@ -1,6 +1,7 @@
 """The hub's log: one JSON object a line on standard output, masked. Set up once, by the entrance."""
 
 import logging
+import re
 import sys
 
 from wire.logline import format_line
@@ -31,10 +32,11 @@ def set_up(level: str) -> None:
     # Their INFO is one line a request or a statement: ours says that once, with more.
     for name in ("tornado.access", "httpx", "httpcore", "alembic", "aiosqlite", "sqlalchemy.engine"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Its lines quote the request's address with the query, in which old clients carry their token.
-    logging.getLogger("tornado.general").addFilter(_without_query)
+    # Its lines quote the request's address with the query, in which old clients carry their token, and headers that are
+    # none, of which one may be Authorization.
+    logging.getLogger("tornado.general").addFilter(_without_quotes)
 
 
-def _without_query(record: logging.LogRecord) -> bool:
-    record.msg, record.args = record.getMessage().split("?", 1)[0], None
+def _without_quotes(record: logging.LogRecord) -> bool:
+    record.msg, record.args = re.split(r"[?'\"]", record.getMessage(), maxsplit=1)[0].strip(), None
     return True

@@ -17,11 +17,15 @@ from time import time
 import httptools
 from prometheus_client import Counter
 from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 
+from cloud.errors import Refused
 from cloud.metrics import Metrics
-from cloud.operations.answers import Answer
+from cloud.operations.answers import Answer, refusal
+from cloud.operations.request_id import new_request_id
+from cloud.web.read_ahead import ReadAhead
 from cloud.web.send import BODY_MAX_BYTES, Send, headers_of
+from wire.crashpoint import crash_point
+from wire.problems import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ _HEAD_MAX_BYTES = 16 * 1024
 _HEADERS_MAX = 100
 # Headers that change how a message is read: whoever uses them is served by the general server.
 _UNUSUAL = frozenset({"transfer-encoding", "expect", "upgrade", "trailer"})
+_TLS_HELLO = b"\x16\x03"
 _REQUEST_TIMEOUT = 30.0  # from a request's first byte to its last, and for an answer to be read
 _IDLE_TIMEOUT = 75.0
 _SWEEP = 5.0
@@ -96,6 +101,11 @@ class Door:
         if close:
             lines.append("Connection: close")
         return "\r\n".join(lines).encode("latin-1", "replace") + self._date_line()
+
+    def refuse(self, problem: str, detail: str, outcome: Outcome | None = None) -> bytes:
+        """The whole answer to a request that was not understood; the connection ends with it."""
+        answer = refusal(Refused(problem, detail, request_id=new_request_id()), outcome)
+        return self.head(answer, close=True) + answer.body
 
     def _date_line(self) -> bytes:
         now = int(time())
@@ -209,6 +219,9 @@ class _Connection(asyncio.Protocol):
         """Read the request's head; False when it is not all there, or not ours to answer."""
         buffer = self._buffer
         start = bytes(buffer[:_OURS_LENGTH])
+        if start[:2] == _TLS_HELLO:  # else it would wait for its answer as long as for a request
+            self._refuse("this port speaks HTTP without TLS")
+            return False
         if start not in _OURS:
             if not any(ours.startswith(start) for ours in _OURS):
                 self._hand_over()
@@ -216,7 +229,7 @@ class _Connection(asyncio.Protocol):
         end = buffer.find(b"\r\n\r\n", 0, _HEAD_MAX_BYTES) + 4
         if end < 4:
             if len(buffer) >= _HEAD_MAX_BYTES:
-                self._hand_over()  # it knows how to refuse
+                self._refuse(f"a request's head has at most {_HEAD_MAX_BYTES} bytes")
             return False
         self._headers = {}
         parser = httptools.HttpRequestParser(self)
@@ -253,7 +266,9 @@ class _Connection(asyncio.Protocol):
         if transport.is_closing():
             return
         close = not self._keep_alive or self._door.closing
+        crash_point("hub.door.answer.before")
         transport.write(self._door.head(answer, close) + answer.body)
+        crash_point("hub.door.answer.after")
         if close:
             transport.close()
             return
@@ -268,6 +283,11 @@ class _Connection(asyncio.Protocol):
             self._advance()
         if not self._transport.is_closing():
             self._transport.resume_reading()
+
+    def _refuse(self, detail: str) -> None:
+        """Answer what is no request, and close."""
+        self._transport.write(self._door.refuse("bad-request", detail))
+        self._transport.close()
 
     def _hand_over(self) -> None:
         """Give the connection to Tornado, with what was read of it."""
@@ -284,21 +304,7 @@ class _Connection(asyncio.Protocol):
         # Closes this descriptor only: the connection lives on in its twin.
         transport.abort()
         twin.setblocking(False)
-        self._door.general.handle_stream(_ReadAhead(twin, bytes(self._buffer)), address)
+        limits = {"max_buffer_size": BODY_MAX_BYTES + 64 * 1024, "read_chunk_size": 64 * 1024}
+        ahead = ReadAhead(twin, bytes(self._buffer), self._door.refuse, **limits)
+        self._door.general.handle_stream(ahead, address)
         self._buffer.clear()
-
-
-class _ReadAhead(IOStream):
-    """A stream of whose bytes some were read before."""
-
-    def __init__(self, connection: socket.socket, ahead: bytes) -> None:
-        self._ahead = ahead
-        super().__init__(connection, max_buffer_size=BODY_MAX_BYTES + 64 * 1024, read_chunk_size=64 * 1024)
-
-    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """First what was read ahead, then the socket."""
-        if self._ahead:
-            size = min(len(buf), len(self._ahead))
-            buf[:size], self._ahead = self._ahead[:size], self._ahead[size:]
-            return size
-        return super().read_from_fd(buf)

@@ -43,8 +43,10 @@ def test_fields_stand_beside_the_sentence_and_a_traceback_in_its_own() -> None:
 def test_what_a_server_logs_of_an_address_has_no_query(capsys: pytest.CaptureFixture[str]) -> None:
     set_up("DEBUG")
     logging.getLogger("tornado.general").warning("400 GET %s", "/ws?anything=canary")
+    logging.getLogger("tornado.general").info("Malformed HTTP message from %s: Bad value %r", "h", "Bearer \x01canary")
     logging.getLogger("tornado.access").info("200 GET /ws?anything=canary")
     logging.getLogger("cloud.x").info("secret", extra={"url": "http://h/ws?token=canary"})
     output = capsys.readouterr().out
     assert "400 GET /ws" in output
+    assert "Malformed HTTP message from h: Bad value" in output
     assert "canary" not in output

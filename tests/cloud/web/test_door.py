@@ -1,6 +1,7 @@
 """The port's own door, over raw sockets: what a client may send, how slowly, and how much of it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -241,3 +242,54 @@ async def test_requests_are_counted_by_status_whichever_server_answers(tmp_path:
         await until(lambda: hub.services.operations.running == 0)
         series = [f'kioskwire_http_requests_total{{status="{status}"}}' for status in (200, 400, 404)]
         assert [await hub.metric(name) for name in series] == [2, 1, 1]
+
+
+NO_HTTP = {
+    "no host": (b"GET /health HTTP/1.1\r\n\r\n", 400, "Missing Host header", "not_executed"),
+    "no version": (b"GET /health\r\n\r\n", 400, "Malformed HTTP request line", "not_executed"),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "Unexpected HTTP version", "not_executed"),
+    "TLS": (bytes.fromhex("16030100a5010000a10303") + bytes(160), 400, "without TLS", "not_executed"),
+    "a control character": (b"GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer canary\x01\r\n\r\n", 400,
+                            "Invalid header value", "not_executed"),
+    "folded": (b"GET /operations/request-1 HTTP/1.1\r\nHost: h\r\n i\r\n\r\n", 400, "folding", "unknown"),
+    "a long head": (b"GET /health HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 400, "head", "not_executed"),
+    "a long head of ours": (b"POST /send HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 400, "16384", "not_executed"),
+    "no chunk": (b"POST /send HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, "chunk size",
+                 "not_executed"),
+    "a long chunk size": (b"POST /admin/kiosks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 99,
+                          400, "chunk", "not_executed"),
+    "a long body": (b"POST /admin/kiosks HTTP/1.1\r\nHost: h\r\nContent-Length: 9999999\r\n\r\n", 413, "over the limit",
+                    "not_executed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_HTTP)
+async def test_what_is_no_http_gets_a_problem_too(tmp_path: Path, name: str) -> None:
+    said, expected, words, outcome = NO_HTTP[name]
+    async with running(tmp_path) as hub, client(hub) as caller:
+        await caller.say(said)
+        status, headers, body = await caller.answer()
+        assert (status, headers["content-type"]) == (expected, "application/problem+json")
+        problem = json.loads(body)
+        assert words in problem["detail"]
+        assert (problem["outcome"], problem["request_id"]) == (outcome, headers["x-request-id"])
+        assert b"canary" not in body
+        assert await caller.ended() == b""
+        assert await hub.metric(f'kioskwire_http_requests_total{{status="{expected}"}}') == 1
+
+
+async def test_a_head_that_grows_too_long_is_refused_in_words(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, client(hub) as caller:
+        await caller.say(b"GET /health HTTP/1.1\r\n")
+        for _ in range(20):
+            await caller.say(b"X: " + b"a" * 1000 + b"\r\n")
+            await asyncio.sleep(0.001)  # in pieces, so that it is found while reading on
+        status, _, body = await caller.answer()
+        assert (status, json.loads(body)["detail"]) == (400, "the request's head is too long")
+
+
+async def test_what_came_before_is_answered_and_done_before_the_connection_is_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk, kiosk.serving() as executed, client(hub) as caller:
+        await caller.say(request(hub) + "GET /health HTTP/1.1\r\nHost: h\r\n\r\n" + "GET /health HTTP/1.1\r\n\r\n")
+        assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 400]
+        assert len(executed) == 1
