@@ -1,4 +1,4 @@
-"""What a journey goes through: a hub, a gateway, kiosks each behind a relay of its own, and a backend that calls.
+"""What a journey goes through: a hub, a gateway, kiosks each behind a fault proxy of its own, and a backend that calls.
 
 The gateway's ledger is what really happened; `Backend` and the tests hold against it what was told.
 """
@@ -15,7 +15,7 @@ import httpx
 
 from bench.program import wait_for
 from bench.stack import Appliance, Gateway, Hub, gateway_routes, send_headers
-from tests.journeys.relay import Relay
+from tests.chaos.proxy import FaultProxy
 
 Json = dict[str, Any]
 PATIENCE_S = 30.0  # for what must come about, on a machine that is busy with something else
@@ -146,15 +146,15 @@ class Backend:
 
 
 class Kiosk:
-    """A registered kiosk: its appliance, and the relay it reaches the hub through."""
+    """A registered kiosk: its appliance, and the fault proxy it reaches the hub through."""
 
     def __init__(self, site: "Site", kiosk: str, routes: Mapping[str, Any], settings: Mapping[str, str] | None) -> None:
         self.id = kiosk
         self.site = site
-        self.relay = Relay(site.hub.port)
+        self.proxy = FaultProxy(site.hub.port, kind="websocket")
         self.appliance = Appliance(
             site.directory / kiosk,
-            f"ws://127.0.0.1:{self.relay.port}/ws",
+            f"ws://127.0.0.1:{self.proxy.port}/ws",
             site.hub.add_kiosk(kiosk),
             routes,
             settings=settings,
@@ -200,7 +200,7 @@ class Kiosk:
         """End it."""
         self.appliance.kill()
         self.appliance.__exit__(None, None, None)
-        self.relay.close()
+        self.proxy.close()
 
 
 class Site:

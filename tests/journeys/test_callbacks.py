@@ -109,15 +109,15 @@ def test_an_unknown_is_told_when_it_is_settled_though_the_hub_died_in_between(
 ) -> None:
     with site.kiosk("called-late") as kiosk:
         order = unique("order")
-        kiosk.relay.hold(up=True)
+        kiosk.proxy.hold(up=True)
         sent = site.backend.send(kiosk.id, "payment", payment(order), key=order, as_key=key, timeout=1)
         request_id = sent.headers["x-request-id"]
         assert sent.json()["outcome"] == "unknown"
         assert receiver.told[request_id] == []
         # The first attempt is refused, the second is cut off by the hub's death after it arrived.
         receiver.refuse = True
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         assert site.backend.final(request_id)["state"] == "succeeded"
         assert receiver.arrived.wait(30)
         receiver.refuse = False

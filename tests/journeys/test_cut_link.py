@@ -8,14 +8,14 @@ def test_a_kiosk_lost_in_mid_operation_is_told_as_unknown_and_its_outcome_arrive
         order = unique("order")
         sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:1"))
         kiosk.wait_running()
-        kiosk.relay.cut(hang=True)
+        kiosk.proxy.cut(hang=True)
         answer = sent.result()
         assert problem(answer) == (504, "kiosk-lost", "unknown")
         request_id = answer.headers["x-request-id"]
         assert answer.json()["request_id"] == request_id
         assert site.backend.operation(request_id)["state"] == "unknown"
         assert site.gateway.effects(order) == 1
-        kiosk.relay.restore()
+        kiosk.proxy.restore()
         ended = site.backend.final(request_id)
         assert (ended["state"], ended["answer"]["body"]["order_id"]) == ("succeeded", order)
         assert site.gateway.effects(order) == 1
@@ -27,8 +27,8 @@ def test_a_kiosk_that_comes_back_within_the_grace_brings_its_caller_the_answer(s
         order = unique("order")
         sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:3"))
         kiosk.wait_running()
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         answer = sent.result()
         assert (answer.status_code, answer.json()["order_id"]) == (200, order)
         assert site.gateway.effects(order) == 1
@@ -36,25 +36,25 @@ def test_a_kiosk_that_comes_back_within_the_grace_brings_its_caller_the_answer(s
 
 def test_a_request_lost_on_the_way_to_the_kiosk_is_sent_again_and_executed_once(site: Site) -> None:
     with site.kiosk("unheard") as kiosk:
-        kiosk.relay.hold(down=True)
+        kiosk.proxy.hold(down=True)
         order = unique("order")
         sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
         site.backend.sent(kiosk.id, order)
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         assert sent.result().status_code == 200
         assert site.gateway.effects(order) == 1
 
 
 def test_a_request_that_was_held_up_beyond_its_time_is_not_started(site: Site) -> None:
     with site.kiosk("late") as kiosk:
-        kiosk.relay.hold(down=True)
+        kiosk.proxy.hold(down=True)
         order = unique("order")
         answer = site.backend.send(kiosk.id, "payment", payment(order), timeout=1)
         assert problem(answer) == (504, "timeout", "unknown")
         # The caller has given up; the connection breaks, and the kiosk is asked what became of it.
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         ended = site.backend.final(answer.headers["x-request-id"])
         assert (ended["state"], ended["executed"]) == ("expired", "no")
         assert site.gateway.effects(order) == 0
@@ -62,7 +62,7 @@ def test_a_request_that_was_held_up_beyond_its_time_is_not_started(site: Site) -
 
 def test_a_half_open_connection_does_not_keep_a_returning_kiosk_out(site: Site) -> None:
     with site.kiosk("half-open") as kiosk:
-        kiosk.relay.hold(up=True, down=True)
+        kiosk.proxy.hold(up=True, down=True)
         kiosk.appliance.kill()
         assert site.connected(kiosk.id)  # the hub cannot know
         kiosk.appliance.start()

@@ -30,13 +30,13 @@ def aftermath(site: Site) -> Iterator[SimpleNamespace]:
         kiosk.wait_running(2)
         request_id = backend.sent(kiosk.id, keyed)
         site.hub.kill()
-        kiosk.relay.cut(hang=True)
+        kiosk.proxy.cut(hang=True)
         assert [is_lost(answer) for answer in sent] == [True, True]
         until("the gateway acting", lambda: site.gateway.effects(keyed) + site.gateway.effects(unkeyed) == 2)
         site.hub.start()
         before = backend.operation(request_id)
         rows_before = len(backend.operations(kiosk.id))
-        kiosk.relay.restore()
+        kiosk.proxy.restore()
         yield SimpleNamespace(
             kiosk=kiosk, absent=absent, keyed=keyed, unkeyed=unkeyed, queued=queued, overdue=overdue,
             request_id=request_id, waits=waits, expires=expires, before=before, rows_before=rows_before,
@@ -85,15 +85,15 @@ def test_the_queue_survives_and_expires(site: Site, aftermath: SimpleNamespace) 
 def test_a_key_claimed_by_a_hub_that_died_is_not_executed_twice(site: Site) -> None:
     # The kiosk never hears of the request: the new hub asks it, and it has nothing to tell.
     with site.kiosk("claimed") as kiosk:
-        kiosk.relay.hold(down=True)
+        kiosk.proxy.hold(down=True)
         order = unique("order")
         lost = site.backend.later(kiosk.id, "payment", payment(order), key=order, timeout=60)
         request_id = site.backend.sent(kiosk.id, order)
         site.hub.kill()
-        kiosk.relay.cut(hang=True)
+        kiosk.proxy.cut(hang=True)
         assert is_lost(lost)
         site.hub.start()
-        kiosk.relay.restore()
+        kiosk.proxy.restore()
         ended = site.backend.final(request_id)
         assert (ended["state"], ended["executed"]) == ("expired", "no")
         again = site.backend.send(kiosk.id, "payment", payment(order), key=order)

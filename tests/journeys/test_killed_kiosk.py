@@ -1,6 +1,6 @@
 """kill -9 of the appliance at the worst moments, and what is told after it has started again.
 
-Reached from outside: the request is journaled and the gateway never hears of it (a relay before the gateway keeps it
+Reached from outside: the request is journaled and the gateway never hears of it (a proxy before the gateway keeps it
 back); the gateway is at work; it has acted and not answered; the outcome is journaled and not told; it is told and
 not settled. Not reachable from outside: between two instructions, such as the commit of the request and the call.
 """
@@ -9,24 +9,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.journeys.relay import Relay
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Json, Kiosk, Site, payment, problem, tells_the_truth, unique, until
 
 
 @pytest.fixture
-def wire(site: Site) -> Iterator[Relay]:
+def wire(site: Site) -> Iterator[FaultProxy]:
     """What a kiosk reaches its gateway through."""
-    with Relay(site.gateway.port) as relay:
-        yield relay
+    with FaultProxy(site.gateway.port, kind="http") as proxy:
+        yield proxy
 
 
-def through(wire: Relay, routes: Json) -> Json:
-    """The same routes with payments going through the relay; status queries go straight."""
+def through(wire: FaultProxy, routes: Json) -> Json:
+    """The same routes with payments going through the proxy; status queries go straight."""
     routes["routes"]["payment"]["url"] = f"http://127.0.0.1:{wire.port}/api/v1/payment"
     return routes
 
 
-def kill_before_the_gateway_gets_it(kiosk: Kiosk, wire: Relay, order: str) -> tuple[Json, Json]:
+def kill_before_the_gateway_gets_it(kiosk: Kiosk, wire: FaultProxy, order: str) -> tuple[Json, Json]:
     """Returns the operation as the kiosk tells it after its restart, and as its caller was told."""
     backend = kiosk.site.backend
     wire.hold(up=True, new=True)
@@ -43,7 +43,7 @@ def kill_before_the_gateway_gets_it(kiosk: Kiosk, wire: Relay, order: str) -> tu
 
 
 def test_killed_before_the_gateway_got_it_it_is_not_executed_where_the_gateway_can_be_asked(
-    site: Site, wire: Relay
+    site: Site, wire: FaultProxy
 ) -> None:
     with site.kiosk("kill-before", through(wire, site.routes(absent_after=1))) as kiosk:
         order = unique("order")
@@ -54,7 +54,9 @@ def test_killed_before_the_gateway_got_it_it_is_not_executed_where_the_gateway_c
         assert site.gateway.effects(order) == 0
 
 
-def test_killed_before_the_gateway_got_it_it_stays_unknown_where_nobody_can_be_asked(site: Site, wire: Relay) -> None:
+def test_killed_before_the_gateway_got_it_it_stays_unknown_where_nobody_can_be_asked(
+    site: Site, wire: FaultProxy
+) -> None:
     with site.kiosk("kill-blind", through(wire, site.routes(status=False))) as kiosk:
         order = unique("order")
         told, answer = kill_before_the_gateway_gets_it(kiosk, wire, order)
@@ -103,15 +105,15 @@ def test_killed_between_effect_and_answer_it_is_not_executed_again(site: Site, c
 
 def test_killed_with_the_outcome_journaled_and_not_told_it_is_told_after_the_start(site: Site) -> None:
     with site.kiosk("kill-untold") as kiosk:
-        kiosk.relay.hold(up=True)
+        kiosk.proxy.hold(up=True)
         order = unique("order")
         sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
         until("the outcome being journaled", lambda: kiosk.health()["unsettled"] == 1)
         request_id = site.backend.sent(kiosk.id, order)
         assert site.backend.operation(request_id)["executed"] is None
         kiosk.appliance.kill()
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         kiosk.appliance.start()
         ended = site.backend.final(request_id)
         assert (ended["state"], ended["answer"]["body"]["order_id"]) == ("succeeded", order)
@@ -125,12 +127,12 @@ def test_killed_with_the_outcome_told_and_not_settled_it_is_told_again(site: Sit
         order = unique("order")
         sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:1"), key=order)
         kiosk.wait_running()
-        kiosk.relay.hold(down=True)
+        kiosk.proxy.hold(down=True)
         assert sent.result().status_code == 200
         assert kiosk.health()["unsettled"] == 1  # nobody has told it that the hub has the outcome
         kiosk.appliance.kill()
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         kiosk.appliance.start()
         kiosk.wait_settled()
         repeated = site.backend.send(kiosk.id, "payment", payment(order, simulate="slow:1"), key=order)

@@ -100,15 +100,15 @@ def spoil(chance: random.Random, site: Site, kiosks: list[Kiosk], until_s: float
                 time.sleep(chance.uniform(0, 0.5))
                 kiosk.appliance.start(wait=False)
             case "cut":
-                kiosk.relay.cut()
+                kiosk.proxy.cut()
                 time.sleep(chance.uniform(0, 1))
-                kiosk.relay.restore()
+                kiosk.proxy.restore()
             case "hold up" | "hold down":
-                kiosk.relay.hold(up=act == "hold up", down=act == "hold down")
+                kiosk.proxy.hold(up=act == "hold up", down=act == "hold down")
                 time.sleep(chance.uniform(0, 1.5))
                 if chance.random() < 0.5:
-                    kiosk.relay.cut()
-                kiosk.relay.restore()
+                    kiosk.proxy.cut()
+                kiosk.proxy.restore()
             case "freeze" if kiosk.appliance.alive:
                 kiosk.appliance.freeze()
                 time.sleep(chance.uniform(0, 1))
@@ -120,8 +120,8 @@ def spoil(chance: random.Random, site: Site, kiosks: list[Kiosk], until_s: float
 def heal(site: Site, kiosks: list[Kiosk]) -> None:
     """Put everything right; a kiosk that was started anew does not wait out its backoff."""
     for kiosk in kiosks:
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         kiosk.appliance.kill()
         kiosk.appliance.start(wait=False)
     for kiosk in kiosks:

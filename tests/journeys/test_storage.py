@@ -48,11 +48,11 @@ def test_a_full_disk_refuses_what_is_new_and_loses_nothing(site: Site, small_dis
         site.backend.send(kiosk.id, "payment", payment(before)).raise_for_status()
         sent = site.backend.later(kiosk.id, "payment", payment(during, simulate="slow:2"), key=during)
         kiosk.wait_running()
-        kiosk.relay.hold(down=True)  # its outcome will not be settled: it must be kept
+        kiosk.proxy.hold(down=True)  # its outcome will not be settled: it must be kept
         filler = fill(small_disk)
         assert (sent.result().status_code, sent.result().json()["order_id"]) == (200, during)
         assert kiosk.health()["unsettled"] == 1
-        kiosk.relay.restore()
+        kiosk.proxy.restore()
         until("its page telling", lambda: kiosk.health()["journal"]["trouble"])
         answers = [site.backend.send(kiosk.id, "payment", payment(refused), key=f"{refused}-{n}") for n in range(3)]
         assert [problem(answer) for answer in answers] == [(503, "kiosk-storage", "not_executed")] * 3
@@ -112,14 +112,14 @@ def test_a_damaged_journal_is_set_aside_and_reported_and_the_kiosk_works(site: S
 def test_a_journal_that_was_removed_is_not_trusted_with_what_it_had(site: Site) -> None:
     with site.kiosk("removed-journal") as kiosk:
         order = unique("order")
-        kiosk.relay.hold(up=True)
+        kiosk.proxy.hold(up=True)
         sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
         until("the outcome being journaled", lambda: kiosk.health()["unsettled"] == 1)
         kiosk.appliance.kill()
         for path in (kiosk.appliance.directory / "state").glob("journal.db*"):
             path.unlink()
-        kiosk.relay.cut()
-        kiosk.relay.restore()
+        kiosk.proxy.cut()
+        kiosk.proxy.restore()
         kiosk.appliance.start()
         assert sent.result().json()["outcome"] == "unknown"
         assert site.backend.told(sent.result().headers["x-request-id"])["state"] == "unknown"
