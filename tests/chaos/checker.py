@@ -160,7 +160,7 @@ def _outcome_kept(order: Order, lines: list[Effect], known: list[Operation]) -> 
     if lines and not known:
         yield Breach(Promise.LOST_OUTCOME, order.id, "the gateway acted, and the hub knows of no operation")
     for operation in known:
-        if not operation.final and order.ask in {Ask.PAYMENT, Ask.LOOKUP}:
+        if not operation.final and order.ask is Ask.PAYMENT:
             words = f"operation {operation.request_id} is {operation.state} at the end, and its gateway can be asked"
             yield Breach(Promise.UNSETTLED, order.id, words)
     finals = {operation.request_id for operation in known if operation.final}
@@ -220,7 +220,7 @@ def _unknown_alerted(history: History, operations: dict[str, list[Operation]]) -
     for order in history.orders:
         for operation in operations[order.id]:
             unsettled = not operation.final and operation.executed == "unknown"
-            if unsettled and order.ask in {Ask.BLIND, Ask.FISCAL} and operation.request_id not in alerted:
+            if unsettled and order.ask is not Ask.PAYMENT and operation.request_id not in alerted:
                 words = f"operation {operation.request_id} is {operation.state} ({operation.problem})"
                 yield Breach(Promise.SILENT_UNKNOWN, order.id, words)
             elif not operation.final and operation.executed is None:

@@ -19,7 +19,7 @@ class Ask(StrEnum):
     PAYMENT = "payment"  # its gateway can be asked what became of it
     BLIND = "blind"  # a payment whose gateway cannot be asked
     FISCAL = "fiscal"  # a fiscal document; its register cannot be asked
-    LOOKUP = "lookup"  # a GET, without effect
+    LOOKUP = "lookup"  # a GET: without effect, and a lost answer is not asked for again
 
 
 class Told(msgspec.Struct, kw_only=True):

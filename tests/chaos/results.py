@@ -16,12 +16,13 @@ class Result(msgspec.Struct, kw_only=True):
     operations: int = 0  # operations that backends asked for
     faults: Counter[str] = msgspec.field(default_factory=Counter)  # kind → how often
     figures: dict[str, float] = msgspec.field(default_factory=dict)  # name with unit (`takeover_longest_s`) → value
+    aims: dict[str, float] = msgspec.field(default_factory=dict)  # name → what it should be at most
     breaches: list[str] = msgspec.field(default_factory=list)  # each a promise that did not hold, in words
     took_s: float = 0.0
 
     def aim(self, name: str, value: float, at_most: float) -> None:
         """Note a figure, and a breach if it is above its aim."""
-        self.figures[name] = round(value, 3)
+        self.figures[name], self.aims[name] = round(value, 3), at_most
         if value > at_most:
             self.breaches.append(f"{name} is {value:.3f}, the aim is {at_most:g} at most")
 
