@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from appliance.journal.errors import JournalInUseError, StorageError
+from wire.crashpoint import crash_point
 
 JOURNAL = "journal.db"
 RESERVE_BYTES = 2 * 1024 * 1024
@@ -75,8 +76,10 @@ class Files:
         except OSError:
             return False
         try:
+            crash_point("appliance.journal.reserve.before")
             os.posix_fallocate(handle, 0, self._reserve_bytes)
             os.fsync(handle)
+            crash_point("appliance.journal.reserve.after")
         except OSError:
             with contextlib.suppress(OSError):
                 self._reserve.unlink()

@@ -8,7 +8,6 @@ import contextlib
 import logging
 import secrets
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +102,7 @@ class Journal:
         """Write an outcome. False when the disk did not take it: it is kept in memory and tried again."""
         at = self._clock()
         try:
-            await self._write(lambda store: store.finish(response, at))
+            await self._write(_finishing(response, at))
         except StorageError as error:
             self._unwritten[response.request_id] = response
             _log.error("an outcome could not be written and is kept in memory", extra={
@@ -143,7 +142,7 @@ class Journal:
             seq=0, at=self._clock(), kind=kind, device=device, data=msgspec.Raw(msgspec.json.encode(data))
         )  # fmt: skip
         try:
-            await self._write(lambda store: store.add_event(event))
+            await self._write(_adding(event))
         except StorageError:
             self._unwritten_events = [*self._unwritten_events[-_PENDING_EVENTS:], event]
             return False
@@ -169,10 +168,14 @@ class Journal:
             request.request_id, request.operation, request.method, bytes(request.body),
             secrets.randbits(62) + 1, self._clock(), response,
         )  # fmt: skip
+        job = Job(
+            lambda store: store.begin(new), needs_room=needs_room, journal=journal,
+            point="appliance.journal.begin" if response is None else "appliance.journal.refuse",
+        )  # fmt: skip
         known: Row | None
         self._flush()
         try:
-            known = await self._ask(Job(lambda store: store.begin(new), needs_room=needs_room, journal=journal))
+            known = await self._ask(job)
         except StorageError as refused:
             # It may have been executed before: only what can be looked up may be called never started.
             try:
@@ -189,9 +192,9 @@ class Journal:
             return None
         return Row(request_id, response.operation, "", b"", "done", response)
 
-    async def _write(self, call: Callable[[Store], Any]) -> Any:
+    async def _write(self, job: Job) -> Any:
         self._flush()
-        return await self._ask(Job(call))
+        return await self._ask(job)
 
     async def _ask(self, job: Job) -> Any:
         self._writer.submit(job)
@@ -226,7 +229,7 @@ class Journal:
                 if not self._acknowledged[1]:
                     self._acknowledged = (journal, seq)
 
-        job = Job(write)
+        job = Job(write, point="appliance.journal.settle" if ids else "appliance.journal.acknowledge")
         loop = asyncio.get_running_loop()
 
         def hand_over(_future: object) -> None:
@@ -241,14 +244,14 @@ class Journal:
         for response in list(self._unwritten.values()):
             at = self._clock()
             try:
-                await self._ask(Job(partial(_finish, response=response, at=at)))
+                await self._ask(_finishing(response, at))
             except StorageError:
                 return
             self._unwritten.pop(response.request_id, None)
         while self._unwritten_events:
             event = self._unwritten_events[0]
             try:
-                await self._ask(Job(partial(_add_event, event=event)))
+                await self._ask(_adding(event))
             except StorageError:
                 return
             if self._unwritten_events and self._unwritten_events[0] is event:
@@ -263,9 +266,9 @@ class Journal:
                 _log.exception("tending the journal failed")
 
 
-def _finish(store: Store, response: Response, at: float) -> None:
-    store.finish(response, at)
+def _finishing(response: Response, at: float) -> Job:
+    return Job(lambda store: store.finish(response, at), point="appliance.journal.finish")
 
 
-def _add_event(store: Store, event: Event) -> None:
-    store.add_event(event)
+def _adding(event: Event) -> Job:
+    return Job(lambda store: store.add_event(event), point="appliance.journal.event")

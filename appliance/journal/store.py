@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from wire.crashpoint import crash_point
 from wire.messages import Error, Event, Executed, Response, encode
 
 SCHEMA_VERSION = 1
@@ -114,7 +115,9 @@ class Store:
             for statement in _statements(_SCHEMA):
                 self.connection.execute(statement)
             self.connection.execute("INSERT INTO meta VALUES ('id', ?)", (new_id,))
+            crash_point("appliance.journal.create.before")
             self.connection.execute("COMMIT")
+            crash_point("appliance.journal.create.after")
         elif version != SCHEMA_VERSION:
             raise _damaged(f"schema version {version} is not known")
         found = self.get_meta("id")

@@ -20,6 +20,7 @@ import msgspec
 from appliance.journal.errors import DamagedError, JournalError, StorageError, UnknowableError, translate
 from appliance.journal.files import Files
 from appliance.journal.store import Begin, Store, connect, salvage
+from wire.crashpoint import crash_point, crash_points
 from wire.messages import Event, Response
 
 GROUP_MAX = 256
@@ -56,13 +57,14 @@ class Facts(msgspec.Struct, frozen=True):
 class Job:
     """One piece of work on the store and where its result goes."""
 
-    __slots__ = ("call", "future", "journal", "needs_room", "writes")
+    __slots__ = ("call", "future", "journal", "needs_room", "point", "writes")
 
     def __init__(
         self, call: Callable[[Store], Any], *, writes: bool = True, needs_room: bool = False,
-        journal: str | None = None,
+        journal: str | None = None, point: str = "",
     ) -> None:  # fmt: skip
         self.call = call
+        self.point = point  # names its commit among the crash points
         self.journal = journal  # of no other may it be asked; None: of any
         self.writes = writes
         self.needs_room = needs_room
@@ -211,7 +213,9 @@ class Writer:
             return [job.call(store) for job in group]
         store.connection.execute("BEGIN IMMEDIATE")
         results = [job.call(store) for job in group]
+        crash_points((job.point for job in group), "before")
         store.connection.execute("COMMIT")
+        crash_points((job.point for job in group), "after")
         return results
 
     def _of_this_journal(self, group: list[Job]) -> list[Job]:
@@ -265,8 +269,7 @@ class Writer:
         try:
             if self._failed or self._carried_any():
                 # A real write finds out whether the disk takes them again.
-                self._transaction([Job(self._write_carried)])
-                self._carried = ([], [], [])
+                self._carry_over()
                 self._failed = False
             if time.monotonic() - self._pruned_at >= _PRUNE_EVERY_S or self._used > self._limits.max_bytes:
                 self._pruned_at = time.monotonic()
@@ -291,7 +294,9 @@ class Writer:
         connection.execute("BEGIN IMMEDIATE")
         store.fold_events()
         store.prune_aged(now, self._limits.keep_s)
+        crash_point("appliance.journal.prune.before")
         connection.execute("COMMIT")
+        crash_point("appliance.journal.prune.after")
         self._used = store.used_bytes()
         while self._used > self._limits.max_bytes * 0.9:
             if not store.prune_oldest(_PRUNE_BATCH):
@@ -327,7 +332,9 @@ class Writer:
                 store = Store(connection)
                 store.prepare(uuid.uuid4().hex)
                 before = store.get_meta("run")
+                crash_point("appliance.journal.open.before")
                 store.put_meta("run", f"running {self._boot_id}")
+                crash_point("appliance.journal.open.after")
             except BaseException:
                 connection.close()
                 raise
@@ -375,13 +382,17 @@ class Writer:
         self._notices = [*self._notices[-4:], notice]
         if self._open_if_needed():
             try:
-                self._transaction([Job(self._write_carried)])
-                self._carried = ([], [], [])
+                self._carry_over()
                 self._counts = self._store.counts() if self._store else (0, 0)
             except sqlite3.Error as raw:
                 self._rollback()
                 self._set_trouble(f"the disk does not take writes: {raw}")
         self._publish()
+
+    def _carry_over(self) -> None:
+        """Write what was carried; also where nothing was, to find out whether the disk takes it."""
+        self._transaction([Job(self._write_carried, point="appliance.journal.carry")])
+        self._carried = ([], [], [])
 
     def _write_carried(self, store: Store) -> None:
         store.put_meta("written", self._boot_id)
@@ -421,8 +432,10 @@ class Writer:
     def _close(self) -> None:
         if self._store is not None:
             try:
+                crash_point("appliance.journal.close.before")
                 self._store.put_meta("run", f"clean {self._boot_id}")
                 self._store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                crash_point("appliance.journal.close.after")
             except sqlite3.Error as error:
                 _log.warning("the journal could not be closed in order", extra={"reason": str(error)})
             self._disconnect()

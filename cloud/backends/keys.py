@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cloud.db.changes import Changes
 from cloud.db.tables import api_keys
 from cloud.errors import Refused
+from wire.crashpoint import crash_point
 
 _next_revision = select(func.coalesce(func.max(api_keys.c.revision), 0) + 1).scalar_subquery()
 
@@ -72,6 +73,8 @@ class ApiKeys:
         async with self._engine.begin() as connection:
             values = {"id": key_id, "name": name, "hash": key.hash, "created_at": key.created_at}
             await connection.execute(insert(api_keys).values(revision=_next_revision, **values))
+            crash_point("hub.keys.add.before")
+        crash_point("hub.keys.add.after")
         await self._changes.now()
         return key, f"kw_{key_id}_{secret}"
 
@@ -97,6 +100,8 @@ class ApiKeys:
             result = await connection.execute(statement.values(revision=_next_revision, **values))
             if result.rowcount == 0:
                 raise Refused("not-found", f"there is no API key {key_id}")
+            crash_point("hub.keys.change.before")
+        crash_point("hub.keys.change.after")
         await self._changes.now()
 
     async def _read_changes(self) -> None:

@@ -16,9 +16,11 @@ from sqlalchemy import ClauseElement, column, table, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.db.engine import explain
 from cloud.db.target import Batch, target_for
 from cloud.errors import StorageError
 from cloud.metrics import Metrics
+from wire.crashpoint import crash_points
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +32,15 @@ class Write:
     """A statement of one kind, compiled once: binding a row costs no more than its tuple.
 
     `names` are its parameters in the order of the rows' values. `rank` orders kinds within a group: rows another kind
-    refers to come first.
+    refers to come first. `point` names its commit among the crash points.
     """
 
-    __slots__ = ("_is_in_order", "_order", "rank", "sql")
+    __slots__ = ("_is_in_order", "_order", "point", "rank", "sql")
 
-    def __init__(self, rank: int, engine: AsyncEngine, statement: ClauseElement, names: Sequence[str]) -> None:
+    def __init__(
+        self, rank: int, engine: AsyncEngine, statement: ClauseElement, names: Sequence[str], *, point: str = ""
+    ) -> None:
+        self.point = point
         compiled = statement.compile(dialect=engine.dialect, column_keys=list(names))
         self.rank = rank
         self.sql = str(compiled)
@@ -111,7 +116,9 @@ class Writer:
     async def _write_group(self, group: list[_Waiting]) -> None:
         started = time.perf_counter()
         try:
+            crash_points((kind.point for rows, _ in group for kind, _ in rows), "before")
             await self._target.commit(_batches(group))
+            crash_points((kind.point for rows, _ in group for kind, _ in rows), "after")
         except Exception as error:
             self._metrics.write_failures.inc()
             if len(group) > 1 and not _is_away(error):
@@ -152,7 +159,7 @@ class Writer:
             return
         if self.error is None:
             log.error("the database does not take writes", extra={"error": str(error)[:300]})
-        self.error = type(getattr(error, "orig", None) or error).__name__
+        self.error = explain(error)
 
 
 def _is_away(error: Exception) -> bool:

@@ -35,7 +35,7 @@ class Inbox:
         self._writer = writer
         self._links = links
         self._metrics = metrics
-        self._insert = Write(3, engine, insert_ignoring(engine, events), _COLUMNS)
+        self._insert = Write(3, engine, insert_ignoring(engine, events), _COLUMNS, point="hub.inbox.event")
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def stop(self) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cloud.db.changes import Changes
 from cloud.db.tables import kiosks
 from cloud.errors import Refused
+from wire.crashpoint import crash_point
 
 _next_revision = select(func.coalesce(func.max(kiosks.c.revision), 0) + 1).scalar_subquery()
 
@@ -74,6 +75,8 @@ class Registry:
                 await connection.execute(statement.values(generation=row.generation + 1, **values))
             else:
                 raise Refused("conflict", f"kiosk {kiosk_id} exists already")
+            crash_point("hub.registry.add.before")
+        crash_point("hub.registry.add.after")
         return await self._after_change(kiosk_id)
 
     async def rename(self, kiosk_id: str, name: str) -> Kiosk:
@@ -112,6 +115,8 @@ class Registry:
             if result.rowcount == 0:
                 raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
             row = (await connection.execute(select(kiosks).where(kiosks.c.id == kiosk_id))).one()
+            crash_point("hub.registry.change.before")
+        crash_point("hub.registry.change.after")
         await self._after_change(kiosk_id)
         return _kiosk(row)
 

@@ -28,6 +28,7 @@ from cloud.errors import StorageError
 from cloud.metrics import Metrics
 from cloud.operations.answers import record
 from cloud.operations.store import Store
+from wire.crashpoint import crash_point
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,8 @@ class Callbacks:
             for row, change in results:
                 statement = update(callbacks).where(callbacks.c.request_id == row.request_id)
                 await connection.execute(statement.values(attempts=row.attempts + 1, **change))
+            crash_point("hub.callbacks.result.before")
+        crash_point("hub.callbacks.result.after")
         del self._results[: len(results)]
         for row, _ in results:
             del self._under_way[row.request_id]
@@ -197,6 +200,7 @@ class Callbacks:
 
     async def _post(self, url: str, body: str, headers: dict[str, str]) -> int:
         """The status of the answer. No more of it is kept, cookies least of all."""
+        crash_point("hub.callbacks.post.before")
         async with self._client.stream("POST", url, content=body, headers=headers) as response:
             size = 0
             async for chunk in response.aiter_raw():
@@ -204,6 +208,7 @@ class Callbacks:
                 if size > _ANSWER_MAX:
                     break
         self._client.cookies.clear()
+        crash_point("hub.callbacks.post.after")
         return response.status_code
 
     def _not_taken(self, row: Row[Any], problem: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -11,6 +11,7 @@ from cloud.backends.keys import ApiKey
 from cloud.errors import Refused
 from cloud.kiosks.registry import Kiosk
 from cloud.web.handler import Handler
+from wire.crashpoint import crash_point
 from wire.ids import parse_kiosk_id
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,12 @@ class AdminHandler(Handler):
     def prepare(self) -> None:
         """Refuse everybody else."""
         self.authorize_admin()
+
+    def answer(self, value: Any, status: int = 200) -> None:
+        """See `Handler`."""
+        crash_point("hub.admin.answer.before")
+        super().answer(value, status)
+        crash_point("hub.admin.answer.after")
 
     def log_act(self, act: str, **fields: object) -> None:
         """One line for each act."""

@@ -13,6 +13,7 @@ from cloud.operations.answers import record
 from cloud.operations.operation import State
 from cloud.web.handler import Handler
 from cloud.web.send import BODY_MAX_BYTES
+from wire.crashpoint import crash_point
 from wire.ids import parse_kiosk_id, parse_request_id
 from wire.problems import Outcome
 
@@ -49,7 +50,10 @@ class SendHandler(Handler):
         """Answer it."""
         # Repeated ones joined, as the other door does it: a request means the same through both.
         headers = {name.lower(): value for name, value in self.request.headers.items()}
-        self.give(await self.services.send.answer(headers, b"".join(self._parts)))
+        answer = await self.services.send.answer(headers, b"".join(self._parts))
+        crash_point("hub.web.send.before")
+        self.give(answer)
+        crash_point("hub.web.send.after")
 
     def _refuse(self) -> None:
         self.set_header("Connection", "close")
@@ -78,7 +82,9 @@ class CancelHandler(_AboutOperations):
         """Answer with the operation as it stands; its final state tells whether it was cancelled."""
         self.authorize_backend()
         operation = await self.services.operations.cancel(_request_id(request_id))
+        crash_point("hub.web.cancel.before")
         self.answer(record(operation), 200 if operation.is_final else 202)
+        crash_point("hub.web.cancel.after")
 
 
 class OperationsHandler(_AboutOperations):

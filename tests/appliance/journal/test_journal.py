@@ -11,6 +11,7 @@ import pytest
 
 from appliance.journal import Journal, JournalInUseError, Limits, StorageError, UnknowableError
 from appliance.journal.files import JOURNAL
+from appliance.journal.writer import Job
 from tests.appliance.worlds import RESERVE, SMALL, journal, request, until
 from wire.messages import Executed, Response
 
@@ -363,7 +364,7 @@ async def test_an_outcome_the_disk_does_not_take_is_kept_in_memory_and_written_l
 
 async def test_a_mistake_in_one_job_does_not_take_the_others_down(tmp_path: Path) -> None:
     async with journal(tmp_path) as here:
-        bad = here._write(lambda _store: 1 / 0)
+        bad = here._write(Job(lambda _store: 1 / 0))
         results = await asyncio.gather(here.begin(request("request-1")), bad, here.begin(request("request-2")),
                                        return_exceptions=True)  # fmt: skip
         assert [type(result) for result in results] == [type(None), StorageError, type(None)]
