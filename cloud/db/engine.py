@@ -1,10 +1,13 @@
 """One engine, SQLite or PostgreSQL, set up so that a committed transaction is on disk."""
 
+import sqlite3
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from cloud.db.place import Place
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -14,20 +17,37 @@ def open_engine(url: str) -> AsyncEngine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_async_engine(url, connect_args={"timeout": 10}, hide_parameters=True)
-        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        _set_up(engine.sync_engine, Place(engine.url.database or ""))
         return engine
     return create_async_engine(url, pool_size=5, pool_timeout=10, pool_pre_ping=True, hide_parameters=True)
 
 
-def open_blocking(engine: AsyncEngine) -> Engine:
-    """A blocking engine on the same SQLite file, for a thread that does nothing else."""
+def open_blocking(engine: AsyncEngine, place: Place) -> Engine:
+    """A blocking engine on the same SQLite file, which lies at `place`, for a thread that does nothing else."""
     url = engine.url.set(drivername="sqlite+pysqlite")
     blocking = create_engine(url, connect_args={"timeout": 10, "check_same_thread": False}, hide_parameters=True)
-    event.listen(blocking, "connect", _set_up_sqlite)
+    _set_up(blocking, place)
     return blocking
 
 
-def _set_up_sqlite(connection: Any, _record: Any) -> None:
+def explain(error: BaseException) -> str:
+    """What is wrong, for who looks after the hub. Only SQLite's own words: another's may name its host and user."""
+    raw = getattr(error, "orig", None) or error
+    return str(raw) if isinstance(raw, sqlite3.Error) else type(raw).__name__
+
+
+def _set_up(engine: Engine, place: Place) -> None:
+    @event.listens_for(engine, "do_connect")
+    def check(*_: object) -> None:
+        place.check()
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        _set_up_sqlite(connection)
+        place.check()  # from here on it is known
+
+
+def _set_up_sqlite(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     # FULL, not NORMAL: `settled` lets the kiosk forget, so what it follows must survive a power cut here too.

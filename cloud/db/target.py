@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.db.engine import open_blocking
+from cloud.db.place import Log, Place
 
 Batch = tuple[str, Sequence[tuple[Any, ...]]]  # a statement and the rows for it
 
@@ -59,7 +60,9 @@ class ThreadTarget:
     """SQLite in a thread of its own: one way there and back a group, where aiosqlite takes one a call."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = open_blocking(engine)
+        self._place = Place(engine.url.database or "")
+        self._log: Log | None = None
+        self._engine = open_blocking(engine, self._place)
         self._thread = ThreadPoolExecutor(1, "database-writer")
         self._connection: Connection | None = None
 
@@ -73,17 +76,23 @@ class ThreadTarget:
         self._thread.shutdown()
 
     def _commit(self, batches: Sequence[Batch]) -> None:
-        if self._connection is None:
-            self._connection = self._engine.connect()
+        if self._connection is None or self._log is None:
+            self._connection, self._log = self._engine.connect(), self._place.log()
         try:
+            self._check(self._log)
             with self._connection.begin():
                 for statement, rows in batches:
                     self._connection.exec_driver_sql(statement, list(rows))
+            self._check(self._log)  # what went into a file without a name is not on disk for who starts next
         except BaseException:
             connection, self._connection = self._connection, None
             connection.invalidate()
             connection.close()
             raise
+
+    def _check(self, log: Log) -> None:
+        self._place.check()
+        log.check()
 
     def _close(self) -> None:
         if self._connection is not None:

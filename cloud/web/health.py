@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.bus.redis import RedisWatch
+from cloud.db.engine import explain
 from cloud.db.writer import Writer
 from cloud.kiosks.links import Links
 from cloud.kiosks.registry import Registry
@@ -92,7 +93,7 @@ class Health:
                     await connection.execute(text("SELECT 1 FROM kiosks LIMIT 1"))
                 self._database = None
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                self._database = type(getattr(error, "orig", None) or error).__name__
+                self._database = explain(error)
             if self._writer.error is not None:
                 # Whoever looks here may send nothing more until this is well: it must be found out without them.
                 with contextlib.suppress(TimeoutError):
