@@ -17,6 +17,7 @@ are told in `tests.chaos.plan`; `done` has those, and `cut`, `held` (connections
 """
 
 import asyncio
+import contextlib
 import random
 import socket
 import threading
@@ -49,13 +50,16 @@ class FaultProxy:
         self._done: Counter[str] = Counter()
         self._pairs: dict[int, Pair] = {}
         self._accepted = 0
+        self._serving: set[asyncio.Task[None]] = set()
         self._refusing = False
         self._holding_new = (False, False)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._thread.start()
-        self._open, self._server = self._do(self._start())
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self._listener.setblocking(False)
+        self.port: int = self._listener.getsockname()[1]
+        self._open = self._do(self._start())
 
     def cut(self, *, hang: bool = False, connection: int | None = None) -> None:
         """End every connection with a reset, losing what is under way; refuse new ones, or let them `hang`.
@@ -132,14 +136,24 @@ class FaultProxy:
         self._done[fault.kind] += 1
         plan.happened(Happened(fault, where, unit))
 
-    async def _start(self) -> tuple[asyncio.Event, asyncio.Server]:
+    async def _start(self) -> asyncio.Event:
         opened = asyncio.Event()  # while it is not set, new connections hang
         opened.set()
-        return opened, await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=_BACKLOG)
+        self._loop.add_reader(self._listener, self._accept)
+        return opened
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._accepted += 1
-        number = self._accepted
+    def _accept(self) -> None:
+        """Not `asyncio.start_server`: that one loses connections which come while it is being closed."""
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _address = self._listener.accept()
+                self._accepted += 1
+                task = self._loop.create_task(self._serve(connection, self._accepted))
+                self._serving.add(task)
+                task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, connection: socket.socket, number: int) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
         if not self._open.is_set():
             self.count("hung")
             await self._open.wait()
@@ -213,15 +227,16 @@ class FaultProxy:
         self.shapes["down"] = down or self.shapes["down"]
 
     async def _close(self) -> None:
-        self._server.close()
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
         self._refusing = True
         for pair in list(self._pairs.values()):
             pair.reset()
         self._open.set()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        if others:
+        # A connection that is just being accepted becomes a task of its own while others are waited for.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
             _ended, left = await asyncio.wait(others, timeout=2.0)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-        await asyncio.sleep(0)  # the transports' own goodbyes
+            await asyncio.sleep(0)  # the transports' own goodbyes
