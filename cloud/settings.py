@@ -3,6 +3,7 @@
 Each field of `Settings` is the environment variable of the same name in upper case.
 """
 
+import contextlib
 import ipaddress
 import os
 import re
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from wire.crashpoint import crash_point
 from wire.environment import Mistake, Secret, SettingsError, read, unknown
 
 SECRET_MIN = 32
@@ -134,11 +136,18 @@ def signing_secret(settings: Settings) -> str:
         return settings.jwt_secret.reveal()
     path = Path(settings.state_dir) / "demo-jwt-secret"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    if not path.exists():
+        # Under its name only once it is whole: who finds half a secret, or an empty one, would sign with that.
+        whole = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with open(whole, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             file.write(secrets.token_hex(32))
-    except FileExistsError:
-        pass
+            file.flush()
+            os.fsync(file.fileno())
+        crash_point("hub.settings.secret.before")
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            os.link(whole, path)
+        crash_point("hub.settings.secret.after")
+        whole.unlink()
     return path.read_text().strip()
 
 

@@ -21,10 +21,12 @@ from wire.messages import (
     Cancel,
     Event,
     EventAck,
+    Events,
     FromHub,
     Hello,
     Request,
     Response,
+    Responses,
     Settled,
     Welcome,
     encode,
@@ -38,7 +40,9 @@ CRASH_POINTS: dict[type, str] = {
     Hello: "appliance.uplink.hello",
     Accepted: "appliance.uplink.accepted",
     Response: "appliance.uplink.response",
-    Event: "appliance.uplink.event",
+    Responses: "appliance.uplink.responses",
+    Event: "appliance.uplink.events",  # to a hub that knows no batches
+    Events: "appliance.uplink.events",
 }
 
 _log = logging.getLogger(__name__)

@@ -9,6 +9,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from wire.crashpoint import crash_point
+
 if TYPE_CHECKING:
     from alembic.config import Config
 
@@ -31,6 +33,8 @@ async def migrate(engine: AsyncEngine) -> None:
         pass  # a new database; if it is broken, what follows says so
     async with engine.begin() as connection:
         await connection.run_sync(_upgrade)
+        crash_point("hub.database.migrate.before")
+    crash_point("hub.database.migrate.after")
 
 
 def _config() -> "Config":

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.db.tables import events, lived_days, operations
+from wire.crashpoint import crash_point
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ class Retention:
         ran = 0.0 if self._looked_at is None else min(monotonic - self._looked_at, 2 * _EVERY)
         async with self._engine.begin() as connection:
             proved = await connection.run_sync(_note, now - self._keep, ran)
+            crash_point("hub.retention.look.before")
+        crash_point("hub.retention.look.after")
         self._looked_at = monotonic
         return proved
 
@@ -63,11 +66,15 @@ class Retention:
             async with self._engine.begin() as connection:
                 some = delete(operations).where(operations.c.request_id.in_(old.limit(_AT_ONCE)))
                 deleted = (await connection.execute(some)).rowcount
+                crash_point("hub.retention.operations.before")
+            crash_point("hub.retention.operations.after")
             count += deleted
             if deleted < _AT_ONCE:
                 break
         async with self._engine.begin() as connection:
             await connection.execute(delete(events).where(events.c.received_at < before))
+            crash_point("hub.retention.events.before")
+        crash_point("hub.retention.events.after")
         return count
 
     async def _run(self) -> None:

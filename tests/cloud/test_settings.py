@@ -1,10 +1,11 @@
 """Settings: environment over file, and every rule that holds across them."""
 
+import secrets
 from pathlib import Path
 
 import pytest
 
-from cloud.settings import Settings, database_url, effective, is_loopback, load
+from cloud.settings import Settings, database_url, effective, is_loopback, load, signing_secret
 from wire.environment import Secret, SettingsError
 
 SECRET = "x" * 32
@@ -102,3 +103,21 @@ def test_settings_in_force_are_shown_without_secrets(url: str) -> None:
 def test_a_database_in_memory_would_forget_what_it_promised_to_keep(url: str) -> None:
     assert mistakes(DATABASE_URL=url) == ["DATABASE_URL"]
     assert load(None, {"JWT_SECRET": SECRET, "DATABASE_URL": "sqlite+aiosqlite:///x.db"})[1] == []
+
+
+def test_a_demo_secret_whose_writing_was_cut_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(demo=True, state_dir=str(tmp_path))
+    random = secrets.token_hex
+
+    def cut_off(size: int) -> str:
+        if size >= 32:
+            raise KeyboardInterrupt
+        return random(size)
+
+    monkeypatch.setattr(secrets, "token_hex", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        signing_secret(settings)
+    monkeypatch.setattr(secrets, "token_hex", random)
+    made = signing_secret(settings)
+    assert len(made) == 64
+    assert signing_secret(settings) == made
