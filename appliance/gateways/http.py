@@ -1,9 +1,12 @@
-"""The HTTP client towards local gateways, one pool of connections for each way of trusting them.
+"""The HTTP client towards local gateways, one for each way of trusting them.
 
 Only configured URLs are called, redirects are not followed, the environment's proxies are not used, and nothing but
-the body is passed on. A connection is kept for another call for `KEEPALIVE_S` only: servers close idle ones after a
-few seconds (gunicorn 2, uvicorn and Node 5), and a POST written to a connection that is just being closed would have
-to be reported as unknown.
+the body is passed on.
+
+Every call has a connection of its own. HTTP/1.1 does not say to which request an answer belongs: a gateway that once
+answers twice (its error page after its answer, say) would give the next call on that connection the answer of the one
+before, a paid order for an unpaid one. And a POST written to a connection that the gateway closes just then, because
+it was idle, would have to be reported as unknown.
 """
 
 import asyncio
@@ -21,11 +24,14 @@ from appliance.gateways.results import Answered, NeverGot, NoAnswer, Result
 from appliance.routes import Route, Tls
 from wire.crashpoint import crash_point
 
-KEEPALIVE_S = 1.5
 _CONNECT_S = 10.0
 _CONNECTIONS = 200  # routes' own concurrency is the real bound
 _RETRY_PAUSE_S = 0.2
-_HEADERS = {"Accept": "application/json, */*;q=0.5", "Accept-Encoding": "identity", "User-Agent": "kioskwire"}
+_FORGOTTEN_S = 610.0  # the longest call is over by then
+_HEADERS = {
+    "Accept": "application/json, */*;q=0.5", "Accept-Encoding": "identity", "Connection": "close",
+    "User-Agent": "kioskwire",
+}  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +65,7 @@ class Gateways:
         return result
 
     def forget(self) -> None:
-        """Open new connections from now on: certificates or routes may have changed. Running calls end undisturbed."""
+        """Read certificates anew from now on: they or the routes may have changed. Running calls end undisturbed."""
         clients, self._clients = list(self._clients.values()), {}
         if clients:
             task = asyncio.create_task(_close_later(clients), name="gateways-close")
@@ -131,9 +137,7 @@ class Gateways:
             transport = httpx.AsyncHTTPTransport(
                 verify=_context(key) if key is not None else False,
                 trust_env=False,
-                limits=httpx.Limits(
-                    max_connections=_CONNECTIONS, max_keepalive_connections=20, keepalive_expiry=KEEPALIVE_S
-                ),
+                limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
                 socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             )
             # Cookies know no ports: one gateway's would go to all others on the kiosk, and grow without bound.
@@ -205,7 +209,7 @@ def _reason(error: Exception) -> str:
 async def _close_later(clients: list[httpx.AsyncClient]) -> None:
     """Close clients when their calls are over for certain."""
     try:
-        await asyncio.sleep(KEEPALIVE_S + 600)
+        await asyncio.sleep(_FORGOTTEN_S)
     finally:
         for client in clients:
             await client.aclose()

@@ -33,11 +33,25 @@ async def test_a_post_carries_the_body_and_nothing_else() -> None:
         }  # fmt: skip
 
 
-async def test_connections_are_used_again() -> None:
-    async with gateway() as there, gateways() as here:
-        for _ in range(5):
-            await here.call(route(there.url), "POST", b"{}")
-        assert (len(there.calls), there.connections) == (5, 1)
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_answer_that_comes_twice_is_not_the_next_calls(late: bool) -> None:
+    """Neither one that came together with the first nor one that comes when the next request is on its way."""
+
+    async def twice(call: Call) -> bytes | None:
+        answer = reply(body=b'{"paid":' + call.body + b"}")
+        if not late:
+            return answer * 2
+        if call.body != b"1":
+            there.calls[0].writer.write(reply(body=b'{"paid":1}'))
+            await asyncio.sleep(0.1)
+        return answer
+
+    async with gateway(twice) as there, gateways() as here:
+        for order in (b"1", b"2", b"3"):
+            result = await here.call(route(there.url), "POST", order)
+            assert isinstance(result, Answered)
+            assert bytes(result.body) == b'{"paid":' + order + b"}"
+        assert [call.headers["connection"] for call in there.calls] == ["close"] * 3
 
 
 async def test_a_redirect_is_an_answer() -> None:
@@ -142,12 +156,21 @@ async def test_a_get_that_may_have_arrived_once_is_never_called_unreached() -> N
         assert isinstance(result, NoAnswer)
 
 
-async def test_forgetting_connections_opens_new_ones() -> None:
-    async with gateway() as there, gateways() as here:
-        await here.call(route(there.url), "POST", b"{}")
+async def test_forgetting_leaves_running_calls_undisturbed() -> None:
+    forgotten = asyncio.Event()
+
+    async def wait(_call: Call) -> bytes:
+        await forgotten.wait()
+        return reply()
+
+    async with gateway(wait) as there, gateways() as here:
+        running = asyncio.create_task(here.call(route(there.url), "POST", b"{}"))
+        while not there.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         here.forget()
-        await here.call(route(there.url), "POST", b"{}")
-        assert there.connections == 2
+        forgotten.set()
+        assert isinstance(await here.call(route(there.url), "POST", b"{}"), Answered)
+        assert isinstance(await running, Answered)
 
 
 async def test_a_gateways_cookies_are_not_kept() -> None:
