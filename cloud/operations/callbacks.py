@@ -69,8 +69,13 @@ class Callbacks:
         self._under_way: dict[str, str] = {}  # request id → API key
         self._results: list[tuple[Row[Any], dict[str, object]]] = []
         self._news = asyncio.Event()
+        # Each has a connection of its own: an answer that a receiver, or a proxy before it, gives twice would be taken
+        # for the next one's, and count that as delivered.
         self._client = httpx.AsyncClient(
-            timeout=_TIMEOUT, trust_env=False, headers={"user-agent": f"kioskwire-hub/{version}"}
+            timeout=_TIMEOUT,
+            trust_env=False,
+            headers={"user-agent": f"kioskwire-hub/{version}", "connection": "close"},
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
         )
 
     def start(self) -> None:

@@ -110,6 +110,32 @@ async def test_what_is_not_taken_is_told_again_with_the_same_id(tmp_path: Path) 
         assert await hub.metric('kioskwire_callbacks_total{result="failed"}') == 3
 
 
+async def test_an_answer_that_comes_twice_is_not_the_next_callbacks(tmp_path: Path) -> None:
+    """It would count as delivered, and nobody has taken it."""
+    came: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                await reader.readexactly(int(head.split("content-length: ")[1].split("\r\n")[0]))
+                came.append(head.split("webhook-id: ")[1].split("\r\n")[0])
+                answer = "HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n"
+                texts = {1: answer.format(200) * 2, 2: answer.format(503)}
+                writer.write(texts.get(len(came), answer.format(200)).encode())
+        except (asyncio.IncompleteReadError, OSError):
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, running(tmp_path) as hub:
+        key, _secret = await key_with_callback(hub, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
+        await finish(hub, key)
+        await until(lambda: rows(tmp_path, "SELECT 1 FROM callbacks WHERE delivered_at IS NOT NULL"))
+        await finish(hub, key)
+        await until(lambda: len(came) >= 3)
+        assert came[1] == came[2] != came[0]
+
+
 async def test_410_ends_it(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, receiver() as backend:
         backend.statuses = [410]
