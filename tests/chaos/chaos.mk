@@ -1,8 +1,10 @@
 # Faults by the thousand, and whether the promises hold; docs/reliability.md says what is done and shows the last run.
 
-.PHONY: chaos
-
+.PHONY: chaos chaos-planted
 
 chaos: $(VENV)/.installed-dev ## break everything for ten minutes and check every promise (N=operations, SEED=, JSON=file, ONLY=scenarios)
-	@exec $(BIN)/python -m tests.chaos.run \
-		$(if $(N),--operations '$(N)') $(if $(SEED),--seed '$(SEED)') $(if $(JSON),--json '$(abspath $(JSON))') $(if $(ONLY),--only '$(ONLY)')
+	@exec $(BIN)/python -m tests.chaos.run $(if $(N),--operations '$(N)') $(if $(SEED),--seed '$(SEED)') \
+		$(if $(JSON),--json '$(abspath $(JSON))') $(if $(ONLY),--only '$(ONLY)')
+
+chaos-planted: $(VENV)/.installed-dev ## plant a bug of each kind and show that the checker finds it (three minutes)
+	@exec $(BIN)/python -m tests.chaos.planted

@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from typing import Any, TypeVar
 
 import msgspec
+
+T = TypeVar("T")
 
 
 class Result(msgspec.Struct, kw_only=True):
@@ -35,3 +38,12 @@ def timed(result: Result) -> Iterator[Result]:
         yield result
     finally:
         result.took_s = round(monotonic() - began, 1)
+
+
+def read(text: bytes, kind: type[T]) -> T:
+    """A result, or something made of results, as it was written. Raises msgspec.MsgspecError."""
+
+    def counter(_kind: type, value: Any) -> Any:
+        return Counter(value)
+
+    return msgspec.json.decode(text, type=kind, dec_hook=counter)

@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from tests.chaos import report
-from tests.chaos.results import Result
+from tests.chaos.results import Result, read
 
 OPERATIONS = 10_000  # of the soak at scale 1
 # What measures time, one after another; then what does not, beside the soak.
@@ -101,7 +101,7 @@ def _run_apart(name: str, directory: Path, seed: int, scale: float) -> Result:
                 check=True,
                 env={**os.environ, "TMPDIR": str(directory)},
             )
-            return msgspec.json.decode(told.read_bytes(), type=Result)
+            return read(told.read_bytes(), Result)
         except (subprocess.SubprocessError, OSError, msgspec.MsgspecError) as error:
             output.flush()
             tail = (directory / "output.txt").read_text(errors="replace")[-2000:]
