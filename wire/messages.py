@@ -66,16 +66,25 @@ class Hello(Message, tag="hello", frozen=True):
 
 
 class Welcome(Message, tag="welcome", frozen=True):
-    """Hub → kiosk, the answer to hello. `time` is Unix seconds, so that a kiosk can tell its clock is wrong."""
+    """Hub → kiosk, the answer to hello. `time` is Unix seconds, so that a kiosk can tell its clock is wrong.
+
+    `clock` is what the hub's steady clock shows as this is sent, seconds from any beginning; 0: the hub does not say.
+    The same stands in each ping and request; see `wire.freshness`.
+    """
 
     hub: str
     time: float
     ping_interval: float
     batch: Count = 0  # the most outcomes or events in one message; 0: the hub knows `response` and `event` only
+    clock: float = 0.0
 
 
 class Request(Message, tag="request", frozen=True):
-    """Hub → kiosk: do this, once. `start_within` counts seconds from receipt; 0 asks only what became of it."""
+    """Hub → kiosk: do this, once.
+
+    `start_within` counts seconds from when it was sent, as `clock` tells, or from receipt; 0 asks only what became of
+    it.
+    """
 
     request_id: str
     operation: str
@@ -83,6 +92,7 @@ class Request(Message, tag="request", frozen=True):
     headers: dict[str, str] = {}
     body: msgspec.Raw = EMPTY_OBJECT
     start_within: float = 0.0
+    clock: float = 0.0
 
 
 class Accepted(Message, tag="accepted", frozen=True):

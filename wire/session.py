@@ -162,7 +162,7 @@ class HubSession:
 
     def welcome(self, hub: str, time: float, now: float) -> list[Action]:
         """Answer the hello just heard, and ask again for everything outstanding."""
-        actions: list[Action] = [Send(Welcome(hub=hub, time=time, ping_interval=PING_INTERVAL, batch=BATCH))]
+        actions: list[Action] = [Send(_welcome(hub, time, now))]
         for request_id, item in list((self._outstanding or {}).items()):
             if self._same_journal(item.journal):
                 actions.append(self._repeat(item, now))
@@ -268,7 +268,12 @@ class HubSession:
         if not item.journal and self.hello is not None:
             item.journal = self.hello.journal
         item.sent_at = now
-        return Send(msgspec.structs.replace(item.request, start_within=max(0.0, round(item.start_by - now, 3))))
+        start_within = max(0.0, round(item.start_by - now, 3))
+        return Send(msgspec.structs.replace(item.request, start_within=start_within, clock=round(now, 3)))
+
+
+def _welcome(hub: str, time: float, now: float) -> Welcome:
+    return Welcome(hub=hub, time=time, ping_interval=PING_INTERVAL, batch=BATCH, clock=round(now, 3))
 
 
 class KioskSession:

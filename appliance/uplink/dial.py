@@ -7,6 +7,7 @@ the library's own logger is kept from printing headers.
 import logging
 import ssl
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import cast
 
@@ -20,6 +21,8 @@ from websockets.exceptions import (
     InvalidURI,
     ProxyError,
 )
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
@@ -57,11 +60,18 @@ class Connection(ClientConnection):
     """Remembers when anything last arrived, pings and pongs included."""
 
     heard_at = 0.0
+    pinged: Callable[[bytes], None] | None = None  # told what each ping of the hub says
 
     def data_received(self, data: bytes) -> None:
         """Note the time, then read."""
         self.heard_at = time.monotonic()
         super().data_received(data)
+
+    def process_event(self, event: Event) -> None:
+        """Note what a ping says."""
+        if self.pinged is not None and isinstance(event, Frame) and event.opcode is Opcode.PING:
+            self.pinged(bytes(event.data))
+        super().process_event(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close; a tunnel that breaks before TLS stands in it was no connection yet, and has nothing to be closed."""

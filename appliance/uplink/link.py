@@ -1,6 +1,7 @@
 """One connection's life: pumps the conversation between the socket, the journal and the operations."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from appliance.uplink.dial import Connection
 from appliance.uplink.outbox import Outbox, Ping, Text
 from wire import session as wire
 from wire.crashpoint import crash_points
+from wire.freshness import Freshness
 from wire.messages import (
     MESSAGE_MAX_BYTES,
     Accepted,
@@ -75,6 +77,7 @@ class Link:
         self._wants: dict[type, wire.WantOutcomes | wire.WantEvents] = {}  # the newest wish of each kind
         self._wanted = asyncio.Event()
         self._heartbeat = wire.Heartbeat(time.monotonic())
+        self._freshness = Freshness()
         self._journal_id = ""
         self._events_told = 0
         self._opened_at = 0.0
@@ -84,6 +87,7 @@ class Link:
     async def run(self) -> Ended:
         """Speak until the connection ends."""
         self._opened_at = time.monotonic()
+        self._connection.pinged = self._pinged
         hello = self._hello()
         self._journal_id = hello.journal
         self._carry_out(self._session.opened(hello))
@@ -231,7 +235,7 @@ class Link:
     def _heard(self, message: FromHub) -> None:
         match message:
             case Request():
-                self._operations.request(message, self._journal_id)
+                self._operations.request(self._aged(message), self._journal_id)
             case Settled(request_id):
                 self._operations.settled(request_id)
             case EventAck(seq):
@@ -239,7 +243,19 @@ class Link:
             case Cancel(request_id):
                 self._operations.cancel(request_id)
             case Welcome():
+                self._freshness.heard(message.clock, time.monotonic())
                 self._on_welcome(message)
+
+    def _pinged(self, data: bytes) -> None:
+        with contextlib.suppress(ValueError):  # a hub before this one pings without a word
+            self._freshness.heard(float(data), time.monotonic())
+
+    def _aged(self, request: Request) -> Request:
+        """The request with as much time left as it has: it may have lain in a buffer while nobody read."""
+        now = time.monotonic()
+        age = self._freshness.age(request.clock, now)
+        self._freshness.heard(request.clock, now)
+        return msgspec.structs.replace(request, start_within=max(0.0, request.start_within - age))
 
     def _misunderstood(self, reason: str) -> None:
         self._on_malformed()

@@ -56,6 +56,16 @@ WELCOME = Welcome(hub="h", time=1.0, ping_interval=PING_INTERVAL, batch=BATCH)
 PAYMENT = Request(request_id="request-1", operation="payment")
 
 
+def welcome(now: float) -> Send:
+    """The welcome that is sent then."""
+    return Send(msgspec.structs.replace(WELCOME, clock=now))
+
+
+def asked(start_within: float, now: float) -> Send:
+    """The payment as it is sent then."""
+    return Send(msgspec.structs.replace(PAYMENT, start_within=start_within, clock=now))
+
+
 def hub_with_kiosk(hello: Hello = HELLO, now: float = 0.0) -> HubSession:
     hub = HubSession()
     hub.opened(now)
@@ -127,7 +137,7 @@ class TestHub:
         hub = HubSession()
         hub.opened(0.0)
         assert hub.received(encode(HELLO), 1.0) == [Heard(HELLO)]
-        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME)]
+        assert hub.welcome("h", 1.0, 1.0) == [welcome(1.0)]
 
     def test_malformed_messages_are_counted_and_the_connection_stays(self) -> None:
         hub = hub_with_kiosk()
@@ -138,30 +148,25 @@ class TestHub:
         assert hub_with_kiosk().received(b'{"type":"mood","is":"fine"}', 0.0) == []
 
     def test_a_request_is_sent_at_once_with_the_time_left(self) -> None:
-        assert hub_with_kiosk().request(PAYMENT, 30.0, 12.5) == [
-            Send(Request(request_id="request-1", operation="payment", start_within=17.5))
-        ]
+        assert hub_with_kiosk().request(PAYMENT, 30.0, 12.5) == [asked(17.5, 12.5)]
 
     def test_a_request_to_an_absent_kiosk_goes_with_the_next_hello(self) -> None:
         hub = HubSession()
         assert hub.request(PAYMENT, 30.0, 0.0) == []
         hub.opened(1.0)
         hub.received(encode(HELLO), 1.0)
-        assert hub.welcome("h", 1.0, 10.0)[1:] == [
-            Send(Request(request_id="request-1", operation="payment", start_within=20.0))
-        ]
+        assert hub.welcome("h", 1.0, 10.0)[1:] == [asked(20.0, 10.0)]
 
     def test_after_its_deadline_a_request_only_asks(self) -> None:
         hub = hub_with_kiosk()
-        assert hub.request(PAYMENT, 30.0, 31.0) == [Send(PAYMENT)]
+        assert hub.request(PAYMENT, 30.0, 31.0) == [asked(0.0, 31.0)]
         assert PAYMENT.start_within == 0.0
 
     def test_a_request_that_was_swallowed_is_repeated(self) -> None:
         hub = hub_with_kiosk()
         hub.request(PAYMENT, 100.0, 0.0)
         assert hub.tick(REPEAT_AFTER - 0.1) == []
-        repeated = Send(Request(request_id="request-1", operation="payment", start_within=80.0))
-        assert hub.tick(REPEAT_AFTER) == [repeated]
+        assert hub.tick(REPEAT_AFTER) == [asked(80.0, REPEAT_AFTER)]
         assert hub.tick(REPEAT_AFTER + 1) == []
         assert len(hub.tick(2 * REPEAT_AFTER)) == 1
 
@@ -189,7 +194,7 @@ class TestHub:
         hub = hub_with_kiosk()
         hub.request(PAYMENT, 100.0, 0.0)
         getattr(hub, settle)("request-1")
-        assert hub.welcome("h", 1.0, 2.0) == [Send(WELCOME)]
+        assert hub.welcome("h", 1.0, 2.0) == [welcome(2.0)]
 
     def test_a_kiosk_that_lost_its_journal_is_not_asked_again(self) -> None:
         hub = hub_with_kiosk()
@@ -197,13 +202,13 @@ class TestHub:
         hub.closed()
         hub.opened(1.0)
         hub.received(encode(Hello(version="1", boot_id="b", journal="j2")), 1.0)
-        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME), Orphaned("request-1")]
-        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME)]
+        assert hub.welcome("h", 1.0, 1.0) == [welcome(1.0), Orphaned("request-1")]
+        assert hub.welcome("h", 1.0, 1.0) == [welcome(1.0)]
 
     def test_an_operation_of_an_earlier_life_goes_to_its_journal_only(self) -> None:
         hub = hub_with_kiosk()
         assert hub.request(PAYMENT, 30.0, 0.0, journal="j0") == [Orphaned("request-1")]
-        assert hub.welcome("h", 1.0, 1.0) == [Send(WELCOME)]
+        assert hub.welcome("h", 1.0, 1.0) == [welcome(1.0)]
         assert len(hub.request(PAYMENT, 30.0, 0.0, journal="j1")) == 1
 
     def test_a_kiosk_that_names_no_journal_is_trusted(self) -> None:

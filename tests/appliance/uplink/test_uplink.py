@@ -1,14 +1,16 @@
 """The uplink against a real WebSocket server that speaks the hub's end."""
 
 import asyncio
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.journal import Journal
 from appliance.uplink import link as link_module
 from tests.appliance.worlds import TOKEN, gateway, hub, kiosk, refusal, reply, request, route, table, until, uplinked
-from wire.messages import Accepted, Executed, Hello, Response, Settled
+from wire.messages import Accepted, Executed, Hello, Response, Settled, encode
 from wire.session import PING_INTERVAL, Send, WantOutcomes
 
 
@@ -41,6 +43,27 @@ async def test_a_request_delivered_twice_is_executed_once(tmp_path: Path) -> Non
         await until(lambda: there.responses("request-1"))
         await there.ask(request())
         await until(lambda: len(there.responses("request-1")) >= 2)
+        assert len(terminal.calls) == 1
+
+
+async def test_a_request_that_lay_in_a_buffer_beyond_its_time_is_refused_and_not_executed(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: up.link.connected)
+        held = msgspec.structs.replace(request("held-up-1"), start_within=5.0, clock=time.monotonic() - 6)
+        young = msgspec.structs.replace(request("young-1"), start_within=5.0, clock=time.monotonic() - 2)
+        for data in (b"", b"no clock", b"inf", b"nan", str(time.monotonic()).encode()):
+            await there.sockets[-1].ping(data)
+        for message in (held, young):
+            await there.sockets[-1].send(encode(message), text=True)
+        await until(lambda: there.responses("held-up-1") and there.responses("young-1"))
+        refused, done = there.responses("held-up-1")[0], there.responses("young-1")[0]
+        assert (refused.executed, refused.error and refused.error.type) == (Executed.NO, "expired")
+        assert done.executed is Executed.YES
         assert len(terminal.calls) == 1
 
 

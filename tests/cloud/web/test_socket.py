@@ -8,8 +8,9 @@ from typing import Any
 
 import jwt
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 
 from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Running, broken_table, rows, running, until
 from wire.messages import MESSAGE_MAX_BYTES
@@ -228,6 +229,31 @@ async def test_a_hub_under_load_answers_503_with_a_spread_retry_after(tmp_path: 
         assert len(waits) >= 4
         assert {503} == {status for status, _ in waits}
         assert all(1 <= wait <= 15 for _, wait in waits)
+
+
+async def test_pings_welcome_and_requests_say_what_the_steady_clock_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pings: list[bytes] = []
+    process = ClientConnection.process_event
+
+    def listen(self: ClientConnection, event: Any) -> None:
+        if isinstance(event, Frame) and event.opcode is Opcode.PING:
+            pings.append(bytes(event.data))
+        process(self, event)
+
+    monkeypatch.setattr(ClientConnection, "process_event", listen)
+    monkeypatch.setattr("wire.session.PING_INTERVAL", 0.2)
+    monkeypatch.setattr("cloud.kiosks.links._TICK", 0.05)
+    async with running(tmp_path) as hub, hub.socket(hub.token()) as kiosk:
+        began = time.monotonic()
+        welcome = await kiosk.hello()
+        asked = hub.sending()
+        request = await kiosk.request()
+        await kiosk.answer(request)
+        await asked
+        await until(lambda: pings)
+        assert began - 1 < welcome["clock"] <= request["clock"] <= float(pings[-1]) < time.monotonic() + 1
 
 
 async def test_a_silent_connection_is_pinged_and_then_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
