@@ -43,7 +43,7 @@ class Gateway(Program):
         """The ledger, read from the file: true also while the gateway is dead."""
         if not self.ledger.exists():
             return []
-        return [json.loads(line) for line in self.ledger.read_text(encoding="utf-8").splitlines()]
+        return [json.loads(line) for line in self.ledger.read_bytes().splitlines()]  # texts are split at U+2028, too
 
     def effects(self, identity: str, effect: str = "payment") -> int:
         """How often it acted on an order (or a check, for `fiscal`)."""

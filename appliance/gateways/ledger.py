@@ -43,7 +43,8 @@ class Ledger:
             **fields,
         }
         if self._file is not None:
-            text = msgspec.json.encode(line) + b"\n"
+            # A sum stands as it came, which may be over several lines.
+            text = msgspec.json.format(msgspec.json.encode(line), indent=-1) + b"\n"
             if os.write(self._file, text) != len(text):
                 raise OSError("the ledger took only a part of a line")
         self.lines.append(line)

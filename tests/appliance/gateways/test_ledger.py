@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.gateways.ledger import Ledger
@@ -17,6 +18,14 @@ def test_an_effect_is_one_line_of_json_in_the_file(tmp_path: Path) -> None:
     ]
     assert lines[0]["at"] > 1_700_000_000
     ledger.close()
+
+
+def test_a_value_that_came_over_several_lines_stands_in_one(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    ledger.append("payment", "A1", sum=msgspec.Raw('[\n 1,\r\n 2, "\u2028"]'.encode()))
+    ledger.close()
+    (line,) = (tmp_path / "ledger.jsonl").read_bytes().splitlines()
+    assert json.loads(line)["sum"] == [1, 2, "\u2028"]
 
 
 def test_the_second_charge_of_an_order_is_counted_as_such(tmp_path: Path) -> None:
