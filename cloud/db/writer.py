@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 _GROUP_MAX = 500
 _WAITING_MAX = 50_000
+_TURNS = 4
 
 
 class Write:
@@ -69,6 +70,9 @@ class Writer:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        # Whoever brings many rows at once waits for a turn: new operations must not wait behind all that many kiosks
+        # tell after an outage.
+        self.turns = asyncio.Semaphore(_TURNS)
         self.error: str | None = None  # why the last group failed; None when it did not
 
     def start(self) -> None:

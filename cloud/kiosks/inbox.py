@@ -1,12 +1,16 @@
 """Kiosks' events, stored once each and in order, then acknowledged.
 
 A kiosk numbers its events within its journal. An event that skips a number is left aside once: if the kiosk, telling
-again from the last acknowledged one, skips it again, the kiosk has dropped what lies between, and it is taken.
+again from the last acknowledged one, skips it again, the kiosk has dropped what lies between, and it is taken. A batch
+says after which number it comes, so that what is missing in it is known to be dropped.
+
+Events that are stored together are stored all or not at all: the last number stored stands for all before it.
 """
 
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,12 +22,13 @@ from cloud.db.writer import Write, Writer
 from cloud.errors import StorageError
 from cloud.kiosks.links import Link, Links
 from cloud.metrics import Metrics
-from wire.messages import Event
+from wire.messages import Event, Events
 
 log = logging.getLogger(__name__)
 
 _TEXT_MAX = 64
-_WAITING_MAX = 1000
+_WAITING_MAX = 1000  # messages; a kiosk with batches has one under way
+_BATCHES_MAX = 4
 _COLUMNS = ("kiosk_id", "journal", "seq", "at", "received_at", "kind", "device", "data")
 
 
@@ -42,13 +47,14 @@ class Inbox:
         """Wait for what is being stored."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def take(self, link: Link, event: Event) -> None:
-        """Store an event and acknowledge it. One that cannot be stored now is told again by the kiosk later."""
+    def take(self, link: Link, message: Event | Events) -> None:
+        """Store events and acknowledge them. What cannot be stored now is told again by the kiosk later."""
         if link.events_waiting is not None:
-            if len(link.events_waiting) < _WAITING_MAX:
-                link.events_waiting.append(event)
+            most = _BATCHES_MAX if isinstance(message, Events) else _WAITING_MAX
+            if len(link.events_waiting) < most:
+                link.events_waiting.append(message)
             return
-        link.events_waiting = [event]
+        link.events_waiting = [message]
         task = asyncio.create_task(self._drain(link), name="store-events")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -58,7 +64,8 @@ class Inbox:
             while link.events_waiting and link.socket and link.hello:
                 group, link.events_waiting = link.events_waiting, []
                 socket = link.socket
-                await self._store(link, link.hello.journal[:_TEXT_MAX], group)
+                async with self._writer.turns:
+                    await self._store(link, link.hello.journal[:_TEXT_MAX], group)
                 if link.socket is not socket:
                     link.events_stored = link.events_gap = None  # of another journal, perhaps
                 elif link.events_stored is not None:
@@ -69,20 +76,20 @@ class Inbox:
         finally:
             link.events_waiting = None
 
-    async def _store(self, link: Link, journal: str, group: list[Event]) -> None:
+    async def _store(self, link: Link, journal: str, group: list[Event | Events]) -> None:
         if link.events_stored is None:
             link.events_stored = await self._last(link.kiosk_id, journal)
         last = link.events_stored
-        writes = []
-        for event in group:
-            if event.seq <= last:
-                continue
-            if last and event.seq != last + 1 and event.seq != link.events_gap:
-                if link.events_gap is None:
-                    link.events_gap = event.seq
-                continue
-            last, link.events_gap = event.seq, None
-            writes.append(self._writer.write(self._insert, _row(link.kiosk_id, journal, event)))
+        new: list[Event] = []
+        for message in group:
+            for event in self._new(link, message, last):
+                last = event.seq
+                new.append(event)
+        if new:
+            rows = [(self._insert, _row(link.kiosk_id, journal, event)) for event in new]
+            (insert, first), *more = rows
+            await self._writer.write(insert, first, *more)
+        for event in new:
             log.info(
                 "kiosk event",
                 extra={
@@ -92,9 +99,28 @@ class Inbox:
                     "seq": event.seq,
                 },
             )
-        await asyncio.gather(*writes)
-        self._metrics.events.inc(len(writes))
+        self._metrics.events.inc(len(new))
         link.events_stored = last
+
+    def _new(self, link: Link, message: Event | Events, last: int) -> Iterator[Event]:
+        """What of a message comes next after number `last`."""
+        if isinstance(message, Events):
+            if message.after > last:  # one before it was swallowed, and will be told again
+                return
+            for event in message.events:
+                if event.seq > last:
+                    last = event.seq
+                    yield event
+            link.events_gap = None
+            return
+        if message.seq <= last:
+            return
+        if last and message.seq != last + 1 and message.seq != link.events_gap:
+            if link.events_gap is None:
+                link.events_gap = message.seq
+            return
+        link.events_gap = None
+        yield message
 
     async def _last(self, kiosk_id: str, journal: str) -> int:
         async with self._engine.connect() as connection:

@@ -13,9 +13,11 @@ from typing import Protocol
 from cloud.metrics import Metrics
 from wire import legacy
 from wire.messages import (
+    AllSettled,
     Cancel,
     Event,
     EventAck,
+    Events,
     Hello,
     Malformed,
     Message,
@@ -36,6 +38,7 @@ CRASH_POINTS: dict[type, str] = {
     Welcome: "hub.links.welcome",
     Request: "hub.links.request",
     Settled: "hub.links.settled",
+    AllSettled: "hub.links.all_settled",
     EventAck: "hub.links.event_ack",
     Cancel: "hub.links.cancel",
 }
@@ -106,7 +109,7 @@ class Link:
         # Where its events stand: kept by `kiosks.inbox`.
         self.events_stored: int | None = None
         self.events_gap: int | None = None
-        self.events_waiting: list[Event] | None = None
+        self.events_waiting: list[Event | Events] | None = None
         self._complained_at = 0.0
 
     @property

@@ -33,7 +33,7 @@ from cloud.operations.running import Books, Running
 from cloud.operations.settling import Settling, request_for
 from cloud.operations.store import Store
 from wire.legacy import NO_JOURNAL
-from wire.messages import Accepted, Event, Message, Progress, Response
+from wire.messages import Accepted, Event, Events, Message, Progress, Response, Responses
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +230,9 @@ class Operations:
         """A kiosk's news."""
         if isinstance(message, Response):
             self._answered(link, message)
-        elif isinstance(message, Event):
+        elif isinstance(message, Responses):
+            self._answered_together(link, message)
+        elif isinstance(message, Event | Events):
             self._inbox.take(link, message)
         elif isinstance(message, Accepted | Progress):
             running = self._books.get(message.request_id)
@@ -317,8 +319,8 @@ class Operations:
         running = self._books.get(response.request_id)
         self._settling.heard(link, response.request_id)
         if running is None:
-            if self._settling.has_room(link):
-                self._store_later(self._settling.late(link, response))
+            if storing := self._settling.late(link, response):
+                self._store_later(storing)
             return
         if running.operation.kiosk_id != link.kiosk_id:
             self._settling.not_its_own(link, response.request_id)
@@ -332,6 +334,19 @@ class Operations:
                 self._resolve(running)
         if is_news or not running.settling:
             self._store_outcome(running, link)
+
+    def _answered_together(self, link: Link, message: Responses) -> None:
+        late: list[Response] = []
+        for response in message.responses:
+            if self._books.get(response.request_id) is None:
+                self._settling.heard(link, response.request_id)
+                late.append(response)
+            else:
+                self._answered(link, response)
+        if storing := self._settling.late_batch(link, late):
+            self._store_later(storing)
+        if not message.more:
+            self._settling.told_all(link)
 
     def _deadline(self, running: Running) -> None:
         if running.sent:

@@ -5,6 +5,7 @@ import base64
 import binascii
 import math
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
@@ -134,19 +135,32 @@ class Store:
         """The operation that an Idempotency-Key stands for."""
         return await self._one(operations.c.idempotency_key == key)
 
-    async def unanswered(self, kiosk_id: str, limit: int = 500) -> list[Operation]:
-        """Operations that were sent to a kiosk and of which it never said anything, oldest first."""
-        return await self._all(
-            select(*_COLUMNS)
-            .where(
-                operations.c.kiosk_id == kiosk_id,
-                operations.c.final.is_(False),
-                operations.c.executed.is_(None),
-                operations.c.sent_at.is_not(None),
-            )
-            .order_by(operations.c.created_at)
-            .limit(limit)
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """To be had by whoever writes many rows at once, while it does."""
+        return self._writer.turns
+
+    async def find_all(self, request_ids: Sequence[str]) -> dict[str, Operation]:
+        """Those operations of these that there are, by id."""
+        found = await self._all(select(*_COLUMNS).where(operations.c.request_id.in_(request_ids)))
+        return {operation.request_id: operation for operation in found}
+
+    async def unanswered(
+        self, kiosk_id: str, limit: int = 500, after: tuple[float, str] | None = None
+    ) -> list[Operation]:
+        """Operations that were sent to a kiosk and of which it never said anything, oldest first.
+
+        `after` is `created_at` and the id of the last one of the page before.
+        """
+        c = operations.c
+        statement = select(*_COLUMNS).where(
+            c.kiosk_id == kiosk_id, c.final.is_(False), c.executed.is_(None), c.sent_at.is_not(None)
         )
+        if after is not None:
+            at, request_id = after
+            statement = statement.where(
+                c.created_at >= at, or_(c.created_at > at, and_(c.created_at == at, c.request_id > request_id))
+            )
+        return await self._all(statement.order_by(c.created_at, c.request_id).limit(limit))
 
     async def queued(self) -> list[Waiting]:
         """Every operation that waits for its kiosk, oldest first."""

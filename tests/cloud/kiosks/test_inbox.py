@@ -1,26 +1,95 @@
-"""The inbox under pressure; what kiosks see of it is tried in tests/cloud/web/test_socket.py."""
+"""Events: stored once each and in order, acknowledged when all of them are on disk."""
 
+import json
 from pathlib import Path
+from typing import Any
 
-from tests.cloud.hub import rows, running
+import pytest
+
+from cloud.db.target import ThreadTarget
+from tests.cloud.hub import Json, Kiosk, rows, running, until
 
 
-async def test_hundreds_of_events_at_once_are_all_stored_in_order_and_acknowledged(tmp_path: Path) -> None:
+def event(seq: int) -> Json:
+    return {"type": "event", "seq": seq, "at": 1.5, "kind": "door", "data": {"n": seq}}
+
+
+async def tell(kiosk: Kiosk, after: int, *seqs: int) -> None:
+    await kiosk.say("events", after=after, events=[event(seq) for seq in seqs])
+
+
+async def acknowledged(kiosk: Kiosk) -> int:
+    seq: int = (await kiosk.hear("event_ack"))["seq"]
+    return seq
+
+
+def stored(directory: Path) -> list[int]:
+    return [row[0] for row in rows(directory, "SELECT seq FROM events ORDER BY rowid")]
+
+
+async def test_a_batch_is_stored_in_order_and_acknowledged_as_a_whole(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk(batch=256) as kiosk:
+        await tell(kiosk, 0, *range(1, 201))
+        assert await acknowledged(kiosk) == 200
+        await tell(kiosk, 0, *range(1, 201))
+        assert await acknowledged(kiosk) == 200
+        await tell(kiosk, 200, 201)
+        assert await acknowledged(kiosk) == 201
+    assert stored(tmp_path) == list(range(1, 202))
+
+
+async def test_what_a_batch_skips_was_dropped_and_what_is_missing_before_it_is_waited_for(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk(batch=256) as kiosk:
+        await tell(kiosk, 0, 1, 2, 7, 8)
+        assert await acknowledged(kiosk) == 8
+        await tell(kiosk, 10, 11, 12)  # the one before it was swallowed
+        assert await acknowledged(kiosk) == 8
+        await tell(kiosk, 8, 9, 10, 11, 12)
+        assert await acknowledged(kiosk) == 12
+    assert stored(tmp_path) == [1, 2, 7, 8, 9, 10, 11, 12]
+
+
+async def test_batches_and_single_events_go_together(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
-        for seq in range(1, 301):
-            await kiosk.say("event", seq=seq, at=1.5, kind="coin", data={"n": seq})
-        acknowledged = [0]
-        while acknowledged[-1] < 300:
-            acknowledged.append((await kiosk.hear("event_ack"))["seq"])
-        assert acknowledged == sorted(acknowledged)
-        assert len(acknowledged) < 100  # in groups
-    assert [(n,) for n in range(1, 301)] == rows(tmp_path, "SELECT seq FROM events ORDER BY rowid")
+        await kiosk.say_raw(json.dumps(event(1)))
+        assert await acknowledged(kiosk) == 1
+        await tell(kiosk, 1, 2, 3)
+        assert await acknowledged(kiosk) == 3
+        await kiosk.say_raw(json.dumps(event(4)))
+        assert await acknowledged(kiosk) == 4
+    assert stored(tmp_path) == [1, 2, 3, 4]
 
 
-async def test_two_kiosks_count_for_themselves(tmp_path: Path) -> None:
-    async with running(tmp_path, kiosks=("kiosk_001", "kiosk_002")) as hub:
-        for name in ("kiosk_001", "kiosk_002"):
-            async with hub.kiosk(name) as kiosk:
-                await kiosk.say("event", seq=1, at=1.5, kind="door", device="x" * 100, data={})
-                assert (await kiosk.hear("event_ack"))["seq"] == 1
-    assert rows(tmp_path, "SELECT kiosk_id, seq FROM events ORDER BY 1") == [("kiosk_001", 1), ("kiosk_002", 1)]
+@pytest.mark.parametrize("failing", [1, 2, 3])
+async def test_no_event_is_acknowledged_over_one_that_the_database_did_not_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """What is stored together is stored all or not at all: the last number stands for those before it."""
+    monkeypatch.setattr("cloud.db.writer._GROUP_MAX", 10)
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        fail_once(monkeypatch, failing)
+        for seq in range(1, 41):
+            await kiosk.say_raw(json.dumps(event(seq)))
+        await until(lambda: hub.services.links.get("kiosk_001").events_waiting is None)  # type: ignore[union-attr]
+        last = max([message["seq"] for message in await kiosk.heard()], default=0)
+        assert stored(tmp_path)[:last] == list(range(1, last + 1))
+        for seq in range(last + 1, 41):
+            await kiosk.say_raw(json.dumps(event(seq)))
+        while last < 40:
+            last = await acknowledged(kiosk)
+    assert stored(tmp_path) == list(range(1, 41))
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, which: int) -> None:
+    """The database does not take the commit of that number, from now on counted, and takes all others."""
+    commit, count = ThreadTarget.commit, 0
+
+    async def sometimes(self: ThreadTarget, batches: Any) -> None:
+        nonlocal count
+        count += any("events" in statement for statement, _rows in batches)
+        if count == which:
+            count += 1
+            raise OSError("no space left")
+        await commit(self, batches)
+
+    monkeypatch.setattr(ThreadTarget, "commit", sometimes)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.hub import Json, Running, rows, running, until
+from cloud.operations.operation import Operation, State
+from tests.cloud.hub import Json, Kiosk, Running, broken_table, rows, running, until
 from tests.cloud.operations.test_service import next_is_only_the_new_one
 from tests.cloud.web.test_send import problem_of
 
@@ -29,7 +30,8 @@ async def test_after_a_restart_the_kiosk_is_asked_what_became_of_it_and_starts_n
         assert (await hub.operation(request["request_id"]))["state"] == "unknown"
         async with hub.kiosk() as kiosk:
             again = await kiosk.request()
-            assert (request["request_id"], request["body"], 0.0) == (
+            # A question needs no body.
+            assert (request["request_id"], {}, 0.0) == (
                 again["request_id"],
                 again["body"],
                 again.get("start_within", 0.0),
@@ -135,3 +137,96 @@ async def test_a_late_outcome_while_the_store_is_read_is_not_asked_for_again(
             await kiosk.hear("settled")
             slow.go.set()
             await next_is_only_the_new_one(hub, kiosk)
+
+
+# Batches.
+
+
+async def tell(kiosk: Kiosk, *request_ids: str, more: bool = True) -> None:
+    given = {"operation": "payment", "executed": "yes", "status": 200}
+    await kiosk.say("responses", responses=[{"request_id": name, **given} for name in request_ids], more=more)
+
+
+async def leave_unanswered(hub: Running, count: int) -> list[str]:
+    """Operations that were sent to the kiosk, of which it never said anything; returns their ids, oldest first."""
+    names = [f"unanswered-{n:04}" for n in range(count)]
+    for n, name in enumerate(names):
+        times = {"created_at": 1000.0 + n // 3, "sent_at": 1000.0 + n // 3}
+        operation = Operation(
+            request_id=name, kiosk_id="kiosk_001", operation="payment", method="POST", state=State.UNKNOWN,
+            journal="journal-1", body=b'{"amount":1}', **times,
+        )  # fmt: skip
+        future = hub.services.store.put(operation)
+    await future
+    return names
+
+
+async def test_outcomes_told_together_are_stored_in_order_and_settled_together(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        names = await leave_unanswered(hub, 100)
+        async with hub.kiosk(batch=256) as kiosk:
+            await tell(kiosk, *names[:70], "only-at-the-kiosk", *names[70:])
+            expected = [*names[:70], "only-at-the-kiosk", *names[70:]]
+            assert sorted((await kiosk.hear("all_settled"))["request_ids"]) == sorted(expected)
+            order = rows(tmp_path, "SELECT request_id FROM operations WHERE final ORDER BY finished_at, rowid")
+            told = [name for (name,) in order if name in names]
+            assert told == names
+            await tell(kiosk, *names)  # the settling was lost
+            assert sorted((await kiosk.hear("all_settled"))["request_ids"]) == names
+
+
+async def test_a_kiosk_that_tells_by_itself_is_asked_for_the_rest_when_it_has_told(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        names = await leave_unanswered(hub, 3)
+        async with hub.kiosk(batch=256) as kiosk:
+            await tell(kiosk, *names[:2])
+            await kiosk.hear("all_settled")
+            assert await kiosk.heard() == []
+            await tell(kiosk, more=False)
+            assert (await kiosk.request())["request_id"] == names[2]
+
+
+async def test_a_kiosk_that_says_no_end_is_asked_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.operations.settling.REPEAT_AFTER", 0.1)
+    async with running(tmp_path) as hub:
+        (name,) = await leave_unanswered(hub, 1)
+        async with hub.kiosk(batch=256) as kiosk:
+            assert (await kiosk.request())["request_id"] == name
+
+
+async def test_a_kiosk_is_asked_for_all_it_never_answered_however_much_that_is(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        names = await leave_unanswered(hub, 700)
+        async with hub.kiosk() as kiosk:
+            asked = []
+            while len(asked) < len(names):
+                request = await kiosk.hear()
+                if request["type"] != "request":
+                    continue
+                asked.append(request["request_id"])
+                assert hub.services.links.get("kiosk_001").session.outstanding <= 64  # type: ignore[union-attr]
+                await kiosk.refuse(request, "expired")
+            assert asked == names
+            await until(lambda: rows(tmp_path, "SELECT count(*) FROM operations WHERE state = 'expired'") == [(700,)])
+
+
+async def test_what_takes_its_time_at_the_kiosk_does_not_keep_the_rest_from_being_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.operations.settling.REPEAT_AFTER", 0.1)
+    async with running(tmp_path) as hub:
+        names = await leave_unanswered(hub, 100)
+        async with hub.kiosk() as kiosk:
+            assert [(await kiosk.request())["request_id"] for _ in names] == names
+
+
+async def test_outcomes_that_could_not_be_stored_are_not_settled(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        names = await leave_unanswered(hub, 3)
+        async with hub.kiosk(batch=256) as kiosk:
+            with broken_table(tmp_path, "operations"):
+                await tell(kiosk, *names)
+                await until(lambda: not hub.services.operations._settling._late)
+                assert await kiosk.heard() == []
+            await tell(kiosk, *names)
+            assert sorted((await kiosk.hear("all_settled"))["request_ids"]) == names
