@@ -115,7 +115,7 @@ class Inbox:
             return
         if message.seq <= last:
             return
-        if last and message.seq != last + 1 and message.seq != link.events_gap:
+        if message.seq != last + 1 and message.seq != link.events_gap:
             if link.events_gap is None:
                 link.events_gap = message.seq
             return

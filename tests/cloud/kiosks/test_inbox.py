@@ -49,6 +49,24 @@ async def test_what_a_batch_skips_was_dropped_and_what_is_missing_before_it_is_w
     assert stored(tmp_path) == [1, 2, 7, 8, 9, 10, 11, 12]
 
 
+async def test_the_very_first_event_is_waited_for_too(tmp_path: Path) -> None:
+    """The second overtakes it, or it was swallowed: it is not lost. A kiosk that began later says so twice."""
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        await kiosk.say_raw(json.dumps(event(2)))
+        assert await acknowledged(kiosk) == 0
+        for seq in (1, 2):
+            await kiosk.say_raw(json.dumps(event(seq)))
+        while await acknowledged(kiosk) != 2:
+            pass
+        assert stored(tmp_path) == [1, 2]
+    async with running(tmp_path / "new") as hub, hub.kiosk() as kiosk:
+        for _ in range(2):
+            await kiosk.say_raw(json.dumps(event(1000)))
+        while await acknowledged(kiosk) != 1000:
+            pass
+        assert stored(tmp_path / "new") == [1000]
+
+
 async def test_batches_and_single_events_go_together(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         await kiosk.say_raw(json.dumps(event(1)))
