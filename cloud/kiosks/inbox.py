@@ -63,9 +63,10 @@ class Inbox:
         try:
             while link.events_waiting and link.socket and link.hello:
                 group, link.events_waiting = link.events_waiting, []
-                socket = link.socket
+                socket, journal = link.socket, link.hello.journal[:_TEXT_MAX]
                 async with self._writer.turns:
-                    await self._store(link, link.hello.journal[:_TEXT_MAX], group)
+                    if link.socket is socket:  # else it is told again, on the next socket, be it of another journal
+                        await self._store(link, journal, group)
                 if link.socket is not socket:
                     link.events_stored = link.events_gap = None  # of another journal, perhaps
                 elif link.events_stored is not None:

@@ -6,7 +6,7 @@ import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -380,6 +380,44 @@ async def test_events_under_way_when_the_journal_changes_take_no_numbers_of_the_
         ("journal-2", 1),
         ("journal-2", 2),
     ]
+
+
+async def test_events_that_wait_for_their_turn_are_not_another_journals(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        turns = hub.services.store._writer.turns
+        async with AsyncExitStack() as taken:
+            for _ in range(turns._value):
+                await taken.enter_async_context(turns)
+            async with hub.kiosk(journal="journal-1") as kiosk:
+                await kiosk.say("event", seq=1, at=1.0, kind="door")
+                await kiosk.heard()  # it waits for its turn
+            await hub.gone()
+            async with hub.kiosk(journal="journal-2") as kiosk:
+                await kiosk.say("event", seq=1, at=1.0, kind="bill stacked")
+                await kiosk.heard()
+                await taken.aclose()
+                await kiosk.say("event", seq=1, at=1.0, kind="bill stacked")  # as it does while not acknowledged
+                assert (await kiosk.hear("event_ack"))["seq"] == 1
+        assert rows(tmp_path, "SELECT journal, seq, kind FROM events") == [("journal-2", 1, "bill stacked")]
+
+
+async def test_events_that_wait_for_their_turn_when_the_kiosk_goes_do_no_harm(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(tmp_path) as hub:
+        turns = hub.services.store._writer.turns
+        async with AsyncExitStack() as taken:
+            for _ in range(turns._value):
+                await taken.enter_async_context(turns)
+            async with hub.kiosk() as kiosk:
+                await kiosk.say("event", seq=1, at=1.0, kind="door")
+                await kiosk.heard()
+            await hub.gone()
+        async with hub.kiosk() as kiosk:
+            await kiosk.say("event", seq=1, at=1.0, kind="door")
+            assert (await kiosk.hear("event_ack"))["seq"] == 1
+    gc.collect()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 # Two doors.
