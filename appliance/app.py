@@ -24,6 +24,7 @@ from appliance.uplink.dial import Address
 from appliance.web.guard import Guard
 from appliance.web.server import WebServer, make_app
 from wire.messages import Hello
+from wire.session import BATCH
 from wire.version import VERSION
 
 _LAG_EVERY_S = 0.5
@@ -202,7 +203,7 @@ class Appliance:
         facts = self.journal.facts
         return Hello(
             version=VERSION, boot_id=self.boot_id, started_at=self._started_at,
-            routes=self.operations.routes.names(), unsettled=facts.unsettled, journal=facts.id,
+            routes=self.operations.routes.names(), unsettled=facts.unsettled, journal=facts.id, batch=BATCH,
         )  # fmt: skip
 
     def _watch(self) -> None:

@@ -5,11 +5,12 @@ Rules, in the order in which they matter:
 1. What a caller relies on is on the disk before anybody is told: `synchronous=FULL`, one transaction for all that wait.
 2. Outcomes the hub has not settled are never dropped, whatever the size. Settled ones are kept as tombstones, to
    answer repetitions, for JOURNAL_KEEP_DAYS and as long as there is room; the oldest go first.
-3. New operations are refused while there is no room: the file is over JOURNAL_MAX_MB with nothing settled left to
-   drop, the disk is nearly full, or the disk does not take writes. A reserve file is given up so that the outcomes of
-   what runs already can still be written.
-4. At most 20,000 events wait for the hub. Beyond that the oldest informational ones are replaced by one that counts
-   them (`events-dropped`); important ones (`IMPORTANT`) are never dropped.
+3. New operations are refused while there is no room: the file is over JOURNAL_MAX_MB with nothing settled and no
+   informational event left to drop, the disk is nearly full, or the disk does not take writes. A reserve file is given
+   up so that the outcomes of what runs already can still be written.
+4. At most 100,000 events wait for the hub, and fewer where tombstones have gone and the file is over JOURNAL_MAX_MB
+   still. The oldest informational ones are then replaced by one that counts them (`events-dropped`); important ones
+   (`IMPORTANT`) are never dropped.
 5. A damaged file is set aside, what can be read of it is carried over, and a new journal with a new id is begun.
    What was asked of one journal is never answered from another: what that one forgot would be executed again.
 6. Nothing needs the wall clock to be right: order is the row's number, age is only looked at when the clock is

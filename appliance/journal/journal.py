@@ -20,7 +20,8 @@ from appliance.journal.writer import Facts, Job, Limits, Writer
 from wire.messages import Event, Request, Response
 
 _RETRY_S = 1.0
-_BACKLOG_BYTES = 4 * 1024 * 1024
+_BACKLOG_BYTES = 1024 * 1024
+_SETTLING_MAX = 256
 _PENDING_EVENTS = 100
 
 _log = logging.getLogger(__name__)
@@ -112,9 +113,11 @@ class Journal:
         return True
 
     def settle(self, request_id: str) -> None:
-        """The hub has the outcome. Written with the next commit, at latest after a second."""
+        """The hub has the outcome. Written with the next commit or when many wait, at latest after a second."""
         if len(self._settling) < self._limits.queue_jobs:
             self._settling.add(request_id)
+        if len(self._settling) >= _SETTLING_MAX and not self._flushing:
+            self._flush()
 
     async def unsettled(self, count: int, leaving_out: frozenset[str]) -> list[Response]:
         """Up to `count` of the oldest outcomes to tell, fewer when they are large. Raises `StorageError`."""

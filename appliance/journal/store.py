@@ -13,7 +13,7 @@ from wire.crashpoint import crash_point
 from wire.messages import Error, Event, Executed, Response, encode
 
 SCHEMA_VERSION = 1
-EVENTS_MAX = 20_000
+EVENTS_MAX = 100_000
 _EVENTS_FOLDED = 1_000
 # Earlier than this the clock has lost its battery: the year this program was written.
 PLAUSIBLE_FROM = 1_735_689_600.0
@@ -179,13 +179,16 @@ class Store:
         found: list[Response] = []
         size = 0
         rows = self.connection.execute(
-            "SELECT request_id, response FROM operations WHERE state = 'done' ORDER BY n"
-        )  # a cursor: rows are read as they are wanted
-        for request_id, response in rows:
+            "SELECT n, request_id FROM operations WHERE state = 'done' ORDER BY n"
+        )  # a cursor: rows are read as they are wanted, and the outcomes of those left out not at all
+        for n, request_id in rows:
             if request_id in leaving_out:
                 continue
+            if len(found) >= count:
+                break
+            (response,) = self.connection.execute("SELECT response FROM operations WHERE n = ?", (n,)).fetchone()
             size += len(response)
-            if found and (len(found) >= count or size > most_bytes):
+            if found and size > most_bytes:
                 break
             found.append(_read_response(response))
         return found
@@ -205,18 +208,20 @@ class Store:
         )
         return cursor.lastrowid or 0
 
-    def fold_events(self) -> None:
-        """When too many wait, replace the oldest informational ones by one that counts them."""
+    def fold_events(self, at_least: int = 0) -> int:
+        """Replace the oldest informational events by one that counts them; returns how many rows are gone.
+
+        So many that no more than `EVENTS_MAX` wait, and `at_least` so many as far as there are any.
+        """
         (waiting,) = self.connection.execute("SELECT count(*) FROM events").fetchone()
-        if waiting <= EVENTS_MAX:
-            return
+        over = waiting - EVENTS_MAX + _EVENTS_FOLDED if waiting > EVENTS_MAX else 0
         marks = ", ".join("?" * len(IMPORTANT))
         oldest = self.connection.execute(
             f"SELECT seq FROM events WHERE kind NOT IN ({marks}) ORDER BY seq LIMIT ?",  # noqa: S608 - only marks
-            (*IMPORTANT, _EVENTS_FOLDED),
+            (*IMPORTANT, max(over, at_least)),
         ).fetchall()
-        if not oldest:
-            return
+        if len(oldest) < 2:
+            return 0
         count = len(oldest)
         last = oldest[-1][0]
         for seq, data in self.connection.execute("SELECT seq, data FROM events WHERE kind = ?", (DROPPED,)).fetchall():
@@ -228,6 +233,7 @@ class Store:
         self.connection.execute(
             "UPDATE events SET kind = ?, device = '', data = ? WHERE seq = ?", (DROPPED, data, last)
         )
+        return len(oldest) - 1
 
     def events(self, count: int, after: int) -> list[Event]:
         """Up to `count` events after number `after`, oldest first."""

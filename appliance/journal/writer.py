@@ -27,6 +27,7 @@ GROUP_MAX = 256
 TICK_S = 1.0
 _PRUNE_EVERY_S = 60.0
 _PRUNE_BATCH = 200
+_FOLD_BATCH = 1000
 _COUNT_ALWAYS_BELOW = 2000
 
 _log = logging.getLogger(__name__)
@@ -302,6 +303,13 @@ class Writer:
             if not store.prune_oldest(_PRUNE_BATCH):
                 break
             self._used = store.used_bytes()
+        while self._used > self._limits.max_bytes * 0.9:
+            connection.execute("BEGIN IMMEDIATE")
+            gone = store.fold_events(_FOLD_BATCH)
+            connection.execute("COMMIT")
+            self._used = store.used_bytes()
+            if not gone:
+                break
         connection.execute("PRAGMA incremental_vacuum(256)").fetchall()
 
     def _after_commit(self, wrote: bool) -> str:

@@ -20,6 +20,7 @@ from wire.freshness import Freshness
 from wire.messages import (
     MESSAGE_MAX_BYTES,
     Accepted,
+    AllSettled,
     Cancel,
     Event,
     EventAck,
@@ -202,7 +203,7 @@ class Link:
                     else:
                         events = await self._journal.events(want.count, want.after)
                         self._events_told = max([self._events_told, *(event.seq for event in events)])
-                        self._carry_out(self._session.events(events, time.monotonic()))
+                        self._carry_out(self._session.events(events, time.monotonic(), want.after))
                 except StorageError as error:
                     _log.warning("the journal cannot be read to tell the hub", extra={"reason": str(error)})
                     await asyncio.sleep(1.0)
@@ -238,6 +239,9 @@ class Link:
                 self._operations.request(self._aged(message), self._journal_id)
             case Settled(request_id):
                 self._operations.settled(request_id)
+            case AllSettled(request_ids):
+                for request_id in request_ids:
+                    self._operations.settled(request_id)
             case EventAck(seq):
                 self._journal.acknowledge(min(seq, self._events_told), self._journal_id)
             case Cancel(request_id):

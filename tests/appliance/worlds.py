@@ -24,8 +24,8 @@ from appliance.operations import Operations
 from appliance.routes import Route, RouteTable, StatusQuery
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
-from wire.messages import Event, Hello, Message, Progress, Request, Response
-from wire.session import Close, Heard, HubSession, Send
+from wire.messages import Event, Events, Hello, Message, Progress, Request, Response, Responses
+from wire.session import BATCH, Close, Heard, HubSession, Send
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJraW9za18wMDEifQ.canary-signature"
 Answer = Callable[["Call"], Awaitable[bytes | None]]
@@ -232,6 +232,7 @@ class Hub:
         self.upgrades: list[HttpRequest] = []
         self.settles = True
         self.silent = False  # says nothing at all
+        self.batch = BATCH  # as its welcome says; 0: one of before there were any
         self.time = time.time
         self.refuse: HttpResponse | None = None
 
@@ -241,11 +242,12 @@ class Hub:
 
     def responses(self, request_id: str) -> list[Response]:
         """Every response heard for one request."""
-        return [m for m in self.heard if isinstance(m, Response) and m.request_id == request_id]
+        told = [r for m in self.heard for r in ([m] if isinstance(m, Response) else _responses(m))]
+        return [response for response in told if response.request_id == request_id]
 
     def events(self) -> list[Event]:
         """Every event heard."""
-        return [m for m in self.heard if isinstance(m, Event)]
+        return [e for m in self.heard for e in ([m] if isinstance(m, Event) else _events(m))]
 
     async def ask(self, wanted: Request) -> None:
         """Send a request, now or with the next hello."""
@@ -265,11 +267,18 @@ class Hub:
         """Settle and acknowledge at once."""
         self.heard.append(message)
         if isinstance(message, Hello):
-            await self.carry_out(self.session.welcome("test-hub", self.time(), time.monotonic()))
+            welcome, *others = self.session.welcome("test-hub", self.time(), time.monotonic())
+            assert isinstance(welcome, Send)
+            message = msgspec.structs.replace(welcome.message, batch=self.batch)
+            await self.carry_out([Send(message), *others])
         elif isinstance(message, Response) and self.settles:
             await self.carry_out(self.session.settle(message.request_id))
         elif isinstance(message, Event) and self.settles:
             await self.carry_out(self.session.acknowledge(message.seq))
+        elif isinstance(message, Responses) and self.settles:
+            await self.carry_out(self.session.settle_all([r.request_id for r in message.responses]))
+        elif isinstance(message, Events) and self.settles:
+            await self.carry_out(self.session.acknowledge(message.events[-1].seq))
         assert not isinstance(message, Progress)
 
     async def serve(self, socket: ServerConnection) -> None:
@@ -290,6 +299,14 @@ class Hub:
         """Note the upgrade; refuse it if told to."""
         self.upgrades.append(upgrade)
         return self.refuse
+
+
+def _responses(message: Message) -> list[Response]:
+    return message.responses if isinstance(message, Responses) else []
+
+
+def _events(message: Message) -> list[Event]:
+    return message.events if isinstance(message, Events) else []
 
 
 def refusal(status_code: int, **headers: str) -> HttpResponse:
@@ -330,7 +347,7 @@ async def uplinked(
     def hello() -> Hello:
         return Hello(
             version="test", boot_id="test", routes=kiosk.operations.routes.names(), journal=kiosk.journal.id,
-            unsettled=kiosk.journal.facts.unsettled,
+            unsettled=kiosk.journal.facts.unsettled, batch=BATCH,
         )  # fmt: skip
 
     uplink = Uplink(

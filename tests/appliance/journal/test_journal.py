@@ -313,6 +313,39 @@ async def test_a_full_journal_drops_tombstones_but_never_outcomes(tmp_path: Path
         assert await here.begin(request("request-new")) is None
 
 
+async def test_events_give_way_to_operations_when_the_journal_is_full(tmp_path: Path) -> None:
+    limits = Limits(min_free_bytes=0, max_bytes=1024 * 1024)
+    async with journal(tmp_path, limits) as here:
+        await here.finish(response("request-first", 100_000))
+        await here.add_event("operation-unknown", {"request_id": "request-first"})
+        for start in range(0, 6000, 500):  # 1.5 MB
+            await asyncio.gather(
+                *(here.add_event("jam", {"n": n, "pad": "x" * 250}) for n in range(start, start + 500))
+            )
+        await until(lambda: not here.facts.trouble and here.facts.used_bytes < limits.max_bytes)
+        assert await here.begin(request("request-new")) is None
+        assert [r.request_id for r in await here.unsettled(9, frozenset())] == ["request-first"]
+        events = await here.events(10_000, 0)
+        assert [event.kind for event in events[:2]] == ["operation-unknown", "events-dropped"]
+        dropped = msgspec.json.decode(events[1].data)["count"]
+        assert dropped >= 1000
+        left = [msgspec.json.decode(event.data)["n"] for event in events[2:]]
+        assert left == list(range(dropped, 6000))
+
+
+async def test_events_far_beyond_the_limit_are_folded_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.journal.store.EVENTS_MAX", 200)
+    monkeypatch.setattr("appliance.journal.store._EVENTS_FOLDED", 10)
+    async with journal(tmp_path) as here:
+        await asyncio.gather(*(here.add_event("jam", {"n": n}) for n in range(1000)))
+        here._writer._pruned_at = float("-inf")
+        await until(lambda: here._writer._pruned_at > float("-inf"))
+        await here.add_event("jam", {"n": 1000})
+        events = await here.events(10_000, 0)
+        assert len(events) <= 200
+        assert msgspec.json.decode(events[0].data)["count"] + len(events) - 1 == 1001
+
+
 async def test_too_many_events_are_folded_into_one_that_counts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
