@@ -1,6 +1,7 @@
 """The journal's directory: one user at a time, a reserve for bad days, damaged files set aside."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ JOURNAL = "journal.db"
 RESERVE_BYTES = 2 * 1024 * 1024
 SET_ASIDE_KEPT = 3
 _SUFFIXES = ("", "-wal", "-shm")
+_REWRITE_BYTES = 1024 * 1024
+_DISK_FAILS = frozenset({errno.EIO, errno.ENOSPC, errno.EDQUOT})
 
 
 class Files:
@@ -43,7 +46,7 @@ class Files:
         """Make the directory if it is not there, so that its name survives a power cut as well. Raises OSError."""
         made = [path for path in (self.directory, *self.directory.parents) if not path.exists()]
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path in made:
+        for path in made or [self.directory]:  # whoever made it may have been killed before it synced the name
             _sync(path.parent)
 
     def unlock(self) -> None:
@@ -124,8 +127,29 @@ class Files:
         self._forget_oldest(target)
         return target if moved else None
 
+    def rewrite_log(self) -> None:
+        """Write SQLite's log once more as it is read, and sync it. Raises OSError.
+
+        What the kernel could not write is read from memory like what stands on the disk, and no later sync speaks of
+        it (https://lwn.net/Articles/752063/). A log with such a place in it would be appended to and synced, and all
+        that is would be lost with the place at the next power cut. So nothing in it is believed before this, whether
+        the sync failed here or in a program that is dead by now.
+        """
+        try:
+            handle = os.open(self.journal.with_name(self.journal.name + "-wal"), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            offset = 0
+            while data := os.pread(handle, _REWRITE_BYTES, offset):
+                offset += os.pwrite(handle, data, offset)
+            if offset:
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
     def sync_directory(self) -> None:
-        """Make names in the directory durable."""
+        """Make names in the directory durable. Raises OSError."""
         _sync(self.directory)
 
     def _forget_oldest(self, newest: Path) -> None:
@@ -139,9 +163,13 @@ class Files:
 
 
 def _sync(directory: Path) -> None:
-    with contextlib.suppress(OSError):
+    """Raises OSError when the disk fails; file systems that cannot sync a directory, or do not let us, are excused."""
+    try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
         finally:
             os.close(handle)
+    except OSError as error:
+        if error.errno in _DISK_FAILS:
+            raise

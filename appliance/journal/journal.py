@@ -5,6 +5,7 @@ What cannot be written now and must not be lost (outcomes) is kept in memory and
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import secrets
 from collections.abc import Callable
@@ -254,7 +255,7 @@ class Journal:
         while self._unwritten_events:
             event = self._unwritten_events[0]
             try:
-                await self._ask(_adding(event))
+                await self._ask(_adding(event, again=True))
             except StorageError:
                 return
             if self._unwritten_events and self._unwritten_events[0] is event:
@@ -273,5 +274,6 @@ def _finishing(response: Response, at: float) -> Job:
     return Job(lambda store: store.finish(response, at), point="appliance.journal.finish")
 
 
-def _adding(event: Event) -> Job:
-    return Job(lambda store: store.add_event(event), point="appliance.journal.event")
+def _adding(event: Event, *, again: bool = False) -> Job:
+    times = itertools.count(int(again))
+    return Job(lambda store: store.add_event(event, again=next(times) > 0), point="appliance.journal.event")

@@ -81,7 +81,11 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect on a new file only
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            # After an error of the disk, or on a file system without shared memory, SQLite says so and goes on. In the
+            # old mode a commit is the removal of a file, which a power cut may undo: FULL does not sync the directory.
+            raise sqlite3.OperationalError(f"SQLite cannot keep a write-ahead log here (journal_mode is {mode})")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -1024")
         connection.execute("PRAGMA journal_size_limit = 4194304")
@@ -200,13 +204,17 @@ class Store:
         )
         return [Row(row[0], row[1], row[2], bytes(row[3] or b""), row[4]) for row in rows]
 
-    def add_event(self, event: Event) -> int:
-        """Number an event and keep it; returns the number."""
-        cursor = self.connection.execute(
-            "INSERT INTO events (at, kind, device, data) VALUES (?, ?, ?, ?)",
-            (event.at, event.kind, event.device, bytes(event.data)),
-        )
-        return cursor.lastrowid or 0
+    def add_event(self, event: Event, *, again: bool = False) -> None:
+        """Number an event and keep it. `again`: unless it is there, as a commit may have failed and been kept."""
+        same = (event.at, event.kind, event.device, bytes(event.data))
+        if (
+            again
+            and self.connection.execute(
+                "SELECT 1 FROM events WHERE at = ? AND kind = ? AND device = ? AND data = ?", same
+            ).fetchone()
+        ):
+            return
+        self.connection.execute("INSERT INTO events (at, kind, device, data) VALUES (?, ?, ?, ?)", same)
 
     def fold_events(self, at_least: int = 0) -> int:
         """Replace the oldest informational events by one that counts them; returns how many rows are gone.

@@ -334,6 +334,7 @@ class Writer:
         try:
             existed = self._files.journal.exists()
             self._files.make_directory()
+            self._files.rewrite_log()
             connection = connect(self._files.journal)
             try:
                 self._files.journal.chmod(0o600)
@@ -343,6 +344,7 @@ class Writer:
                 crash_point("appliance.journal.open.before")
                 store.put_meta("run", f"running {self._boot_id}")
                 crash_point("appliance.journal.open.after")
+                self._files.sync_directory()
             except BaseException:
                 connection.close()
                 raise
@@ -356,7 +358,6 @@ class Writer:
         except OSError as error:
             self._set_trouble(f"the journal cannot be opened: {error.strerror}")
             return False
-        self._files.sync_directory()
         self._files.make_reserve()
         self._store = store
         self._identity = self._files.identity()
@@ -410,7 +411,7 @@ class Writer:
         for response in done:
             store.finish(response, self._clock())
         for event in events:
-            store.add_event(event)
+            store.add_event(event, again=True)
 
     def _carried_any(self) -> bool:
         return any(self._carried)

@@ -1,21 +1,26 @@
 """The journal on the days it is made for: killed between any two writes, and on a disk that is full."""
 
 import contextlib
+import errno
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.journal import Limits, StorageError, UnknowableError
-from appliance.journal.files import JOURNAL
+from appliance.journal.files import JOURNAL, Files
+from appliance.journal.store import Store, connect
 from tests.appliance.journal.test_journal import response
 from tests.appliance.worlds import journal, request, until
+from wire.messages import Event
 
 _WRITER = """
 import asyncio, sys, time
@@ -124,3 +129,69 @@ async def test_starting_on_a_full_disk_works_and_heals(small_disk: Path) -> None
         (small_disk / "filler").unlink()
         await until(lambda: not here.facts.trouble)
         assert await here.begin(request()) is None
+
+
+def test_refuses_to_work_without_a_write_ahead_log() -> None:
+    """SQLite does not complain by itself, and a commit in its old mode may be undone by a power cut."""
+    with pytest.raises(sqlite3.OperationalError, match="journal_mode is memory"):
+        connect(Path(":memory:"))
+
+
+def test_an_event_written_again_is_one_event(tmp_path: Path) -> None:
+    """A commit may fail and be on the disk all the same; then its jobs are carried out again."""
+    store = Store(connect(tmp_path / JOURNAL))
+    store.prepare("here")
+    event = Event(seq=0, at=1.0, kind="jam", device="bills", data=msgspec.Raw(b'{"n":1}'))
+    other = msgspec.structs.replace(event, at=2.0)
+    store.add_event(event)
+    for written in (event, other, event, other):
+        store.add_event(written, again=True)
+    assert [found.at for found in store.events(10, 0)] == [1.0, 2.0]
+    store.connection.close()
+
+
+def test_a_directory_that_cannot_be_synced_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a name stands for is lost with it; only where directories cannot be synced at all is that no error."""
+    files = Files(tmp_path / "new")
+    for code in (errno.EINVAL, errno.EIO):
+
+        def fail(_handle: int, code: int = code) -> None:
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "fsync", fail)
+        if code == errno.EINVAL:
+            files.make_directory()
+        else:
+            with pytest.raises(OSError, match="Input/output"):
+                files.make_directory()
+
+
+async def test_a_log_that_cannot_be_written_again_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read of it may never have reached the disk."""
+    async with journal(tmp_path) as here:
+        await here.begin(request("request-1"))
+        log = tmp_path / f"{JOURNAL}-wal"
+        content = log.read_bytes()
+        here._writer._files.rewrite_log()
+        assert log.read_bytes() == content != b""
+        copy = tmp_path / "copy"
+        copy.mkdir()
+        for path in (tmp_path / JOURNAL, log):
+            (copy / path.name).write_bytes(path.read_bytes())
+
+        fsync = os.fsync
+
+        def fail(handle: int) -> None:
+            if stat.S_ISDIR(os.fstat(handle).st_mode):
+                fsync(handle)
+            else:
+                raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            async with journal(copy) as there:
+                assert "Input/output" in there.facts.trouble
+        async with journal(copy) as there:
+            assert await there.find("request-1") is not None
