@@ -1,6 +1,5 @@
 """Opens what a cut left with the real journal, and holds it against what was promised."""
 
-import asyncio
 import hashlib
 import random
 import shutil
@@ -14,7 +13,7 @@ import msgspec
 from appliance.journal import Journal
 from appliance.journal.store import Store
 from appliance.journal.writer import Job
-from tests.chaos.powercut.disk import Disk, Image, Mark, Op
+from tests.chaos.powercut.disk import Disk, Image, Mark, Op, Sync
 from tests.chaos.powercut.facts import Facts, Kept, Remains
 from tests.chaos.powercut.record import lay_out
 from tests.chaos.powercut.story import DIRECTORY, LIMITS, RESERVE_BYTES
@@ -28,7 +27,6 @@ class Tally(msgspec.Struct):
     opened: int = 0  # of these, all different: opened with the journal
     facts: int = 0
     breaches: list[str] = msgspec.field(default_factory=list)
-    seconds: float = 0.0
 
     def breach(self, words: str) -> None:
         """Note what is broken; the first few tell enough."""
@@ -39,29 +37,30 @@ class Tally(msgspec.Struct):
 class Checker:
     """Opens states, each different one once. `place` is where their files are laid out."""
 
-    def __init__(self, place: Path, tally: Tally) -> None:
+    def __init__(self, place: Path, tally: Tally, rng: random.Random) -> None:
         self._place = place
-        self._tally = tally
+        self.tally = tally
+        self.rng = rng
         self._known: dict[bytes, Remains] = {}
 
     async def check(self, image: Image, facts: Facts, where: str) -> None:
         """Hold one state against the promises made until then."""
         remains = await self.remains(image)
-        self._tally.states += 1
-        self._tally.facts += facts.count()
+        self.tally.states += 1
+        self.tally.facts += facts.count()
         for words in facts.judge(remains):
-            self._tally.breach(f"{where}: {words}")
+            self.tally.breach(f"{where}: {words}")
 
     async def remains(self, image: Image) -> Remains:
         """What the real journal makes of it."""
         digest = _digest(image)
         if digest not in self._known:
             self._known[digest] = await self._open(image)
-            self._tally.opened += 1
+            self.tally.opened += 1
         return self._known[digest]
 
     async def _open(self, image: Image) -> Remains:
-        place = self._place / f"state-{self._tally.opened}"
+        place = self._place / f"state-{self.tally.opened}"
         lay_out(image, place)
         try:
             return await read(place)
@@ -85,7 +84,7 @@ async def read(place: Path) -> Remains:
             frozenset(row.request_id for row in await journal.in_doubt()),
             tuple(await journal.unsettled(100_000, frozenset())),
             tuple(await journal.events(100_000, 0)),
-            await journal._ask(Job(_rows, writes=False)),  # noqa: SLF001 - what is there besides what is told
+            await journal._ask(Job(_rows, writes=False)),
         )  # fmt: skip
     finally:
         await journal.close()
@@ -106,23 +105,40 @@ def _digest(image: Image) -> bytes:
     return digest.digest()
 
 
-async def cut_everywhere(
-    before: Disk, facts: Facts, log: list[Op], checker: Checker, tally: Tally, rng: random.Random,
-    *, singles: int, randoms: int, until: float = float("inf"), name: str = "",
-) -> None:  # fmt: skip
+class Depth(msgspec.Struct, frozen=True):
+    """How many states are tried at each cut besides nothing kept and everything kept. See `Disk.states`."""
+
+    singles: int
+    randoms: int
+    at: Any = object  # cut only after these: `Mark` is where promises are made
+
+
+class Moment:
+    """The disk, and what was promised until now."""
+
+    def __init__(self) -> None:
+        self.disk = Disk()
+        self.facts = Facts()
+
+    def pass_by(self, op: Op) -> None:
+        """One thing happens."""
+        if isinstance(op, Mark):
+            self.facts.hear(op)
+        else:
+            self.disk.apply(op)
+            self.facts.disk_failed = self.facts.disk_failed or (isinstance(op, Sync) and op.failed)
+
+
+async def cut_everywhere(moment: Moment, log: Iterable[Op], checker: Checker, depth: Depth, name: str) -> None:
     """Cut after each operation of a record, and check each state the disk may be left in.
 
-    `before` and `facts` are moved on to the record's end, or to where the time was over (`until`, monotonic).
+    `moment` is moved on to the record's end. `name` says in breaches which record it was.
     """
     for position, op in enumerate(log):
-        if isinstance(op, Mark):
-            facts.hear(op)
-        else:
-            before.apply(op)
-        if time.monotonic() > until:
-            break
-        tally.prefixes += 1
-        for number, image in enumerate(before.states(rng, singles=singles, randoms=randoms)):
-            await checker.check(image, facts, f"{name} cut after {position}, state {number}")
-        if not isinstance(op, Mark):
-            await asyncio.sleep(0)
+        moment.pass_by(op)
+        if not isinstance(op, depth.at):
+            continue
+        checker.tally.prefixes += 1
+        states = moment.disk.states(checker.rng, singles=depth.singles, randoms=depth.randoms)
+        for number, image in enumerate(states):
+            await checker.check(image, moment.facts, f"{name}, cut after {position}, state {number}")

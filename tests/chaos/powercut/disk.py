@@ -113,13 +113,15 @@ class Disk:
 
     @classmethod
     def holding(cls, image: Image) -> "Disk":
-        """A disk on which exactly this is durable. Files are numbered as `numbers` says."""
+        """A disk on which exactly this is durable."""
         disk = cls()
-        for path, number in numbers(image).items():
+        numbers = {"": ROOT}
+        for number, path in enumerate(sorted(image), start=ROOT + 1):  # parents come first
             content = image[path]
+            numbers[path] = number
             disk._nodes[number] = _Node(content is None, bytearray(content or b""))
             parent, _, name = path.rpartition("/")
-            disk._nodes[numbers(image)[parent] if parent else ROOT].names[name] = number
+            disk._nodes[numbers[parent]].names[name] = number
         return disk
 
     def apply(self, op: Op) -> None:
@@ -177,25 +179,31 @@ class Disk:
         for _ in range(randoms):
             yield self._image({id(change): _fate(change.op, rng) for change in unsure})
 
+    def numbers(self) -> dict[str, int]:
+        """The files a program sees now, by path, with their numbers."""
+        found: dict[str, int] = {}
+        self._render(ROOT, "", {}, {}, found)
+        return found
+
+    def next_number(self) -> int:
+        """One no file ever had."""
+        return max(self._nodes) + 1
+
     def _image(self, fates: dict[int, Fate]) -> Image:
         image: Image = {}
-        self._render(ROOT, "", fates, image)
+        self._render(ROOT, "", fates, image, {})
         return image
 
-    def _render(self, number: int, path: str, fates: dict[int, Fate], image: Image) -> None:
+    def _render(self, number: int, path: str, fates: dict[int, Fate], image: Image, found: dict[str, int]) -> None:
         node = self._nodes[number]
         shown = _Node(node.is_directory, bytearray(node.content), dict(node.names))
         for change in node.changes:
             _change(shown, change.op, fates.get(id(change), _KEPT))
+        found[path] = number
         if path:
             image[path] = None if node.is_directory else bytes(shown.content)
         for name, child in sorted(shown.names.items()):
-            self._render(child, f"{path}/{name}" if path else name, fates, image)
-
-
-def numbers(image: Image) -> dict[str, int]:
-    """The numbers of an image's files, parents first."""
-    return {path: number for number, path in enumerate(sorted(image), start=ROOT + 1)}
+            self._render(child, f"{path}/{name}" if path else name, fates, image, found)
 
 
 def _some(changes: Sequence[_Change], most: int, rng: random.Random) -> Sequence[_Change]:
@@ -205,7 +213,8 @@ def _some(changes: Sequence[_Change], most: int, rng: random.Random) -> Sequence
 def _fate(op: Content | Naming, rng: random.Random) -> Fate:
     if not isinstance(op, Write):
         return rng.choice((_KEPT, _DROPPED))
-    return rng.choice((_KEPT, _DROPPED, _ZEROS, *((sector, rng.getrandbits(30)) for sector in SECTORS)))
+    fates: tuple[Fate, ...] = (_KEPT, _DROPPED, _ZEROS, *((sector, rng.getrandbits(30)) for sector in SECTORS))
+    return rng.choice(fates)
 
 
 def _change(node: _Node, op: Content | Naming, fate: Fate) -> None:

@@ -1,5 +1,6 @@
 """What a kiosk's journal promised up to a moment, and whether what a cut left of it keeps that."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import msgspec
 
 from appliance.journal.store import Begin
 from tests.chaos.powercut.disk import Mark
-from wire.messages import Event, Response, encode
+from wire.messages import Event, Executed, Response, encode
 
 
 class Remains(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Facts:
         self.journal = ""  # told to the hub
         self.tried: dict[str, Begin] = {}
         self.begun: set[str] = set()
+        self.refused: set[str] = set()
         self.called: dict[str, int] = {}  # how often the gateway was
         self.outcomes: dict[str, list[bytes]] = {}  # tried to be written
         self.stored: dict[str, bytes] = {}
@@ -51,6 +53,7 @@ class Facts:
         self.events_kept: set[EventFact] = set()
         self.events_acknowledged: set[EventFact] = set()
         self.wrong: list[str] = []  # what is wrong by the marks alone
+        self.disk_failed = False  # a sync told an error
 
     def hear(self, mark: Mark) -> None:
         """One more mark."""
@@ -76,9 +79,17 @@ class Facts:
     def _begun(self, about: str, _value: Any) -> None:
         self.begun.add(about)
 
+    def _told(self, about: str, value: Response) -> None:
+        if value.executed is Executed.NO:
+            self.refused.add(about)
+            if about in self.called and value.error is not None and value.error.type != "gateway-unreachable":
+                self.wrong.append(f"{value} was told, and the gateway was called")
+
     def _calling(self, about: str, _value: Any) -> None:
         if about not in self.begun:
             self.wrong.append(f"the gateway was called for {about} before it was begun")
+        if about in self.refused:
+            self.wrong.append(f"the gateway was called for {about} after it was told that it was not")
         self.called[about] = self.called.get(about, 0) + 1
         if self.called[about] > 1:
             self.wrong.append(f"the gateway was called twice for {about}")
@@ -104,8 +115,10 @@ class Facts:
     def judge(self, found: Remains) -> Iterator[str]:
         """Every promise that is broken, in words."""
         yield from self.wrong
+        if self.disk_failed and not self.journal and found.notices:
+            return  # it failed while the journal was being made: nothing was promised, and a new one is begun
         if found.set_aside or found.notices:
-            yield f"judged damaged though every sync was honest: {found.set_aside} {found.notices}"
+            yield f"judged damaged, though no sync lied: {found.set_aside} {found.notices}"
         if found.trouble:
             yield f"it does not open: {found.trouble}"
         if self.journal and found.id != self.journal:
@@ -154,9 +167,9 @@ class Facts:
         lost = self.events_kept - self.events_acknowledged - set(there)
         if lost:
             yield f"events kept and lost: {sorted(lost)}"
-        if len(set(there)) < len(there):
-            yield f"events came to be there twice: {there}"
-        if strange := set(there) - set(self.events):
-            yield f"events nobody wrote: {sorted(strange)}"
-        elif there != sorted(there, key=self.events.index):
+        tried = Counter(self.events)
+        if any(count > tried[event] for event, count in Counter(there).items()):
+            yield f"events nobody wrote, or not so often: {there}"
+        kept = [event for event in there if event in self.events_kept and tried[event] == 1]
+        if kept != sorted(kept, key=self.events.index):  # what was not kept at first comes later
             yield f"events are out of order: {there}"

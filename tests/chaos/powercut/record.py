@@ -7,7 +7,6 @@ compare` finds that out, by holding what the record says against the directory i
 import contextlib
 import errno
 import os
-import random
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -16,29 +15,27 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tests.chaos.powercut import disk
 from tests.chaos.powercut.disk import Disk, Image, Link, Mark, Op, Rename, Sync, Truncate, Unlink, Write
 from tests.chaos.powercut.vfs import OK, watched
 
 _INVISIBLE = "-shm"  # shared memory: never synced, never survives
 
-# Asked before each write, truncation or sync with its kind and the file's name; what it returns happens instead:
-# an errno, ENOSPC or EIO, or 0 for nothing.
+# Asked before each write, truncation or sync with its kind and the file's name; what it returns happens instead: an
+# errno, ENOSPC or EIO, or 0 for nothing.
 Fault = Callable[[str, str], int]
 
 
 class Recorder:
-    """The record of one directory. Marks may come from any thread."""
+    """The record of one directory, which lies there as a program sees `before`. Marks may come from any thread."""
 
-    def __init__(self, root: Path, image: Image | None = None, *, continues: "Recorder | None" = None) -> None:
+    def __init__(self, root: Path, before: Disk | None = None) -> None:
         self.root = root
         self.log: list[Op] = []
         self.fault: Fault = lambda _kind, _name: 0
         self._lock = threading.RLock()
-        self._names = {"": disk.ROOT, **disk.numbers(image or {})}
-        self._next = len(self._names)
-        if continues is not None:
-            self._names, self._next = dict(continues._names), continues._next
+        before = before or Disk()
+        self._names, self._next = before.numbers(), before.next_number()
+        lay_out(before.kept(), root)
         self._handles: dict[int, str] = {}
         self._original: dict[str, Any] = {}
 
@@ -137,7 +134,8 @@ class Recorder:
         with self._lock:
             name = self._handles.get(handle)
             if name is not None and name in self._names:
-                code = self._failing("sync", self._names[name])
+                is_directory = (self.root / name).is_dir()  # where these fail, the file system as a whole has failed
+                code = 0 if is_directory else self._failing("sync", self._names[name])
                 self.log.append(Sync(self._names[name], bool(code)))
                 if code:
                     raise OSError(code, os.strerror(code))
@@ -226,8 +224,3 @@ def lay_out(image: Image, root: Path) -> None:
             (root / path).mkdir()
         else:
             (root / path).write_bytes(content)
-
-
-def sample(rng: random.Random, count: int, most: int) -> list[int]:
-    """At most so many of the numbers below `count`, in order."""
-    return list(range(count)) if count <= most else sorted(rng.sample(range(count), most))
