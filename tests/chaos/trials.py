@@ -1,0 +1,272 @@
+"""A hub, a gateway and kiosks for the scenarios of bad machines, and a book of all that was asked and told.
+
+`pay` asks in the background; `end` waits until nobody has anything left to tell, asks once more under every key, and
+holds the whole story against the gateway's ledger: by `tests.chaos.checker`, and by two rules of its own, that nothing
+is begun after its time and that callers hear in time.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.program import StackError
+from tests.chaos.checker import check
+from tests.chaos.history import Ask, Effect, History, Json, Operation, Order, Told
+from tests.chaos.results import Result
+from tests.journeys.site import Kiosk, Site, until
+
+_AGAIN_S = 10.0  # Header-Timeout of asking again under a key
+_SHOWN = 20  # breaches in words
+# Begun this much after its time is late: one way to the kiosk, its disk, one way to the gateway, on a busy machine.
+LATE_S = 1.5
+# An answer is late when it comes so much after the caller's own limit.
+TOLD_LATE_S = 3.0
+
+
+class Payment(Order, kw_only=True):
+    """An order, and until when it may be begun and must be answered. Seconds of this machine's own clock."""
+
+    start_by: float
+    answer_by: float
+    delay: float = 0.0  # what the gateway was asked to wait before it acts
+    excused: bool = False  # the hub itself was stopped meanwhile: it may hear and answer late
+    held: float = 0.0  # so long the gateway itself was stopped: what lay there it does late
+    done: threading.Event | None = None
+
+
+class Trial:
+    """One hub with all that hangs on it. `add` kiosks, `pay`, and at the `end` judge."""
+
+    def __init__(self, directory: Path, word: str, hub_settings: Mapping[str, str] | None = None) -> None:
+        limits = {"RATE_LIMIT_PER_KEY": "0", "RATE_LIMIT_PER_KIOSK": "0", "ACCEPT_RATE": "0"}
+        self.word = word
+        self.site = Site(directory, {**limits, **(hub_settings or {})})
+        self.kiosks: list[Kiosk] = []
+        self.payments: list[Payment] = []
+        self._threads = ThreadPoolExecutor(64, thread_name_prefix=word)
+        self._lock = threading.Lock()
+
+    def add(
+        self, routes: Mapping[str, Any] | None = None, settings: Mapping[str, str] | None = None, *, start: bool = True
+    ) -> Kiosk:
+        """One more kiosk. Call it from a thread that lasts as long as the programs shall."""
+        kiosk = self.site.new_kiosk(self.word, routes, settings)
+        self.kiosks.append(kiosk)
+        if start:
+            kiosk.appliance.start()
+        return kiosk
+
+    def pay(
+        self,
+        kiosk: Kiosk,
+        *,
+        timeout: float = 10.0,
+        fault: str = "",
+        delay: float = 0.0,
+        expires: float | None = None,
+        keyed: bool = True,
+        excused: bool = False,
+        held: float = 0.0,
+    ) -> Payment:
+        """Ask for a payment, in the background. `delay` is how long the gateway shall wait before it acts."""
+        now = time.time()
+        with self._lock:
+            number = len(self.payments) + 1
+            order = f"{self.word}-{number}"
+            payment = Payment(
+                id=order,
+                kiosk=kiosk.id,
+                ask=Ask.PAYMENT,
+                key=f"key-{order}" if keyed else None,
+                amount=100 + number,
+                fault=f"slow:{delay:g}" if delay else fault,
+                queued=expires is not None,
+                told=[],
+                seen=[],
+                start_by=now + (timeout if expires is None else expires),
+                answer_by=now + (timeout if expires is None else _AGAIN_S),
+                delay=delay,
+                excused=excused,
+                held=held,
+                done=threading.Event(),
+            )
+            self.payments.append(payment)
+        self._threads.submit(self._ask, payment, timeout, expires).add_done_callback(_raise)
+        return payment
+
+    def heard(self, payment: Payment, timeout: float = 60.0) -> Told:
+        """Wait for what its caller is told."""
+        assert payment.done is not None
+        if not payment.done.wait(timeout):
+            raise StackError(f"nobody told the caller of {payment.id} anything within {timeout:g} s")
+        return payment.told[0]
+
+    def effects(self, payment: Payment) -> int:
+        """How often the gateway acted on it until now."""
+        return self.site.gateway.effects(payment.id)
+
+    def wait_effect(self, payment: Payment) -> None:
+        """Wait until the gateway has acted."""
+        until(f"the gateway acting on {payment.id}", lambda: self.effects(payment))
+
+    def settled(self) -> bool:
+        """Whether nobody has anything left to tell."""
+        if self.rows("SELECT count(*) FROM operations WHERE NOT final AND (executed IS NULL OR executed <> 'unknown')")[
+            0
+        ][0]:
+            return False
+        for kiosk in self.kiosks:
+            page = kiosk.health()
+            if page["unsettled"] or page["queue"]["in_doubt"] or page["queue"]["running"] or page["queue"]["waiting"]:
+                return False
+        return True
+
+    def end(self, result: Result, *, patience: float = 60.0) -> None:
+        """Wait until all is settled, ask again, and note every promise that broke."""
+        name = f"{self.word}: " if self.word else ""
+        for payment in self.payments:
+            self.heard(payment)
+        began = time.monotonic()
+        try:
+            until("everything being settled", self.settled, patience)
+        except StackError as error:
+            result.breaches.append(f"{name}{error}")
+        longest = max(result.figures.get("settled_after_s", 0.0), time.monotonic() - began)
+        result.figures["settled_after_s"] = round(longest, 1)
+        before = self.site.gateway.lines()
+        known = {operation.key for operation in self.operations()}
+        again = [payment for payment in self.payments if payment.key in known and not payment.queued]
+        for answer in [self._threads.submit(self._tell_again, payment) for payment in again]:
+            answer.result()
+        if self.site.gateway.lines() != before:
+            result.breaches.append(f"{name}asking again under known keys made the gateway act")
+        result.operations += len(self.payments)
+        words = [str(breach) for breach in check(self.history())] + list(self._late())
+        result.breaches += [f"{name}{text}" for text in words[:_SHOWN]]
+
+    def history(self) -> History:
+        """The whole story."""
+        return History(
+            orders=list(self.payments),
+            effects=[
+                Effect(
+                    effect=line["effect"],
+                    identity=line["order_id"],
+                    at=line["at"],
+                    amount=line.get("sum"),
+                    transaction=line.get("transaction_id"),
+                )
+                for line in self.site.gateway.lines()
+            ],
+            operations=list(self.operations()),
+            ended_at=time.time(),
+        )
+
+    def operations(self) -> Iterable[Operation]:
+        """What the hub has stored."""
+        columns = "request_id, kiosk_id, state, final, executed, idempotency_key, created_at, finished_at, status"
+        for row in self.rows(f"SELECT {columns}, answer, problem, body FROM operations"):
+            answer: Json | None = json.loads(row[9]) if row[9] is not None else None
+            sent: Json = json.loads(row[11]) if row[11] else {}
+            yield Operation(
+                request_id=row[0],
+                order=sent.get("order_id") or (answer or {}).get("order_id"),
+                kiosk=row[1],
+                state=row[2],
+                final=bool(row[3]),
+                executed=row[4],
+                key=row[5],
+                created_at=row[6],
+                finished_at=row[7],
+                status=row[8],
+                body=answer,
+                problem=row[10],
+            )
+
+    def operation(self, payment: Payment) -> Operation | None:
+        """What the hub has stored of a payment."""
+        return next((operation for operation in self.operations() if operation.order == payment.id), None)
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Asked of the hub's database from outside."""
+        path = self.site.hub.directory / "state" / "hub.db"
+        with closing(sqlite3.connect(path, timeout=10)) as connection:
+            return connection.execute(statement).fetchall()
+
+    def close(self) -> None:
+        """End everything."""
+        for program in (self.site.gateway, self.site.hub, *(kiosk.appliance for kiosk in self.kiosks)):
+            if program.alive:
+                program.thaw()
+        self._threads.shutdown(cancel_futures=True)
+        for kiosk in self.kiosks:
+            kiosk.close()
+        self.site.close()
+
+    def _ask(self, payment: Payment, timeout: float, expires: float | None) -> None:
+        try:
+            payment.told.append(self._send(payment, timeout, expires))
+        finally:
+            assert payment.done is not None
+            payment.done.set()
+
+    def _tell_again(self, payment: Payment) -> None:
+        payment.told.append(self._send(payment, _AGAIN_S, None))
+
+    def _send(self, payment: Payment, timeout: float, expires: float | None) -> Told:
+        backend = self.site.backend
+        body: Json = {"order_id": payment.id, "sum": payment.amount}
+        if payment.fault:
+            body["simulate"] = payment.fault
+        asked_at = time.time()
+        try:
+            if expires is not None:
+                answer = backend.queue(payment.kiosk, "payment", body, key=payment.key, expires=expires)
+            else:
+                answer = backend.send(payment.kiosk, "payment", body, key=payment.key, timeout=timeout)
+        except httpx.TransportError:
+            return Told(asked_at=asked_at, told_at=time.time(), status=0)
+        told = Told(
+            asked_at=asked_at,
+            told_at=time.time(),
+            status=answer.status_code,
+            content=answer.content,
+            request_id=answer.headers.get("x-request-id", ""),
+            replayed="idempotent-replayed" in answer.headers,
+        )
+        if answer.headers.get("content-type") == "application/problem+json":
+            problem = answer.json()
+            told.problem, told.outcome = problem["type"], problem["outcome"]
+        return told
+
+    def _late(self) -> Iterable[str]:
+        """What was begun after its time, and who was told after theirs."""
+        acted = {line["order_id"]: line["at"] for line in self.site.gateway.lines()}
+        for payment in self.payments:
+            late = acted.get(payment.id, 0.0) - payment.delay - payment.held - payment.start_by
+            if late > LATE_S and not payment.excused:
+                yield f"begun after its time: {payment.id}: the gateway acted {late:.1f} s later"
+            late = payment.told[0].told_at - payment.answer_by
+            if late > TOLD_LATE_S and not payment.excused:
+                yield f"told late: {payment.id}: the caller heard {payment.told[0].status} {late:.1f} s after its limit"
+
+
+def side_by_side(works: Iterable[Callable[[], None]]) -> None:
+    """Do all at the same time, each in a thread; raises what the first that failed raised."""
+    with ThreadPoolExecutor(32) as threads:
+        futures = [threads.submit(work) for work in works]
+    for future in futures:
+        future.result()
+
+
+def _raise(future: Future[None]) -> None:
+    if not future.cancelled():
+        future.result()
