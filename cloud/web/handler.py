@@ -23,15 +23,10 @@ _BODY_MAX_BYTES = 64 * 1024
 _HTTP_PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
-class Handler(RequestHandler):
-    """The base: `services` is what `cloud.app` built."""
+class Refusing(RequestHandler):
+    """Says no in problems; what every address of the hub is."""
 
-    services: Services
     refused_outcome: Outcome | None = None  # what refusals tell, where that is not what the problem means at /send
-
-    def initialize(self, services: Services) -> None:
-        """Called by Tornado with what the route table names."""
-        self.services = services
 
     def set_default_headers(self) -> None:
         """Nothing of ours is to be sniffed, framed or kept by caches."""
@@ -39,6 +34,35 @@ class Handler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Cache-Control", "no-store")
         self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+    def give(self, answer: Answer) -> None:
+        """Answer with an answer of `operations`."""
+        self.set_status(answer.status)
+        for name, value in headers_of(answer).items():
+            self.set_header(name, value)
+        self.finish(answer.body)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Every error leaves as `application/problem+json`; tracebacks stay here."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if isinstance(error, StorageError):
+            error = Refused("hub-storage", "the log of the hub has the reason", retry_after=5)
+        if not isinstance(error, Refused):
+            problem = _HTTP_PROBLEMS.get(status_code, "bad-request" if status_code < 500 else "internal")
+            detail = error.log_message if isinstance(error, HTTPError) and error.log_message else ""
+            error = Refused(problem, detail or f"{self.request.method} {self.request.path}")
+        error.request_id = error.request_id or new_request_id()
+        self.give(refusal(error, self.refused_outcome))
+
+
+class Handler(Refusing):
+    """The base: `services` is what `cloud.app` built."""
+
+    services: Services
+
+    def initialize(self, services: Services) -> None:
+        """Called by Tornado with what the route table names."""
+        self.services = services
 
     def authorize_backend(self) -> ApiKey | None:
         """The caller's API key. Raises `Refused`."""
@@ -71,25 +95,6 @@ class Handler(RequestHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.finish(msgspec.json.encode(value))
-
-    def give(self, answer: Answer) -> None:
-        """Answer with an answer of `operations`."""
-        self.set_status(answer.status)
-        for name, value in headers_of(answer).items():
-            self.set_header(name, value)
-        self.finish(answer.body)
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every error leaves as `application/problem+json`; tracebacks stay here."""
-        error = kwargs.get("exc_info", (None, None, None))[1]
-        if isinstance(error, StorageError):
-            error = Refused("hub-storage", "the log of the hub has the reason", retry_after=5)
-        if not isinstance(error, Refused):
-            problem = _HTTP_PROBLEMS.get(status_code, "bad-request" if status_code < 500 else "internal")
-            detail = error.log_message if isinstance(error, HTTPError) and error.log_message else ""
-            error = Refused(problem, detail or f"{self.request.method} {self.request.path}")
-        error.request_id = error.request_id or new_request_id()
-        self.give(refusal(error, self.refused_outcome))
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Refusals are no news; a failure is, without the query, in which old clients carry their token."""

@@ -12,6 +12,7 @@ from tornado.websocket import WebSocketHandler
 
 from cloud.kiosks.links import Link
 from cloud.kiosks.tokens import BadToken
+from cloud.web.handler import Refusing
 from cloud.web.services import Services
 from wire.crashpoint import crash_points
 from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 _WRITE_BUFFER_MAX = 2 * MESSAGE_MAX_BYTES + 64 * 1024
 
 
-class KioskSocket(WebSocketHandler):
+class KioskSocket(Refusing, WebSocketHandler):
     """One connection of one kiosk; it is the `Socket` of its link."""
 
     services: Services
@@ -40,6 +41,8 @@ class KioskSocket(WebSocketHandler):
 
     def prepare(self) -> None:
         """A hub under load lets kiosks in no faster than it can greet them. Whoever is none takes no kiosk's turn."""
+        if self.request.headers.get("Upgrade", "").casefold() != "websocket":
+            raise HTTPError(400, "this address only opens WebSockets")
         wait = 2 if self.services.health.stopping else self.services.gate.wait() if self._is_kiosk() else 0
         if wait:
             self.set_status(503)
@@ -143,7 +146,11 @@ class KioskSocket(WebSocketHandler):
         if code == 0 and self._stream is not None:
             self._stream.close()
         else:
-            super().close(code, reason)
+            try:
+                super().close(code, reason)
+            except StreamBufferFullError:  # it does not read: there is no room left to say goodbye
+                if self._stream is not None:
+                    self._stream.close()
 
     @property
     def _stream(self) -> IOStream | None:

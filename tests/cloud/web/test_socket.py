@@ -12,8 +12,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from cloud.web.socket import KioskSocket
 from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Running, broken_table, rows, running, until
 from wire.messages import MESSAGE_MAX_BYTES
+from wire.problems import CloseCode
 
 
 def signed(secret: str = JWT_SECRET, **claims: Any) -> str:
@@ -274,7 +276,20 @@ async def test_a_silent_connection_is_pinged_and_then_cut(tmp_path: Path, monkey
 
 async def test_plain_http_at_the_sockets_address_is_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
-        assert (await hub.http.get("/ws")).status_code in {400, 426}
+        upgrade = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Key": "x",
+            "Sec-WebSocket-Version": "13",
+        }
+        for answer in (
+            await hub.http.get("/ws"),
+            await hub.http.get("/ws?token=%ff", headers={**upgrade, "Sec-WebSocket-Key": "x"}),
+            await hub.http.post("/ws"),
+        ):
+            assert answer.status_code in {400, 405}
+            assert (answer.headers["content-type"], "server" in answer.headers) == ("application/problem+json", False)
+            assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
 async def test_a_browsers_origin_is_no_obstacle(tmp_path: Path) -> None:
@@ -367,3 +382,16 @@ async def test_the_admin_key_opens_no_socket(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         assert await refusal(hub, ADMIN_KEY) == 4401
         assert await refusal(hub, hub.key) == 4401
+
+
+async def test_a_goodbye_that_has_no_room_cuts_the_connection(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        link = hub.services.links.get("kiosk_001")
+        assert link is not None
+        assert isinstance(link.socket, KioskSocket)
+        stream = link.socket._stream
+        assert stream is not None
+        stream.max_write_buffer_size = -1  # nothing more fits into it
+        hub.services.links.close("kiosk_001", CloseCode.FORBIDDEN, "the kiosk is disabled")
+        assert stream.closed()
+        assert await kiosk.close_code() == 1006
