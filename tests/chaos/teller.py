@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 
 from tests.chaos import history
 from wire.messages import SUBPROTOCOL, Event, EventAck, Hello, encode
-from wire.session import Action, Heard, KioskSession, Send, WantEvents, WantOutcomes
+from wire.session import BATCH, Action, Heard, KioskSession, Send, WantEvents, WantOutcomes
 
 _DIAL_S = 3.0
 _PAUSE_S = 0.3
@@ -84,7 +84,7 @@ class Teller:
         ) as socket:
             self._socket = socket
             try:
-                hello = Hello(version="0", boot_id=self.journal, started_at=0.0, journal=self.journal)
+                hello = Hello(version="0", boot_id=self.journal, journal=self.journal, batch=BATCH)
                 await self._carry_out(self._session.opened(hello))
                 async for text in socket:
                     await self._carry_out(self._session.received(text, time.monotonic()))
@@ -106,7 +106,8 @@ class Teller:
                 case Heard(EventAck(seq=seq)):
                     self._acknowledged = max(self._acknowledged, seq)
                 case WantEvents(count, after):
-                    await self._carry_out(self._session.events(self._after(after, count), time.monotonic()))
+                    events = self._after(after, count)
+                    await self._carry_out(self._session.events(events, time.monotonic(), after))
                 case WantOutcomes():
                     await self._carry_out(self._session.outcomes([], time.monotonic()))
 

@@ -5,8 +5,8 @@ from cloud.operations.settling import Settling
 from wire.messages import Response
 
 
-async def _settle_unread(self: Settling, link: Link, response: Response) -> None:
-    self._links.perform(link, link.session.settle(response.request_id))
+async def _settle_unread(_self: Settling, _link: Link, responses: list[Response]) -> list[str]:
+    return [response.request_id for response in responses]
 
 
 Settling._settle_late = _settle_unread  # type: ignore[method-assign]
