@@ -53,6 +53,7 @@ class _Yard:
         self._chance = random.Random(chance.random())
         self._result = result
         self._lock = threading.Lock()
+        self._over: list[Payment] = []  # their time was over before their kiosk could read of them
         routes = self.trial.site.routes(timeout=_ROUTE_S, absent_after=20.0)
         routes["routes"]["payment"]["concurrency"] = 4
         self.kiosks = [self.trial.add(routes) for _ in range(2)]
@@ -69,7 +70,7 @@ class _Yard:
             for number, (whom, stage) in enumerate(plan):
                 if time.monotonic() > end and number >= 2:
                     break
-                length = self._chance.uniform(1, 10) if whole else self._chance.uniform(1.0, 1.6)
+                length = self._chance.uniform(1, 10) if whole else self._chance.uniform(1.7, 2.0)
                 self.freeze(whom, stage, length)
 
         return work
@@ -92,8 +93,10 @@ class _Yard:
         with self._stopped(whom, kiosk):
             ends = time.monotonic() + length
             # Some have time beyond the stop, for some it is over before: those must not be executed afterwards.
-            for timeout in (max(1.0, length * 0.4), length + 5):
-                payments.append(pay(kiosk, timeout=timeout))
+            over = max(1.0, length * 0.4)
+            payments += [pay(kiosk, timeout=over), pay(kiosk, timeout=length + 5)]
+            if "kiosk" in whom and not excused and length > over + 0.5:
+                self._over.append(payments[-2])
             if stage == "queued":
                 payments.append(pay(kiosk, expires=max(1, round(length * 0.5))))
             payments.append(pay(other, timeout=length + 5))
@@ -108,6 +111,12 @@ class _Yard:
     def finish(self) -> None:
         """Judge."""
         self.trial.end(self._result, patience=90)
+        figures = self._result.figures
+        figures["refused_as_too_late"] = figures.get("refused_as_too_late", 0) + len(self._over)
+        for payment in self._over:
+            if self.trial.effects(payment):
+                words = f"{payment.id} lay before a kiosk that was stopped until its time was over, and was executed"
+                self._result.breaches.append(words)
 
     def _connected(self, kiosk: Kiosk) -> bool:
         return self.trial.site.connected(kiosk.id)

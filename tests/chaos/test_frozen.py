@@ -10,3 +10,4 @@ def test_programs_that_stand_still_execute_nothing_twice_or_late(tmp_path: Path)
     assert result.breaches == []
     assert result.operations >= 6
     assert sum(result.faults.values()) >= 2
+    assert result.figures["refused_as_too_late"] >= 1
