@@ -28,10 +28,10 @@ which nothing but TLS can notice. Those two are outside the promise and belong i
 refuses them unless it is told `beyond_promise=True`.
 """
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Literal, Protocol
 
 import msgspec
@@ -110,9 +110,9 @@ class _Record:
 class Plan(_Record):
     """Draws faults: `rates` gives each kind's chance for a unit (for `cut-after`: for a connection).
 
-    The same seed gives the same decisions for the same sequence of units of each connection, whatever happens on the
-    others. `amounts` gives a kind's range; `match` (with the direction and the unit) chooses the units that may suffer.
-    Raises ValueError of a kind that is none, or chances that are none together.
+    The same seed gives the same decisions for the same unit of the same connection (by their order here), whatever
+    happens on the others. `amounts` gives a kind's range; `match` (with the direction and the unit) chooses the units
+    that may suffer. Raises ValueError of a kind that is none, or chances that are none together.
     """
 
     def __init__(
@@ -137,18 +137,15 @@ class Plan(_Record):
         self._match = match
         self._units = sorted(units.items())
         self._numbers: dict[int, int] = {}
-        self._streams: dict[tuple[int, str], random.Random] = {}
 
     def of_connection(self, connection: int) -> Fault | None:
         """See `Decider`."""
-        stream = self._stream(connection, "open")
-        chance, place = stream.random(), stream.random()
-        return self._fault("cut-after", 0.5, place) if chance < self.rates.get("cut-after", 0.0) else None
+        chance, _place, amount = self._draw(connection, "open", 0)
+        return self._fault("cut-after", 0.5, amount) if chance < self.rates.get("cut-after", 0.0) else None
 
     def of_unit(self, where: Where, unit: Unit) -> Fault | None:
-        """See `Decider`. Draws thrice for each unit, whatever comes of it, so that nothing shifts what follows."""
-        stream = self._stream(where.connection, where.way)
-        chance, place, amount = stream.random(), stream.random(), stream.random()
+        """See `Decider`."""
+        chance, place, amount = self._draw(where.connection, where.way, where.index)
         if self._match is not None and not self._match(where.way, unit):
             return None
         for kind, rate in self._units:
@@ -161,13 +158,16 @@ class Plan(_Record):
         least, most = self._amounts.get(kind, (0.0, 0.0))
         return Fault(kind, least + (most - least) * amount, place)
 
-    def _stream(self, connection: int, name: str) -> random.Random:
+    def _draw(self, connection: int, name: str, index: int) -> tuple[float, float, float]:
+        """Three numbers from 0 up to 1, the same for the same seed and place, whatever was drawn before."""
         with self._lock:
             number = self._numbers.setdefault(connection, len(self._numbers) + 1)
-            stream = self._streams.get((number, name))
-            if stream is None:
-                stream = self._streams[number, name] = random.Random(f"{self.seed} {number} {name}")
-            return stream
+        drawn = blake2b(f"{self.seed} {number} {name} {index}".encode(), digest_size=18).digest()
+        return _share(drawn[:6]), _share(drawn[6:12]), _share(drawn[12:])
+
+
+def _share(drawn: bytes) -> float:
+    return int.from_bytes(drawn, "big") / 2**48
 
 
 class Step(msgspec.Struct, frozen=True):
