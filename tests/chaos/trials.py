@@ -51,6 +51,7 @@ class Trial:
         self.site = Site(directory, {**limits, **(hub_settings or {})})
         self.kiosks: list[Kiosk] = []
         self.payments: list[Payment] = []
+        self.api_key: str | None = None  # another than the backend's own
         self._threads = ThreadPoolExecutor(64, thread_name_prefix=word)
         self._lock = threading.Lock()
 
@@ -229,9 +230,13 @@ class Trial:
         asked_at = time.time()
         try:
             if expires is not None:
-                answer = backend.queue(payment.kiosk, "payment", body, key=payment.key, expires=expires)
+                answer = backend.queue(
+                    payment.kiosk, "payment", body, key=payment.key, expires=expires, as_key=self.api_key
+                )
             else:
-                answer = backend.send(payment.kiosk, "payment", body, key=payment.key, timeout=timeout)
+                answer = backend.send(
+                    payment.kiosk, "payment", body, key=payment.key, timeout=timeout, as_key=self.api_key
+                )
         except httpx.TransportError:
             return Told(asked_at=asked_at, told_at=time.time(), status=0)
         told = Told(
@@ -257,6 +262,16 @@ class Trial:
             late = payment.told[0].told_at - payment.answer_by
             if late > TOLD_LATE_S and not payment.excused:
                 yield f"told late: {payment.id}: the caller heard {payment.told[0].status} {late:.1f} s after its limit"
+
+
+def merge(result: Result, parts: Iterable[Result]) -> None:
+    """Put together what several trials found: counts add up, of figures the highest stays."""
+    for part in parts:
+        result.operations += part.operations
+        result.faults.update(part.faults)
+        result.breaches += part.breaches
+        for name, value in part.figures.items():
+            result.figures[name] = max(value, result.figures.get(name, value))
 
 
 def side_by_side(works: Iterable[Callable[[], None]]) -> None:
