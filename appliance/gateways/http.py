@@ -11,7 +11,6 @@ it was idle, would have to be reported as unknown.
 
 import asyncio
 import logging
-import socket
 import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -124,7 +123,10 @@ class Gateways:
             if here.begun:
                 return NoAnswer(f"the gateway received the request and did not answer within {timeout:g} s")
             return NeverGot("the gateway did not take the connection in time")
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as error:
+        except Exception as error:
+            # Whatever a library raises of a connection that broke at a strange moment, what is known is the same.
+            if not isinstance(error, httpx.HTTPError | httpx.InvalidURL | ssl.SSLError | OSError | UnicodeError):
+                _log.exception("a call of a gateway failed in an unexpected way")
             reason = _reason(error)
             if here.begun:
                 return NoAnswer(f"the connection broke after the request was sent: {reason}")
@@ -138,7 +140,6 @@ class Gateways:
                 verify=_context(key) if key is not None else False,
                 trust_env=False,
                 limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0),
-                socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             )
             # Cookies know no ports: one gateway's would go to all others on the kiosk, and grow without bound.
             cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))

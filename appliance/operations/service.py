@@ -201,10 +201,10 @@ class Operations:
             _log.exception("an operation failed within the appliance", extra={
                 "request_id": request.request_id, "operation": request.operation, "state": live.state.name,
             })  # fmt: skip
-            if live.state in {State.RUNNING, State.ASKING}:
-                await self._tell(outcomes.unknown(
-                    request.request_id, request.operation, "interrupted", "the kiosk failed in the middle", live.elapsed
-                ))  # fmt: skip
+            if live.state is State.RUNNING:
+                live.advance(Happened.ANSWER_LOST)
+            if live.state is State.ASKING:
+                await self._tell(await self._give_up(live, "interrupted", "the kiosk failed in the middle"))
         finally:
             del self._live[request.request_id]
 

@@ -1,9 +1,12 @@
 """The HTTP client against a real gateway on a bad day."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import httpx
 import msgspec
 import pytest
 
@@ -82,6 +85,30 @@ async def test_a_failed_tls_handshake_never_got_it() -> None:
         url = there.url.replace("http://", "https://")
         assert isinstance(await here.call(route(url, timeout=0.3), "POST", b"{}"), NeverGot)
         assert there.calls == []
+
+
+async def test_whatever_a_library_raises_before_a_byte_was_sent_it_never_got_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise AttributeError("the connection was gone before it could be used")
+
+    monkeypatch.setattr(httpx.AsyncClient, "send", fail)
+    async with gateways() as here:
+        assert isinstance(await here.call(route("http://127.0.0.1:1"), "POST", b"{}"), NeverGot)
+
+
+async def test_a_connection_reset_as_soon_as_it_stands_is_a_result() -> None:
+    def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    there = route(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with server, gateways() as here:
+        for _ in range(20):
+            results = await asyncio.gather(*(here.call(there, "POST", b"{}") for _ in range(10)))
+            assert all(isinstance(result, NeverGot | NoAnswer) for result in results)
 
 
 async def test_a_reset_after_the_request_is_no_answer() -> None:

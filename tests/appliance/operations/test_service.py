@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.gateways import Gateways
 from appliance.journal import Limits
 from appliance.operations import service
 from appliance.operations.operation import State
@@ -53,6 +54,20 @@ async def test_a_repetition_after_settling_and_a_restart_is_answered_from_the_to
             assert bytes(again.body) == bytes(first.body)
             assert await here.journal.unsettled(10, frozenset()) == []
         assert len(there.calls) == 1
+
+
+async def test_a_defect_in_the_middle_is_told_as_unknown_and_to_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    async with kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
+        monkeypatch.setattr(Gateways, "call", fail)
+        here.operations.request(request())
+        response = await here.told.first()
+        assert (response.executed, response.error and response.error.type) == (Executed.UNKNOWN, "interrupted")
+        assert [event.kind for event in await here.journal.events(10, 0)] == ["operation-unknown"]
 
 
 async def test_a_repetition_while_it_runs_is_accepted_again(tmp_path: Path) -> None:
