@@ -48,6 +48,12 @@ def cut(beginning: bytes, content_type: str, size: int | None) -> msgspec.Raw:
     return msgspec.Raw(_encode({"raw": text, "truncated": True, "size": size, "content_type": content_type}))
 
 
+def is_own(body: bytes) -> bool:
+    """Whether a body is an object that the gateway made, and not nothing, nor what was wrapped or cut here."""
+    fields = set(_object.decode(body))
+    return bool(fields) and not ("content_type" in fields and fields & {"raw", "raw_base64"})
+
+
 def _as_text(content: bytes, content_type: str) -> str | None:
     """The text, by the charset that was named, else UTF-8; None when it is none."""
     charset = "utf-8"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from appliance.gateways import Answered, Gateways, NeverGot
+from appliance.gateways.answer import is_own
 from appliance.gateways.query import find_field
 from appliance.routes import Route, StatusQuery
 
@@ -36,6 +37,8 @@ def read_answer(query: StatusQuery, answer: Answered, lost_ago: float) -> Verdic
         value = find_field(bytes(answer.body), query.pending_field)
         if value in query.pending_values:
             return Verdict(not_yet=f"{query.pending_field} is {value}")
+        if value is None and not is_own(bytes(answer.body)):  # a page of some server before it, or half an answer
+            return Verdict(not_yet=f"HTTP {answer.status} without an object that could have {query.pending_field}")
     return Verdict(answer)
 
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from appliance.gateways import Answered, NeverGot
+from appliance.gateways.answer import wrap
 from appliance.operations.inquiry import read_answer
 from tests.appliance.worlds import status
 
@@ -22,6 +23,18 @@ def test_an_answer_that_is_not_pending_is_the_outcome() -> None:
 @pytest.mark.parametrize("body", [b'{"state":{"name":"pending"}}', b'{"state":{"name":true}}'])
 def test_a_pending_answer_is_none_yet(body: bytes) -> None:
     assert read_answer(QUERY, answer(200, body), 1e9).outcome is None
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>starting up</html>", b'{"state":{"name":"pend', b"\xff{}", b"[]"])
+def test_what_is_no_object_cannot_say_that_it_is_not_pending(content: bytes) -> None:
+    assert read_answer(QUERY, answer(200, bytes(wrap(content, "text/html"))), 1e9).outcome is None
+    plain = status("http://h")  # where nothing is pending a gateway's text is an answer
+    assert read_answer(plain, answer(200, bytes(wrap(content, "text/html"))), 0.0).outcome is not None
+
+
+@pytest.mark.parametrize("body", [b'{"done":true}', b'{"raw":"approved"}'])
+def test_an_object_without_the_field_is_not_pending(body: bytes) -> None:
+    assert read_answer(QUERY, answer(200, body), 0.0).outcome is not None
 
 
 @pytest.mark.parametrize("code", [302, 401, 500, 503])
