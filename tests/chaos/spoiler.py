@@ -17,7 +17,7 @@ from bench.program import Program
 from tests.chaos.proxy import FaultProxy
 from tests.chaos.world import GATEWAY_AWAY_S, Place, World
 
-_QUIET_S = {"kiosk": 6.0, "hub": 12.0, "gateway": 10.0}  # on average, between two troubles
+_QUIET_S = {"kiosk": 8.0, "hub": 20.0, "gateway": 12.0}  # on average, between two troubles
 _AROUND_S = 1.0  # an operation this close to a trouble has met it
 
 
