@@ -268,7 +268,8 @@ class HubSession:
         if not item.journal and self.hello is not None:
             item.journal = self.hello.journal
         item.sent_at = now
-        start_within = max(0.0, round(item.start_by - now, 3))
+        # What it accepted is in its journal, or was: one that came back with an older one must not start it again.
+        start_within = 0.0 if item.accepted else max(0.0, round(item.start_by - now, 3))
         return Send(msgspec.structs.replace(item.request, start_within=start_within, clock=round(now, 3)))
 
 

@@ -48,6 +48,14 @@ class Counting:
             },
         )
 
+    def forgotten(self, operation: Operation) -> None:
+        """A kiosk forgot what it had accepted: a person must find out, and see to its disk."""
+        self._metrics.orphaned.inc()
+        log.error(
+            "a kiosk does not know an operation that it had accepted: its journal went back",
+            extra={"request_id": operation.request_id, "kiosk": operation.kiosk_id},
+        )
+
     def _series(self, name: str, state: State) -> tuple[Counter, Histogram, Histogram]:
         """The series of an operation; looked up by label once, which costs more than the counting."""
         known = self._children.get((name, state))

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from wire.messages import Executed, Response
+from wire.messages import Error, Executed, Response
 from wire.problems import PROBLEMS, Outcome
 
 
@@ -107,8 +107,19 @@ def accepted(operation: Operation, now: float) -> bool:
     return True
 
 
+def is_forgotten(operation: Operation, response: Response) -> bool:
+    """Whether a kiosk says it never started what it had accepted: its journal's name is the same, its content older."""
+    return (
+        operation.accepted_at is not None and not operation.is_final and response.executed is Executed.NO
+        and response.error is not None and response.error.type == "expired"
+    )  # fmt: skip
+
+
 def answered(operation: Operation, response: Response, now: float) -> bool:
     """The kiosk told the outcome. False if a definite one was known before: the first stands."""
+    if is_forgotten(operation, response):
+        error = Error("interrupted", "the kiosk had accepted it and does not know it any more")
+        response = msgspec.structs.replace(response, executed=Executed.UNKNOWN, error=error)
     if response.executed is Executed.YES:
         state = S.SUCCEEDED if 200 <= response.status < 300 else S.FAILED
     elif response.executed is Executed.NO:

@@ -325,6 +325,8 @@ class Operations:
         if running.operation.kiosk_id != link.kiosk_id:
             self._settling.not_its_own(link, response.request_id)
             return
+        if rules.is_forgotten(running.operation, response):
+            self._counting.forgotten(running.operation)
         is_news = rules.answered(running.operation, response, time.time())
         if is_news:
             if running.answered:  # the caller was told that it is unknown, and now it is known

@@ -215,6 +215,19 @@ class TestHub:
         hub = hub_with_kiosk(Hello(version="1", boot_id="b"))
         assert len(hub.request(PAYMENT, 30.0, 0.0, journal="j1")) == 1
 
+    def test_what_was_accepted_is_only_asked_for_after_that(self) -> None:
+        """The kiosk has it in its journal; one whose journal went back must not start it a second time."""
+        hub = hub_with_kiosk()
+        hub.request(PAYMENT, 30.0, 0.0)
+        hub.received(encode(Accepted(request_id=PAYMENT.request_id)), 1.0)
+        hub.closed()
+        hub.opened(2.0)
+        hub.received(encode(HELLO), 2.0)
+        (_welcome, asked) = hub.welcome("h", 1.0, 2.0)
+        assert isinstance(asked, Send)
+        assert isinstance(asked.message, Request)
+        assert (asked.message.request_id, asked.message.start_within) == (PAYMENT.request_id, 0.0)
+
     def test_confirmations_go_only_to_a_kiosk_that_is_there(self) -> None:
         hub = hub_with_kiosk()
         assert hub.settle("request-1") == [Send(Settled(request_id="request-1"))]

@@ -125,6 +125,20 @@ def test_times_are_those_of_the_first_event() -> None:
     assert (it.sent_at, it.accepted_at) == (1.0, 3.0)
 
 
+def test_a_kiosk_that_does_not_know_what_it_accepted_cannot_tell() -> None:
+    """Its journal went back: "never started" is no more than "not known here"."""
+    it = operation(S.SENT)
+    rules.accepted(it, 1.0)
+    expired = Response(request_id="r", operation="o", executed=Executed.NO, error=Error("expired"))
+    assert rules.is_forgotten(it, expired)
+    assert rules.answered(it, expired, 2.0)
+    assert (it.state, it.executed, it.problem, it.finished_at) == (S.UNKNOWN, "unknown", "interrupted", None)
+    unreachable = msgspec.structs.replace(expired, error=Error("gateway-unreachable"))
+    assert not rules.is_forgotten(it, unreachable)
+    assert rules.answered(it, unreachable, 3.0)
+    assert (it.state, it.executed) == (S.FAILED, "no")
+
+
 def test_a_later_definite_answer_takes_the_problem_of_an_unknown_one_away() -> None:
     it = operation(S.SENT)
     rules.given_up(it, "timeout", "no answer", 1.0)

@@ -54,6 +54,45 @@ async def test_after_a_restart_a_kiosk_that_never_started_it_makes_it_expired(
         assert (problem_of(again), "true") == ("expired", again.headers["idempotent-replayed"])
 
 
+async def test_a_kiosk_whose_journal_went_back_is_not_believed(tmp_path: Path) -> None:
+    """A disk that lied, or a copied image: the journal's name is the same, and what it accepted is not in it."""
+    async with running(tmp_path) as hub:
+        async with hub.kiosk() as kiosk:
+            asked = hub.sending({"amount": 1}, key="pay-1")
+            request = await kiosk.request()
+            await kiosk.say("accepted", request_id=request["request_id"])
+            await hub.operation_in(request["request_id"], "accepted")
+        async with hub.kiosk() as kiosk:
+            again = await kiosk.request()
+            assert (again["request_id"], again.get("start_within", 0.0)) == (request["request_id"], 0.0)
+            await kiosk.refuse(again, "expired")
+            await kiosk.hear("settled")
+        answer = await asked
+        assert (problem_of(answer), answer.json()["outcome"]) == ("interrupted", "unknown")
+        assert (await hub.operation(request["request_id"]))["state"] == "unknown"
+        assert await hub.metric("kioskwire_operations_orphaned_total") == 1
+
+
+async def test_a_kiosk_whose_journal_went_back_is_not_believed_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, when nobody waits any more."""
+    monkeypatch.setattr("cloud.app._FINISH_WITHIN", 0.1)
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        asked = hub.sending({"amount": 1}, key="pay-1")
+        request = await kiosk.request()
+        await kiosk.say("accepted", request_id=request["request_id"])
+        await hub.operation_in(request["request_id"], "accepted")
+    await asked
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        again = await kiosk.request()
+        assert again.get("start_within", 0.0) == 0.0
+        await kiosk.refuse(again, "expired")
+        await kiosk.hear("settled")
+        found = await hub.operation(request["request_id"])
+        assert (found["state"], found["executed"], found["problem"]["type"]) == ("unknown", "unknown", "interrupted")
+
+
 async def test_after_a_restart_a_kiosk_without_that_journal_is_not_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
