@@ -169,6 +169,8 @@ class Settling:
                         self.not_its_own(link, known.request_id)
                         continue
                     news = known.state is not State.UNKNOWN or response.executed != "unknown"
+                    if rules.is_forgotten(known, response):
+                        self._counting.forgotten(known)
                     if rules.answered(known, response, time.time()):
                         writing.append((known, news, self._store.put(known)))
                     else:
@@ -290,7 +292,7 @@ class Settling:
 
     def _left(self, operation: Operation) -> float:
         """Seconds in which it may still be started. Most often none: the kiosk tells, and starts nothing."""
-        if operation.start_by is None:
+        if operation.start_by is None or operation.accepted_at is not None:  # see `HubSession`: it is only asked
             return 0.0
         wall = time.time()
         if wall < operation.created_at:  # the clock was set back: nobody can say
