@@ -56,11 +56,8 @@ class Files:
             self._lock = None
 
     def free_bytes(self) -> int:
-        """Bytes the disk still has for us."""
-        try:
-            facts = os.statvfs(self.directory)
-        except OSError:
-            return 0
+        """Bytes the disk still has for us. Raises OSError when that cannot be told."""
+        facts = os.statvfs(self.directory)
         return facts.f_bavail * facts.f_frsize
 
     def has_reserve(self) -> bool:
@@ -70,26 +67,26 @@ class Files:
         except OSError:
             return False
 
-    def make_reserve(self) -> bool:
-        """Take room away from everybody, to be given up when an outcome finds none. Whether it is there."""
+    def make_reserve(self) -> str:
+        """Take room away from everybody, to be given up when an outcome finds none. Why not; empty: it is there."""
         if self.has_reserve():
-            return True
+            return ""
         try:
             handle = os.open(self._reserve, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
-            return False
+        except OSError as error:
+            return error.strerror or type(error).__name__
         try:
             crash_point("appliance.journal.reserve.before")
             os.posix_fallocate(handle, 0, self._reserve_bytes)
             os.fsync(handle)
             crash_point("appliance.journal.reserve.after")
-        except OSError:
+        except OSError as error:
             with contextlib.suppress(OSError):
                 self._reserve.unlink()
-            return False
+            return error.strerror or type(error).__name__
         finally:
             os.close(handle)
-        return True
+        return ""
 
     def release_reserve(self) -> bool:
         """Give the reserve up; whether there was one."""
@@ -100,12 +97,12 @@ class Files:
         return True
 
     def identity(self) -> tuple[int, int] | None:
-        """Which file lies under the journal's name now; None if there is none."""
-        try:
-            facts = self.journal.stat()
-        except OSError:
-            return None
-        return facts.st_dev, facts.st_ino
+        """Which file lies under the journal's name now; None if there is none. Raises OSError when nobody can look."""
+        return _identity(self.journal)
+
+    def log_identity(self) -> tuple[int, int] | None:
+        """The same of its write-ahead log, which is one file for as long as the journal is open."""
+        return _identity(self.journal.with_name(f"{JOURNAL}-wal"))
 
     def set_aside(self) -> Path | None:
         """Move the journal out of the way, its log with it; the oldest of earlier ones go. None if there is nothing.
@@ -160,6 +157,14 @@ class Files:
             for suffix in _SUFFIXES:
                 with contextlib.suppress(OSError):
                     old.with_name(old.name + suffix).unlink()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def _sync(directory: Path) -> None:

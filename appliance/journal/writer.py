@@ -5,6 +5,7 @@ All jobs that wait share one transaction and one fsync. A failed commit is tried
 carried out apart from the others, so that it cannot take them down.
 """
 
+import contextlib
 import logging
 import queue
 import sqlite3
@@ -85,6 +86,7 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
         self._identity: tuple[int, int] | None = None
+        self._log_identity: tuple[int, int] | None = None
         self._trouble = "the journal is not open"
         self._failed = False  # a write failed since the last one that did not
         self._notices: list[str] = []
@@ -244,11 +246,14 @@ class Writer:
 
     def _lacking_room(self) -> str:
         """Why nothing new can be begun, or an empty string."""
-        free = self._files.free_bytes()
+        try:
+            free = self._files.free_bytes()
+        except OSError as error:
+            return f"the disk does not tell what is free: {error.strerror}"
         if free < self._limits.min_free_bytes:
             return f"the disk is nearly full: {free >> 20} MiB free"
-        if not self._files.make_reserve():
-            return "the disk is full: the journal's reserve cannot be made"
+        if why := self._files.make_reserve():
+            return f"the journal's reserve cannot be made: {why}"
         if self._store is not None and self._used > self._limits.max_bytes:
             try:
                 self._prune()
@@ -263,9 +268,17 @@ class Writer:
         """Every second: heal what can heal, prune, count."""
         if not self._open_if_needed():
             return
-        if self._files.identity() != self._identity:
+        try:
+            removed = self._files.identity() != self._identity
+            log_removed = self._files.log_identity() != self._log_identity
+        except OSError as unseen:  # it may well be there: what is open still works
+            self._set_trouble(f"the journal cannot be looked at: {unseen.strerror}")
+            return
+        if removed:
             self._rescue()
             self._replace("the file was replaced or removed")
+            return
+        if log_removed and not self._write_lost_log():
             return
         try:
             if self._failed or self._carried_any():
@@ -285,6 +298,25 @@ class Writer:
                 self._refused_by_disk(raw, error)
             return
         self._set_trouble(self._lacking_room())
+
+    def _write_lost_log(self) -> bool:
+        """The write-ahead log was removed: write into the file itself what only its open handle still has.
+
+        Whether that went well; else it is tried again.
+        """
+        store = self._store
+        if store is None:
+            return False
+        _log.error("the journal's write-ahead log was removed or replaced while it was in use")
+        try:
+            (busy, _, _) = store.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            self._set_trouble(f"the journal's log was removed, and cannot be written to the journal: {error}")
+            return False
+        if busy:
+            return False
+        self._disconnect()
+        return self._open_if_needed()
 
     def _prune(self) -> None:
         store = self._store
@@ -360,7 +392,8 @@ class Writer:
             return False
         self._files.make_reserve()
         self._store = store
-        self._identity = self._files.identity()
+        with contextlib.suppress(OSError):  # else it is looked at again in a second
+            self._identity, self._log_identity = self._files.identity(), self._files.log_identity()
         if not self._previous:
             self._previous = "first" if not before else "clean" if before.startswith("clean") else "cut"
         self._counts = store.counts()

@@ -21,7 +21,7 @@ class Place:
         self._file = _identity(path)
 
     def check(self) -> None:
-        """Raises `sqlite3.OperationalError` when another file, or none, lies there now."""
+        """Raises `sqlite3.OperationalError` when another file, or none, lies there now, or nobody can look."""
         found = _identity(self._path)
         if self._file is None:
             self._file = found
@@ -52,6 +52,8 @@ class Log:
 def _identity(path: str) -> _Identity:
     try:
         facts = os.stat(path)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise sqlite3.OperationalError(f"the database file cannot be looked at: {error.strerror}") from error
     return facts.st_dev, facts.st_ino

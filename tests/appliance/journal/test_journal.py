@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from appliance.journal import Journal, JournalInUseError, Limits, StorageError, UnknowableError
-from appliance.journal.files import JOURNAL
+from appliance.journal.files import JOURNAL, Files
 from appliance.journal.writer import Job
 from tests.appliance.worlds import RESERVE, SMALL, journal, request, until
 from wire.messages import Executed, Response
@@ -236,6 +236,43 @@ async def test_a_removed_file_is_noticed_and_what_it_held_is_carried_over(tmp_pa
             (tmp_path / name).unlink()
         await until(lambda: here.id != first)
         assert [r.request_id for r in await here.unsettled(9, frozenset())] == ["request-2"]
+        assert [row.request_id for row in await here.in_doubt()] == ["request-1"]
+
+
+async def test_a_removed_log_is_written_to_the_file_and_the_journal_goes_on(tmp_path: Path) -> None:
+    async with journal(tmp_path) as here:
+        await here.begin(request("request-1"))
+        await here.finish(response("request-1"))
+        known = here.id
+        log = tmp_path / f"{JOURNAL}-wal"
+        before = log.stat().st_ino
+        log.rename(tmp_path / "away")
+        await until(lambda: log.exists() and log.stat().st_ino != before and not here.facts.trouble)
+        await here.begin(request("request-2"))
+        assert here.id == known
+    (tmp_path / "away").unlink()
+    async with journal(tmp_path) as here:
+        assert here.id == known
+        assert [told.request_id for told in await here.unsettled(10, frozenset())] == ["request-1"]
+        assert [row.request_id for row in await here.in_doubt()] == ["request-2"]
+
+
+async def test_a_journal_that_cannot_be_looked_at_is_not_taken_for_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory whose permission was lost: nothing is set aside, and no event comes to be told twice."""
+    async with journal(tmp_path) as here:
+        await here.begin(request("request-1"))
+        known, events = here.id, [event.seq for event in await here.events(100, 0)]
+
+        def deny(*_: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Files, "identity", deny)
+            await until(lambda: "cannot be looked at: Permission denied" in here.facts.trouble)
+        await until(lambda: not here.facts.trouble)
+        assert (here.id, [event.seq for event in await here.events(100, 0)]) == (known, events)
         assert [row.request_id for row in await here.in_doubt()] == ["request-1"]
 
 

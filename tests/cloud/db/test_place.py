@@ -48,6 +48,22 @@ async def test_nothing_is_told_to_be_on_disk_that_went_into_a_file_without_a_nam
         assert stored(tmp_path / "state") == ["kiosk_1", "kiosk_4"]
 
 
+def test_a_place_that_cannot_be_looked_at_is_not_called_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub.db").touch()
+    place = Place(str(tmp_path / "hub.db"))
+
+    def deny(path: str) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.stat", deny)
+        with pytest.raises(sqlite3.OperationalError, match="cannot be looked at: Permission denied"):
+            place.check()
+    place.check()
+
+
 async def test_a_copy_is_not_the_file(tmp_path: Path) -> None:
     async with bench(tmp_path) as db:
         await db.write("kiosk_1")
