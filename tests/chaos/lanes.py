@@ -368,7 +368,10 @@ def _with_bad_head(unit: Unit, at: float) -> bytes | None:
         return None
     head = bytearray(unit.head)
     if unit.group in {"request", "response", "upgrade"}:
-        head[int(at * max(1, head.find(b"\r\n")))] = 0x01
+        version = head.find(b"HTTP/")
+        if version < 0:
+            return None
+        head[version + int(at * len(b"HTTP/1.1"))] = 0x01
     else:
         bit = int(at * 16)
         head[bit // 8] ^= 1 << bit % 8

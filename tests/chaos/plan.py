@@ -12,7 +12,7 @@ Faults that can happen to a unit (a frame, an HTTP message, a chunk):
 | `drop` | it does not come |
 | `corrupt` | one byte of its text becomes 0x01, which no JSON may hold: the message is no message any more |
 | `corrupt-utf8` | one byte of its text becomes 0xFF, which no UTF-8 holds: a WebSocket's reader must close |
-| `corrupt-header` | one bit of a frame's first two bytes, or one byte of an HTTP start line, is wrong |
+| `corrupt-header` | one bit of a frame's first two bytes, or one byte of the version in an HTTP start line, is wrong |
 | `corrupt-raw` | one bit of its text is flipped, wherever that is |
 | `corrupt-digit` | one digit of its text becomes another |
 | `hold` | from here on nothing comes through either way; both ends stay connected until they give up |

@@ -437,6 +437,16 @@ def test_a_request_and_an_answer_are_units(pages: tuple[int, list[bytes]]) -> No
         assert proxy.done == Counter(duplicate=1, drop=1)
 
 
+def test_a_corrupt_head_of_http_is_none(pages: tuple[int, list[bytes]]) -> None:
+    port, bodies = pages
+    with FaultProxy(port, Script([Step("corrupt-header", way="up", at=0.0)]), kind="http") as proxy:
+        with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+            client.sendall(http(b"paid"))
+            data, _ended = read_all(client)
+        assert (b" 400 " in data, bodies) == (True, [])
+        assert proxy.done["corrupt-header"] == 1
+
+
 @pytest.mark.parametrize("how", ["fin", "rst"])
 def test_an_answer_is_cut_between_head_and_body(pages: tuple[int, list[bytes]], how: str) -> None:
     port, bodies = pages
