@@ -269,3 +269,30 @@ async def test_outcomes_that_could_not_be_stored_are_not_settled(tmp_path: Path)
                 assert await kiosk.heard() == []
             await tell(kiosk, *names)
             assert sorted((await kiosk.hear("all_settled"))["request_ids"]) == names
+
+
+async def test_a_batch_is_stored_behind_the_one_before_it_however_long_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as hub:
+        names = await leave_unanswered(hub, 20)
+        find, go = hub.services.store.find_all, asyncio.Event()
+
+        async def slow(request_ids: list[str]) -> Any:
+            if names[0] in request_ids:
+                await go.wait()
+            return await find(request_ids)
+
+        monkeypatch.setattr(hub.services.store, "find_all", slow)
+        async with hub.kiosk(batch=256) as kiosk:
+            await tell(kiosk, *names[:10])
+            await tell(kiosk, *names[10:])
+            assert await kiosk.heard() == []
+            go.set()
+            told = [
+                *(await kiosk.hear("all_settled"))["request_ids"],
+                *(await kiosk.hear("all_settled"))["request_ids"],
+            ]
+            assert told == names
+    order = rows(tmp_path, "SELECT request_id FROM operations ORDER BY finished_at, rowid")
+    assert [name for (name,) in order] == names
