@@ -13,6 +13,7 @@ import logging
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -27,6 +28,7 @@ from cloud.db.tables import callbacks
 from cloud.errors import StorageError
 from cloud.metrics import Metrics
 from cloud.operations.answers import record
+from cloud.operations.bounded import BoundedTransport
 from cloud.operations.store import Store
 from wire.crashpoint import crash_point
 
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY = 0.5
 _AT_ONCE, _AT_ONCE_EACH = 100, 10  # under way, in all and for one API key
 _ANSWER_MAX = 64 * 1024  # of what a receiver answers is read, so that its connection can be used again
+_HEAD_MAX = 64 * 1024
 _TIMEOUT = 15.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 3600.0
 
@@ -71,11 +74,14 @@ class Callbacks:
         self._news = asyncio.Event()
         # Each has a connection of its own: an answer that a receiver, or a proxy before it, gives twice would be taken
         # for the next one's, and count that as delivered.
+        limits = httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=0)
         self._client = httpx.AsyncClient(
             timeout=_TIMEOUT,
             trust_env=False,
             headers={"user-agent": f"kioskwire-hub/{version}", "connection": "close"},
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=0),
+            transport=BoundedTransport(_HEAD_MAX + _ANSWER_MAX, trust_env=False, limits=limits),
+            # They know no ports: one receiver's would go to others at the same host.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     def start(self) -> None:
@@ -204,7 +210,7 @@ class Callbacks:
         return self._not_taken(row, problem)
 
     async def _post(self, url: str, body: str, headers: dict[str, str]) -> int:
-        """The status of the answer. No more of it is kept, cookies least of all."""
+        """The status of the answer. No more of it is kept."""
         crash_point("hub.callbacks.post.before")
         async with self._client.stream("POST", url, content=body, headers=headers) as response:
             size = 0
@@ -212,7 +218,6 @@ class Callbacks:
                 size += len(chunk)
                 if size > _ANSWER_MAX:
                     break
-        self._client.cookies.clear()
         crash_point("hub.callbacks.post.after")
         return response.status_code
 

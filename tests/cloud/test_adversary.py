@@ -345,6 +345,46 @@ async def test_of_a_receivers_endless_answer_little_is_read(tmp_path: Path) -> N
     endless.close()
 
 
+@pytest.mark.parametrize(
+    "answered",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000,
+        b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 20_000,
+    ],
+    ids=["interim answers", "chunks"],
+)
+async def test_an_answer_that_is_all_form_and_never_ends_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: bytes
+) -> None:
+    monkeypatch.setattr("cloud.operations.callbacks._FIRST_PAUSE", 0.05)
+    sent, asked = 0, b""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent, asked
+        asked += await reader.readuntil(b"\r\n\r\n")
+        writer.write(answered)
+        while not writer.is_closing():
+            writer.write(answered[-4200:])
+            sent += 4200
+            try:
+                await writer.drain()
+            except ConnectionError:
+                break
+            await asyncio.sleep(0)
+        writer.close()
+
+    endless = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with running(tmp_path) as hub:
+        api_key, _ = await key_with_callback(hub, f"http://127.0.0.1:{endless.sockets[0].getsockname()[1]}/")
+        await finish(hub, api_key)
+        await until(lambda: rows(tmp_path, "SELECT 1 FROM callbacks WHERE attempts = 2"))  # long before its 15 s
+        assert sent < 20_000_000
+    ((problem,),) = rows(tmp_path, "SELECT last_error FROM callbacks")
+    assert "the answer is longer than" in problem
+    assert b"ookie" not in asked
+    endless.close()
+
+
 # Events.
 
 
