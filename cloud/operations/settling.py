@@ -84,13 +84,18 @@ class _Asking:
         return True
 
 
+# An outcome, whether it is news, and when it is on disk; None: it was before.
+_Writing = tuple[Operation, bool, "asyncio.Future[object] | None"]
+
+
 class _Late:
     """One kiosk's outcomes that are being stored."""
 
-    __slots__ = ("batches", "ids", "singles")
+    __slots__ = ("batches", "ids", "order", "singles")
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
+        self.order = asyncio.Lock()  # a batch is given to the database behind the one before it
         self.singles = self.batches = 0
 
 
@@ -138,10 +143,12 @@ class Settling:
             try:
                 if together:
                     async with self._store.turn():
-                        stored = await self._settle_late(link, responses)
-                    self._links.perform(link, link.session.settle_all(stored))
+                        async with late.order:
+                            writing = await self._write_late(link, responses)
+                        settled = await self._settled(writing)
+                    self._links.perform(link, link.session.settle_all(settled))
                 else:
-                    for request_id in await self._settle_late(link, responses):
+                    for request_id in await self._settled(await self._write_late(link, responses)):
                         self._links.perform(link, link.session.settle(request_id))
             finally:
                 late.ids -= ids
@@ -153,10 +160,9 @@ class Settling:
 
         return store()
 
-    async def _settle_late(self, link: Link, responses: list[Response]) -> list[str]:
-        """Store these outcomes, in order; returns which of them the kiosk may forget."""
-        settled: list[str] = []
-        writing: list[tuple[Operation, bool, asyncio.Future[object]]] = []
+    async def _write_late(self, link: Link, responses: list[Response]) -> list[_Writing]:
+        """Have these outcomes written, in order."""
+        writing: list[_Writing] = []
         try:
             for at in range(0, len(responses), _READ_AT_ONCE):
                 some = responses[at : at + _READ_AT_ONCE]
@@ -174,10 +180,18 @@ class Settling:
                     if rules.answered(known, response, time.time()):
                         writing.append((known, news, self._store.put(known)))
                     else:
-                        settled.append(known.request_id)
+                        writing.append((known, False, None))
         except StorageError as error:
             _not_stored(responses[-1].request_id, error)
+        return writing
+
+    async def _settled(self, writing: list[_Writing]) -> list[str]:
+        """Wait until they are stored; returns which of them the kiosk may forget."""
+        settled: list[str] = []
         for known, news, future in writing:
+            if future is None:  # it was stored before
+                settled.append(known.request_id)
+                continue
             try:
                 await future
             except StorageError as error:
