@@ -53,6 +53,8 @@ BATCH = 256
 BATCH_BYTES = 256 * 1024
 WINDOW_BYTES = 1024 * 1024
 _ENVELOPE_BYTES = 256
+# Stands for the journal of a kiosk that names none. It is believed about what was sent to such a one.
+NO_NAME = "none: unnamed"
 
 
 class Send(msgspec.Struct, frozen=True):
@@ -178,7 +180,7 @@ class HubSession:
         the journal it was first sent to, for operations of an earlier life of the hub.
         """
         if journal is None:
-            journal = self.hello.journal if self.hello else ""
+            journal = self.journal
         elif self.hello is not None and not self._same_journal(journal):
             return [Orphaned(request.request_id)]
         item = _Outstanding(request, start_by, journal, now)
@@ -259,14 +261,17 @@ class HubSession:
             if not item.accepted and now - item.sent_at >= REPEAT_AFTER
         ]
 
+    @property
+    def journal(self) -> str:
+        """Names what remembers the requests sent now; empty before hello."""
+        return "" if self.hello is None else self.hello.journal or NO_NAME
+
     def _same_journal(self, journal: str) -> bool:
-        """Whether the kiosk can know about a request first sent to this journal. A kiosk that names none is trusted."""
-        here = self.hello.journal if self.hello else ""
-        return not journal or not here or journal == here
+        """Whether the kiosk can know about a request first sent to this journal; empty: it was sent to none yet."""
+        return not journal or journal == self.journal
 
     def _repeat(self, item: _Outstanding, now: float) -> Send:
-        if not item.journal and self.hello is not None:
-            item.journal = self.hello.journal
+        item.journal = item.journal or self.journal
         item.sent_at = now
         # What it accepted is in its journal, or was: one that came back with an older one must not start it again.
         start_within = 0.0 if item.accepted else max(0.0, round(item.start_by - now, 3))

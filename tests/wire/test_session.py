@@ -32,6 +32,7 @@ from wire.session import (
     BATCH,
     BATCH_BYTES,
     HELLO_TIMEOUT,
+    NO_NAME,
     PING_INTERVAL,
     REPEAT_AFTER,
     SILENCE_LIMIT,
@@ -211,9 +212,16 @@ class TestHub:
         assert hub.welcome("h", 1.0, 1.0) == [welcome(1.0)]
         assert len(hub.request(PAYMENT, 30.0, 0.0, journal="j1")) == 1
 
-    def test_a_kiosk_that_names_no_journal_is_trusted(self) -> None:
+    def test_a_kiosk_that_names_no_journal_is_trusted_about_what_such_a_one_was_sent(self) -> None:
         hub = hub_with_kiosk(Hello(version="1", boot_id="b"))
-        assert len(hub.request(PAYMENT, 30.0, 0.0, journal="j1")) == 1
+        assert hub.journal == NO_NAME
+        assert hub.request(PAYMENT, 30.0, 0.0, journal="j1") == [Orphaned("request-1")]
+        assert [type(action) for action in hub.request(PAYMENT, 30.0, 0.0, journal=NO_NAME)] == [Send]
+        assert hub.request(PAYMENT, 30.0, 0.0) != []
+        hub.closed()
+        hub.opened(1.0)
+        hub.received(encode(HELLO), 1.0)
+        assert hub.welcome("h", 1.0, 1.0)[1:] == [Orphaned("request-1")]
 
     def test_what_was_accepted_is_only_asked_for_after_that(self) -> None:
         """The kiosk has it in its journal; one whose journal went back must not start it a second time."""
