@@ -26,9 +26,16 @@ class Metrics:
         self.connections = Counter("kioskwire_kiosk_connections", "Sockets opened by kiosks", registry=r)
         self.closed = Counter("kioskwire_kiosk_disconnects", "Sockets of kiosks ended, by why", ["reason"], registry=r)
         self.refused = Counter("kioskwire_kiosk_refusals", "Sockets refused, by close code", ["code"], registry=r)
+        self.duplicated = Gauge("kioskwire_kiosks_duplicated", "Kiosks with two boxes seen lately", registry=r)
+        self.duplicates = Counter(
+            "kioskwire_kiosk_duplicates", "Times a second box was seen with a kiosk's identity", registry=r
+        )
         self.malformed = Counter("kioskwire_kiosk_malformed_messages", "Messages nobody could read", registry=r)
         self.orphaned = Counter(
             "kioskwire_operations_orphaned", "Operations whose kiosk lost its journal before answering", registry=r
+        )
+        self.put_off = Counter(
+            "kioskwire_kiosk_outcomes_put_off", "Outcomes of what is not known here, left to their kiosk", registry=r
         )
         self.events = Counter("kioskwire_kiosk_events", "Events stored", registry=r)
         self.callbacks = Counter("kioskwire_callbacks", "Callback attempts, by result", ["result"], registry=r)
@@ -37,6 +44,7 @@ class Metrics:
         self.write_seconds = Histogram("kioskwire_database_transaction_seconds", "One grouped write", registry=r)
         self.write_failures = Counter("kioskwire_database_write_failures", "Grouped writes that failed", registry=r)
         self.loop_lag = Gauge("kioskwire_event_loop_lag_seconds", "How late the event loop last woke", registry=r)
+        self.tasks = Gauge("kioskwire_event_loop_tasks", "Tasks of the event loop", registry=r)
         self.http = Counter("kioskwire_http_requests", "HTTP requests answered", ["status"], registry=r)
 
     def text(self) -> bytes:

@@ -15,18 +15,18 @@ class RateLimit:
         self._names = names
         self._buckets: dict[str, tuple[float, float]] = {}  # name → (tokens, when)
 
-    def take(self, name: str, now: float) -> float:
-        """Take a token. 0 if there was one, else the seconds until there is."""
+    def take(self, name: str, now: float, count: int = 1) -> float:
+        """Take a token, or `count` of them. 0 if there were as many, else the seconds until there are."""
         if not self._rate:
             return 0.0
         tokens, at = self._buckets.get(name, (self._burst, now))
         tokens = min(self._burst, tokens + max(0.0, now - at) * self._rate)
-        if tokens < 1.0:
+        if tokens < count:
             self._buckets[name] = (tokens, now)
-            return (1.0 - tokens) / self._rate
+            return (count - tokens) / self._rate
         if name not in self._buckets and len(self._buckets) >= self._names:
             self._forget(now)
-        self._buckets[name] = (tokens - 1.0, now)
+        self._buckets[name] = (tokens - count, now)
         return 0.0
 
     def _forget(self, now: float) -> None:

@@ -21,6 +21,10 @@ class Counting:
         self._names: set[str] = set()
         self._children: dict[tuple[str, State], tuple[Counter, Histogram, Histogram]] = {}
 
+    def put_off(self) -> None:
+        """An outcome of what is not known here was left to its kiosk for now."""
+        self._metrics.put_off.inc()
+
     def ended(self, operation: Operation, seconds: float | None = None) -> None:
         """`seconds` from the request to its answer, where somebody waited."""
         count, whole, at_kiosk = self._series(operation.operation, operation.state)

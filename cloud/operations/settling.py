@@ -13,6 +13,7 @@ from collections.abc import Coroutine
 
 import msgspec
 
+from cloud.backends.limits import RateLimit
 from cloud.errors import StorageError
 from cloud.kiosks.links import Link, Links
 from cloud.operations import operation as rules
@@ -35,6 +36,9 @@ _LATE_MAX, _LATE_MAX_V1, _BATCHES_MAX = 2 * WINDOW, 500, 8
 # Of what a kiosk never answered it is asked for so many at a time; for so many altogether, where it does not answer.
 _ASKED, _ASKED_MAX = WINDOW, 500
 _READ_AT_ONCE = 64  # operations, each with a body of up to 1 MiB
+# Of one kiosk, outcomes of what the hub does not know, in KiB begun: 100,000 at once, should the hub have lost its
+# database, and then about as many as a kiosk repeats. A kiosk could fill the disk with what never was.
+_UNASKED_KIB, _UNASKED_KIB_PER_S = 128 * 1024, 2.0
 
 
 def request_for(operation: Operation, *, only_ask: bool = False) -> Request:
@@ -110,6 +114,7 @@ class Settling:
         self._counting = counting
         self._asking: list[_Asking] = []
         self._late: dict[str, _Late] = {}  # by kiosk
+        self._unasked = RateLimit(_UNASKED_KIB_PER_S, burst=_UNASKED_KIB)
         # Until when what came out of the queue, and was given up, might have been started, by the loop's clock: the
         # wall clock may have been set back since.
         self._start_by: dict[str, float] = {}
@@ -168,7 +173,7 @@ class Settling:
                 some = responses[at : at + _READ_AT_ONCE]
                 found = await self._store.find_all([response.request_id for response in some])
                 for response in some:
-                    known = found.get(response.request_id) or _found_at_kiosk(link, response)
+                    known = found.get(response.request_id) or self._found_at_kiosk(link, response)
                     if known is None:
                         continue
                     if known.kiosk_id != link.kiosk_id:
@@ -202,6 +207,15 @@ class Settling:
                 self._counting.ended(known)
             self.tell(known)
         return settled
+
+    def _found_at_kiosk(self, link: Link, response: Response) -> Operation | None:
+        """The row of what only the kiosk remembers. None if it cannot be one, or the kiosk has told many of them."""
+        found = _row_for(link, response)
+        if found is not None and self._unasked.take(link.kiosk_id, self._links.now(), _kib(response)):
+            self._counting.put_off()
+            link.complain("more outcomes of operations that are not known here than are taken at a time")
+            return None
+        return found
 
     async def orphaned(self, kiosk_id: str, request_id: str, detail: str) -> None:
         """A kiosk can never tell any more what became of this: a person must find out."""
@@ -270,7 +284,7 @@ class Settling:
                     running.operation.request_id for running in self._books.at(link.kiosk_id) if _is_open(running)
                 }
                 asking.done |= self._being_stored(link)
-                page = await self._store.unanswered(link.kiosk_id, _ASKED, after)
+                page = await self._store.unanswered(link.kiosk_id, link.journal, _ASKED, after)
                 await self._ask_for(asking, page)
                 if len(page) < _ASKED:
                     return
@@ -332,7 +346,11 @@ def _not_stored(request_id: str, error: StorageError) -> None:
     log.error("a late outcome could not be stored; the kiosk keeps it", extra=extra)
 
 
-def _found_at_kiosk(link: Link, response: Response) -> Operation | None:
+def _kib(response: Response) -> int:
+    return 1 + memoryview(response.body).nbytes // 1024
+
+
+def _row_for(link: Link, response: Response) -> Operation | None:
     """The row of an operation that only the kiosk remembers: the hub stopped before it stored anything of it.
 
     None for what cannot be one: a v1 client remembers nothing, and ids have a form.
@@ -353,5 +371,5 @@ def _found_at_kiosk(link: Link, response: Response) -> Operation | None:
         created_at=now,
         sent_at=now,
         state=State.SENT,
-        journal=link.hello.journal[:64] if link.hello else "",
+        journal=link.journal,
     )

@@ -145,15 +145,20 @@ class Store:
         return {operation.request_id: operation for operation in found}
 
     async def unanswered(
-        self, kiosk_id: str, limit: int = 500, after: tuple[float, str] | None = None
+        self, kiosk_id: str, journal: str, limit: int = 500, after: tuple[float, str] | None = None
     ) -> list[Operation]:
         """Operations that were sent to a kiosk and of which it never said anything, oldest first.
 
-        `after` is `created_at` and the id of the last one of the page before.
+        Among them those that were lost with this very journal, as it seemed: its box has come back. `after` is
+        `created_at` and the id of the last one of the page before.
         """
         c = operations.c
+        has_come_back = and_(c.journal == journal, c.elapsed.is_(None))  # a kiosk that says anything says `elapsed`
         statement = select(*_COLUMNS).where(
-            c.kiosk_id == kiosk_id, c.final.is_(False), c.executed.is_(None), c.sent_at.is_not(None)
+            c.kiosk_id == kiosk_id,
+            c.final.is_(False),
+            or_(c.executed.is_(None), has_come_back),
+            c.sent_at.is_not(None),
         )
         if after is not None:
             at, request_id = after

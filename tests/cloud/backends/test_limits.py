@@ -25,6 +25,13 @@ def test_waiting_as_long_as_told_is_enough() -> None:
         assert not wait or limit.take("a", now) == 0.0
 
 
+def test_several_are_taken_together_or_not_at_all() -> None:
+    limit = RateLimit(rate=2.0, burst=10.0)
+    assert limit.take("a", 0.0, 8) == 0.0
+    assert limit.take("a", 0.0, 8) == pytest.approx(3.0)
+    assert [limit.take("a", 0.0, 2), limit.take("a", 0.0)] == [0.0, pytest.approx(0.5)]
+
+
 def test_a_rate_of_zero_is_no_limit() -> None:
     limit = RateLimit(rate=0.0, burst=0.0)
     assert {0.0} == {limit.take("a", 0.0) for _ in range(1000)}

@@ -296,3 +296,82 @@ async def test_a_batch_is_stored_behind_the_one_before_it_however_long_that_is_r
             assert told == names
     order = rows(tmp_path, "SELECT request_id FROM operations ORDER BY finished_at, rowid")
     assert [name for (name,) in order] == names
+
+
+# Another box, and too much of what nobody asked for.
+
+
+async def test_a_box_that_comes_back_is_asked_for_what_another_one_could_not_know(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        async with hub.kiosk(journal="one") as one:
+            asked = hub.sending({"amount": 1}, key="pay-1")
+            request = await one.request()
+            await one.cut()
+        await hub.gone()
+        async with hub.kiosk(journal="two", boot_id="boot-2") as two:
+            assert problem_of(await asked) == "interrupted"
+            assert await two.heard() == []
+            assert await hub.metric("kioskwire_operations_orphaned_total") == 1
+        await hub.gone()
+        async with hub.kiosk(journal="one") as one:
+            again = await one.request()
+            assert (again["request_id"], again.get("start_within", 0.0)) == (request["request_id"], 0.0)
+            await one.answer(again, {"paid": True})
+            await one.hear("settled")
+        assert (await hub.operation(request["request_id"]))["state"] == "succeeded"
+        await hub.gone()
+        async with hub.kiosk(journal="two") as two:
+            assert await two.heard() == []
+
+
+async def test_what_the_kiosk_itself_cannot_tell_is_not_asked_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        async with hub.kiosk() as kiosk:
+            asked = hub.sending()
+            await kiosk.refuse(await kiosk.request(), "interrupted", "unknown")
+            await asked
+            await kiosk.hear("settled")
+        await hub.gone()
+        async with hub.kiosk() as kiosk:
+            await next_is_only_the_new_one(hub, kiosk)
+
+
+async def test_outcomes_of_what_was_never_asked_are_taken_so_fast_and_the_rest_is_left_to_the_kiosk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB", 40)
+    monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB_PER_S", 20.0)
+    async with running(tmp_path) as hub:
+        known = await leave_unanswered(hub, 3)
+        async with hub.kiosk() as kiosk:
+            for _ in known:
+                await kiosk.request()
+            names = [f"made-up-{n:04}" for n in range(60)]
+            waiting = set(names)
+            for name in names:
+                await kiosk.answer({"request_id": name, "operation": "payment"})
+            await kiosk.answer({"request_id": known[0], "operation": "payment"})  # the hub asked for this one
+            settled = {message["request_id"] for message in await kiosk.heard()}
+            while known[0] not in settled:
+                settled.add((await kiosk.hear("settled"))["request_id"])
+            waiting -= settled
+            assert waiting
+            assert await hub.metric("kioskwire_kiosk_outcomes_put_off_total") >= len(waiting)
+            assert not {row[0] for row in rows(tmp_path, "SELECT request_id FROM operations")} & waiting
+            # It tells them until they are taken.
+            while waiting:
+                name = min(waiting)
+                await kiosk.answer({"request_id": name, "operation": "payment"})
+                waiting -= {message["request_id"] for message in await kiosk.heard()}
+            assert rows(tmp_path, "SELECT count(*) FROM operations WHERE request_id LIKE 'made-up-%'") == [(60,)]
+
+
+async def test_large_outcomes_of_what_was_never_asked_count_for_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB", 100)
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        for n in range(3):
+            await kiosk.answer({"request_id": f"made-up-{n}", "operation": "payment"}, {"padding": "x" * 40_000})
+        await until(lambda: len(rows(tmp_path, "SELECT 1 FROM operations")) == 2)
+        assert [message["type"] for message in await kiosk.heard()] == ["settled", "settled"]

@@ -106,16 +106,20 @@ async def test_what_a_kiosk_never_answered_is_found_and_nothing_else(tmp_path: P
     async with store(tmp_path) as rows:
         await rows.put(operation(request_id="sent-0000", state=State.SENT, **base))
         await rows.put(operation(request_id="unknown-0", state=State.UNKNOWN, **base))
-        await rows.put(operation(request_id="cannot-00", state=State.UNKNOWN, executed="unknown", **base))
+        await rows.put(operation(request_id="cannot-00", state=State.UNKNOWN, executed="unknown", elapsed=0.0, **base))
+        lost = {"state": State.UNKNOWN, "executed": "unknown", "elapsed": None, **base}
+        await rows.put(operation(request_id="came-back", journal="journal-1", **lost))
+        await rows.put(operation(request_id="lost-0000", journal="journal-2", **lost))
         await rows.put(operation(request_id="queued-00", state=State.QUEUED, **{**base, "sent_at": None}))
         await rows.put(operation(request_id="ended-000"))
         await rows.put(operation(request_id="other-000", kiosk_id="kiosk_002", state=State.SENT, **base))
-        assert [it.request_id for it in await rows.unanswered("kiosk_001")] == ["sent-0000", "unknown-0"]
+        found = await rows.unanswered("kiosk_001", "journal-1")
+        assert {it.request_id for it in found} == {"sent-0000", "unknown-0", "came-back"}
         assert await rows.abandon("the hub was restarted") == 2
         assert [waiting.request_id for waiting in await rows.queued()] == ["queued-00"]
-        found = await rows.find("sent-0000")
-        assert found is not None
-        assert (found.state, found.problem) == (State.UNKNOWN, "timeout")
+        sent = await rows.find("sent-0000")
+        assert sent is not None
+        assert (sent.state, sent.problem) == (State.UNKNOWN, "timeout")
 
 
 async def test_pages_of_operations_begun_in_the_same_moment_have_no_gap(tmp_path: Path) -> None:
