@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from appliance.box import read_marks
 from appliance.gateways import Gateways
 from appliance.health.metrics import Metrics
 from appliance.health.state import Clock, Lag, Link, Reload
@@ -60,6 +61,7 @@ class Appliance:
             ),
             clock=self.clock.now,
             boot_id=self.boot_id,
+            marks=read_marks(settings.box_id),
         )
         self.gateways = Gateways()
         self.operations = Operations(
@@ -203,7 +205,8 @@ class Appliance:
         facts = self.journal.facts
         return Hello(
             version=VERSION, boot_id=self.boot_id, started_at=self._started_at,
-            routes=self.operations.routes.names(), unsettled=facts.unsettled, journal=facts.id, batch=BATCH,
+            routes=self.operations.routes.names(), unsettled=facts.unsettled, journal=facts.id,
+            uptime=round(time.monotonic() - self._started, 3), batch=BATCH,
         )  # fmt: skip
 
     def _watch(self) -> None:

@@ -59,6 +59,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: Annotated[
         str, Meta(description="directory of the journal; must be on a disk that survives a power cut")
     ] = "state"
+    box_id: Annotated[
+        str,
+        Meta(
+            description="a name for this machine, for containers, whose hardware tells nothing; another name on the "
+            "same STATE_DIR means that it is a copy"
+        ),
+    ] = ""
     journal_max_mb: Annotated[
         int, Meta(ge=1, le=10_000, description="most megabytes of the journal, 1 to 10000; outcomes are never dropped")
     ] = 64

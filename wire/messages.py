@@ -61,6 +61,8 @@ class Hello(Message, tag="hello", frozen=True):
     # Names the journal the kiosk remembers by. A kiosk that lost its journal cannot tell what it executed before, so
     # the hub asks it nothing about operations sent under another name.
     journal: Label = ""
+    # Seconds for which this run of the program, named by `boot_id`, has lasted: by a clock that nobody sets.
+    uptime: float = 0.0
     # How many outcomes or events it tells in one message, if the hub takes as many: `welcome.batch`. 0: one.
     batch: Count = 0
 

@@ -61,4 +61,6 @@ class CloseCode(IntEnum):
     BAD_TOKEN = 4401
     FORBIDDEN = 4403  # disabled or removed
     REPLACED = 4409  # by a newer connection of the same kiosk
+    DUPLICATE = 4410  # another box with this kiosk's identity is there
+    CLONED = 4411  # and it has the same journal: this one must begin another
     TOO_MANY_ATTEMPTS = 4429

@@ -13,7 +13,9 @@ Rules, in the order in which they matter:
    (`IMPORTANT`) are never dropped.
 5. A damaged file is set aside, what can be read of it is carried over, and a new journal with a new id is begun.
    What was asked of one journal is never answered from another: what that one forgot would be executed again.
-6. Nothing needs the wall clock to be right: order is the row's number, age is only looked at when the clock is
+6. A file that comes from another machine (`appliance.box`), or of which the hub says that another machine has it too,
+   goes on under a new id as well: what was asked of the old one may be known to the other machine alone.
+7. Nothing needs the wall clock to be right: order is the row's number, age is only looked at when the clock is
    plausible, and counts to the newest operation at most.
 
 `journal.py` is the door (async); `writer.py` the one thread that touches the file; `store.py` the statements;

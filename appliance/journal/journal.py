@@ -8,12 +8,14 @@ import contextlib
 import itertools
 import logging
 import secrets
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from appliance.box import Marks
 from appliance.journal.errors import StorageError, UnknowableError
 from appliance.journal.files import RESERVE_BYTES, Files
 from appliance.journal.store import Begin, Row, Store
@@ -35,11 +37,11 @@ class Journal:
 
     def __init__(
         self, directory: Path, *, limits: Limits, clock: Callable[[], float], boot_id: str,
-        reserve_bytes: int = RESERVE_BYTES,
+        marks: Marks | None = None, reserve_bytes: int = RESERVE_BYTES,
     ) -> None:  # fmt: skip
         self._clock = clock
         self._limits = limits
-        self._writer = Writer(Files(directory, reserve_bytes), limits, clock, boot_id)
+        self._writer = Writer(Files(directory, reserve_bytes), limits, clock, boot_id, marks)
         self._unwritten: dict[str, Response] = {}  # outcomes the disk did not take
         self._unwritten_events: list[Event] = []
         # Settled by the hub and not yet written: cheap to lose, so it waits for the next commit.
@@ -75,6 +77,12 @@ class Journal:
         if self._unwritten and not trouble:
             trouble = "outcomes wait in memory for the disk"
         return msgspec.structs.replace(facts, unsettled=unsettled, trouble=trouble)
+
+    async def begin_anew(self, reason: str) -> None:
+        """Go on under another name: another machine has a copy. Raises `StorageError`."""
+        new_id, at = uuid.uuid4().hex, self._clock()
+        await self._write(Job(lambda store: store.begin_anew(new_id, reason, at)))
+        self._writer.say_copied(reason)
 
     async def begin(self, request: Request, journal: str | None = None) -> Row | None:
         """Write that a request is being started. Returns None, or what is known of it already.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.box import Marks, is_other
 from wire.crashpoint import crash_point
 from wire.messages import Error, Event, Executed, Response, encode
 
@@ -19,7 +20,7 @@ _EVENTS_FOLDED = 1_000
 PLAUSIBLE_FROM = 1_735_689_600.0
 DROPPED = "events-dropped"
 # A person must learn of these even after a long time without a hub.
-IMPORTANT = ("journal-damaged", "operation-unknown", DROPPED)
+IMPORTANT = ("journal-damaged", "journal-copied", "operation-unknown", DROPPED)
 
 _SCHEMA = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -129,6 +130,41 @@ class Store:
             raise _damaged("the journal has no id")
         self.id = found
         return found
+
+    def settle_in(self, marks: Marks, new_id: str, at: float) -> bool:
+        """Note which machine this is. True if it is another than before, and the journal was begun anew for it.
+
+        The file is a copy then, or its disk was moved, and the machine before may still go on with its own: the
+        journal takes another name, so that nothing asked of that one is answered here. What was under way is unknown,
+        as no gateway of this machine can tell.
+        """
+        try:
+            before = msgspec.json.decode(self.get_meta("box") or b"{}", type=Marks)
+        except msgspec.MsgspecError as error:
+            raise _damaged(f"the machine's marks cannot be read: {error}") from error
+        other = is_other(before, marks)
+        new = marks if other else {**before, **marks}
+        if new == before:
+            return False
+        self.connection.execute("BEGIN IMMEDIATE")
+        self.put_meta("box", msgspec.json.encode(new).decode())
+        if other:
+            why = Error("interrupted", "the kiosk's disk came into another machine while it ran")
+            for row in self.in_doubt():
+                unknown = Executed.UNKNOWN
+                self.finish(
+                    Response(request_id=row.request_id, operation=row.operation, executed=unknown, error=why), at
+                )
+            self.begin_anew(new_id, "the machine is another", at)
+        self.connection.execute("COMMIT")
+        return other
+
+    def begin_anew(self, new_id: str, reason: str, at: float) -> None:
+        """Take another name: some of what was asked of this journal, another machine may have done."""
+        data = msgspec.json.encode({"reason": reason, "before": self.id, "now": new_id})
+        self.add_event(Event(seq=0, at=at, kind="journal-copied", data=msgspec.Raw(data)))
+        self.put_meta("id", new_id)
+        self.id = new_id
 
     def get_meta(self, name: str) -> str:
         """A value kept about the journal itself, or an empty string."""

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import msgspec
 
+from appliance.box import Marks
 from appliance.journal.errors import DamagedError, JournalError, StorageError, UnknowableError, translate
 from appliance.journal.files import Files
 from appliance.journal.store import Begin, Store, connect, salvage
@@ -76,12 +77,15 @@ class Job:
 class Writer:
     """Owns the connection. `start`, `submit` and `stop` may be called from any thread."""
 
-    def __init__(self, files: Files, limits: Limits, clock: Callable[[], float], boot_id: str) -> None:
+    def __init__(
+        self, files: Files, limits: Limits, clock: Callable[[], float], boot_id: str, marks: Marks | None = None
+    ) -> None:
         self.facts = Facts(trouble="the journal is not open")
         self._files = files
         self._limits = limits
         self._clock = clock
         self._boot_id = boot_id
+        self._marks = marks or {}
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
@@ -111,6 +115,11 @@ class Writer:
             opened.future.result(timeout=120)
         except StorageError as error:
             _log.warning("the journal cannot be opened yet", extra={"reason": str(error)})
+
+    def say_copied(self, reason: str) -> None:
+        """Tell people that the journal has taken another name."""
+        _log.error("the journal is a copy and was given another name", extra={"reason": reason})
+        self._notices = [*self._notices[-4:], f"the journal is a copy ({reason}) and was given another name"]
 
     def submit(self, job: Job) -> None:
         """Queue a job; its future is completed after the commit. A full queue fails it at once."""
@@ -372,6 +381,8 @@ class Writer:
                 self._files.journal.chmod(0o600)
                 store = Store(connection)
                 store.prepare(uuid.uuid4().hex)
+                if store.settle_in(self._marks, uuid.uuid4().hex, self._clock()):
+                    self.say_copied("its disk comes from another machine")
                 before = store.get_meta("run")
                 crash_point("appliance.journal.open.before")
                 store.put_meta("run", f"running {self._boot_id}")
@@ -460,6 +471,7 @@ class Writer:
         if self._store is not None and self._store.connection.in_transaction:
             try:
                 self._store.connection.execute("ROLLBACK")
+                self._store.id = self._store.get_meta("id")  # it may just have been given another
             except sqlite3.Error:
                 self._disconnect()
 

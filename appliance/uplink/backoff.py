@@ -15,7 +15,10 @@ REFUSED_S = 60.0
 _REFUSED_SPREAD = 0.2
 RESTART_MOST_S = 5.0
 RETRY_AFTER_MOST_S = 600.0
+_APART_SPREAD = 0.4
 _REFUSED = frozenset({CloseCode.BAD_TOKEN, CloseCode.FORBIDDEN})
+# Another box has our identity. Two that came back at once would take the kiosk from each other for ever.
+_APART = frozenset({CloseCode.REPLACED, CloseCode.DUPLICATE, CloseCode.CLONED})
 
 
 class Backoff:
@@ -45,6 +48,8 @@ class Backoff:
             self.failures = 0
         if code in _REFUSED:
             return self.refused()
+        if code in _APART:
+            return REFUSED_S * (1 + _APART_SPREAD * self._chance())
         if code == CloseCode.RESTARTING and self.failures == 0:
             self.failures += 1
             return self._chance() * RESTART_MOST_S

@@ -13,12 +13,13 @@ from appliance.health.metrics import Metrics
 from appliance.health.state import Clock
 from appliance.health.state import Link as LinkState
 from appliance.health.verdict import CLOCK_TOLERANCE_S
-from appliance.journal import Journal
+from appliance.journal import Journal, StorageError
 from appliance.operations import Operations
 from appliance.uplink.backoff import Backoff
 from appliance.uplink.dial import Address, Connection, DialError, dial
 from appliance.uplink.link import Ended, Link
 from wire.messages import Hello, Response, Welcome
+from wire.problems import CloseCode
 from wire.session import KioskSession
 
 GOODBYE_S = 6.0
@@ -122,6 +123,8 @@ class Uplink:
             return 0.0
         up_for = time.monotonic() - self._up_at if self._up_at else 0.0
         self._lost(ended.reason)
+        if ended.code == CloseCode.CLONED:
+            await self._begin_journal_anew()
         return self._backoff.closed(ended.code, up_for)
 
     async def _speak(self, connection: Connection) -> Ended:
@@ -134,6 +137,13 @@ class Uplink:
             return await self._link.run()
         finally:
             self._link = None
+
+    async def _begin_journal_anew(self) -> None:
+        """The hub has seen another box with this journal; what that one did, this one must not deny."""
+        try:
+            await self._journal.begin_anew("the hub saw another machine with it")
+        except StorageError as error:  # the hub says it again
+            _log.error("the journal could not be given another name", extra={"reason": str(error)})
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._clock.heard(welcome.time)

@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response as HttpResponse
 
+from appliance.box import Marks
 from appliance.gateways import Gateways
 from appliance.health.metrics import Metrics
 from appliance.health.state import Clock, Link
@@ -181,10 +182,10 @@ RESERVE = 64 * 1024
 
 @asynccontextmanager
 async def journal(
-    directory: Path, limits: Limits = SMALL, clock: Callable[[], float] = time.time
+    directory: Path, limits: Limits = SMALL, clock: Callable[[], float] = time.time, marks: Marks | None = None
 ) -> AsyncIterator[Journal]:
     """An open journal."""
-    opened = Journal(directory, limits=limits, clock=clock, boot_id="test", reserve_bytes=RESERVE)
+    opened = Journal(directory, limits=limits, clock=clock, boot_id="test", marks=marks, reserve_bytes=RESERVE)
     await opened.open()
     try:
         yield opened

@@ -43,5 +43,7 @@ def test_close_codes_are_what_kiosks_in_the_field_expect() -> None:
         "BAD_TOKEN": 4401,
         "FORBIDDEN": 4403,
         "REPLACED": 4409,
+        "DUPLICATE": 4410,
+        "CLONED": 4411,
         "TOO_MANY_ATTEMPTS": 4429,
     }

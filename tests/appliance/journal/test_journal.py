@@ -11,6 +11,7 @@ import pytest
 
 from appliance.journal import Journal, JournalInUseError, Limits, StorageError, UnknowableError
 from appliance.journal.files import JOURNAL, Files
+from appliance.journal.store import Store
 from appliance.journal.writer import Job
 from tests.appliance.worlds import RESERVE, SMALL, journal, request, until
 from wire.messages import Executed, Response
@@ -446,3 +447,75 @@ async def test_a_closed_journal_refuses(tmp_path: Path) -> None:
         pass
     with pytest.raises(UnknowableError, match="closed"):
         await here.begin(request())
+
+
+# A copy of the disk.
+
+
+HERE, THERE = {"board": ["here"]}, {"board": ["there"]}
+
+
+async def test_a_journal_in_another_machine_goes_on_under_another_name(tmp_path: Path) -> None:
+    async with journal(tmp_path, marks=HERE) as here:
+        first = here.id
+        await here.begin(request("started-1"))
+        await here.begin(request("done-0001"))
+        await here.finish(response("done-0001"))
+    async with journal(tmp_path, marks=HERE) as here:
+        assert (here.id, [row.request_id for row in await here.in_doubt()]) == (first, ["started-1"])
+        assert not here.facts.notices
+    async with journal(tmp_path, marks=THERE) as here:
+        second = here.id
+        assert second != first
+        assert await here.in_doubt() == []
+        told = {one.request_id: one for one in await here.unsettled(10, frozenset())}
+        assert told["done-0001"].executed is Executed.YES
+        error = told["started-1"].error
+        assert (told["started-1"].executed, error and error.type) == (Executed.UNKNOWN, "interrupted")
+        assert [event.kind for event in await here.events(10, 0)] == ["journal-copied"]
+        assert "another machine" in here.facts.notices[0]
+        # What it knew it knows, and what was asked of the other name it does not answer.
+        known = await here.find("done-0001")
+        assert known is not None
+        with pytest.raises(UnknowableError):
+            await here.begin(request("new-00001"), first)
+    async with journal(tmp_path, marks=THERE) as here:
+        assert here.id == second
+    async with journal(tmp_path) as here:  # nothing is known of the machine
+        assert here.id == second
+    async with journal(tmp_path, marks={"cards": ["new"]}) as here:  # nothing to compare
+        assert here.id == second
+    async with journal(tmp_path, marks=HERE) as here:
+        assert here.id not in {first, second}
+
+
+async def test_a_journal_that_another_machine_has_goes_on_under_another_name(tmp_path: Path) -> None:
+    async with journal(tmp_path) as here:
+        first = here.id
+        await here.begin(request("started-1"))
+        await here.begin_anew("the hub said so")
+        second = here.id
+        assert second != first
+        assert [row.request_id for row in await here.in_doubt()] == ["started-1"]  # it runs on, here
+        assert [event.kind for event in await here.events(10, 0)] == ["journal-copied"]
+        with pytest.raises(UnknowableError):
+            await here.begin(request("waiting-1"), first)
+        await here.begin(request("new-00001"), second)
+    async with journal(tmp_path) as here:
+        assert here.id == second
+
+
+async def test_a_name_that_was_not_written_is_not_taken(tmp_path: Path) -> None:
+    async with journal(tmp_path) as here:
+        first = here.id
+
+        def fail(store: Store) -> None:
+            store.begin_anew("another", "a try", 1.0)
+            raise sqlite3.OperationalError("no")
+
+        job = Job(fail)
+        here._writer.submit(job)
+        with pytest.raises(StorageError):
+            await asyncio.wrap_future(job.future)
+        await here.add_event("after", {})
+        assert here.id == first

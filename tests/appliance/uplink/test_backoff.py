@@ -25,6 +25,12 @@ def test_a_hub_that_does_not_want_us_is_asked_about_once_a_minute(code: CloseCod
     assert waits == [48.0, 72.0]
 
 
+@pytest.mark.parametrize("code", [CloseCode.REPLACED, CloseCode.DUPLICATE, CloseCode.CLONED])
+def test_to_another_box_with_our_identity_the_place_is_left_for_a_minute_at_least(code: CloseCode) -> None:
+    waits = [round(Backoff(lambda at=at: at).closed(code, 100.0), 6) for at in (0.0, 1.0)]  # type: ignore[misc]
+    assert waits == [60.0, 84.0]
+
+
 def test_a_restarting_hub_is_dialled_soon_but_not_for_ever() -> None:
     backoff = Backoff(lambda: 1.0)
     assert backoff.closed(CloseCode.RESTARTING, 40.0) == 5.0
