@@ -1,6 +1,8 @@
 """Handlers of `/admin`: kiosks and API keys. Every act is logged."""
 
+import asyncio
 import logging
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -9,6 +11,7 @@ import msgspec
 from cloud.backends.callback_url import check_callback_url
 from cloud.backends.keys import ApiKey
 from cloud.errors import Refused
+from cloud.kiosks.links import Link
 from cloud.kiosks.registry import Kiosk
 from cloud.web.handler import Handler
 from wire.crashpoint import crash_point
@@ -82,6 +85,7 @@ class AdminHandler(Handler):
             "version": hello.version if hello else None,
             "routes": hello.routes if hello else None,
             "unsettled": hello.unsettled if hello else None,
+            "duplicate": _show_duplicate(link) if link else None,
         }
 
 
@@ -199,6 +203,22 @@ def _show_key(key: ApiKey) -> dict[str, object]:
         "name": key.name,
         "created_at": _when(key.created_at),
         "callback_url": key.callback_url or None,
+    }
+
+
+def _show_duplicate(link: Link) -> dict[str, object] | None:
+    """The two boxes that were seen with one kiosk's identity lately; None if there were none."""
+    now, wall = asyncio.get_running_loop().time(), time.time()
+    found = link.identity.conflict
+    if found is None or not link.identity.is_alarming(now):
+        return None
+    return {
+        "address": found.here.address,
+        "other_address": found.there.address,
+        "same_journal": found.there.has_journal_of(found.here),
+        "first_seen": _when(wall - now + found.first_at),
+        "last_seen": _when(wall - now + found.last_at),
+        "count": found.count,
     }
 
 

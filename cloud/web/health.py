@@ -70,6 +70,9 @@ class Health:
             reasons.append(f"the database does not work: {database}")
         if self._redis.state == "unreachable":
             reasons.append("Redis is not reached")
+        duplicated = self._links.duplicated
+        if duplicated:
+            reasons.append(f"two boxes were seen with one kiosk's identity: {duplicated} kiosks, see /admin/kiosks")
         if self.stopping:
             reasons.append("the hub is stopping")
         report: dict[str, object] = {
@@ -80,6 +83,7 @@ class Health:
             "database": "unreachable" if database else "connected",
             "active_kiosks": self._links.connected,
             "total_kiosks": len(self._registry),
+            "duplicated_kiosks": duplicated,
             "operations_running": self._operations.running,
             "operations_queued": self._operations.queued,
             "uptime": round(time.monotonic() - self._started, 1),
@@ -105,4 +109,5 @@ class Health:
         while True:
             before = time.perf_counter()
             await asyncio.sleep(_LAG_EVERY)
+            self._metrics.tasks.set(len(asyncio.all_tasks()))
             self._metrics.loop_lag.set(max(0.0, time.perf_counter() - before - _LAG_EVERY))

@@ -330,6 +330,14 @@ def specification() -> dict[str, Any]:
 
 
 def _answers() -> dict[str, Any]:
+    duplicate = {
+        "address": {"type": "string"},
+        "other_address": {"type": "string"},
+        "same_journal": {"type": "boolean", "description": "One's disk was copied from the other's."},
+        "first_seen": _TIME,
+        "last_seen": _TIME,
+        "count": {"type": "integer", "description": "How often."},
+    }
     kiosk = {
         "id": {"type": "string"},
         "name": {"type": "string"},
@@ -343,6 +351,11 @@ def _answers() -> dict[str, Any]:
         "version": _TEXT_OR_NULL,
         "routes": {"type": ["array", "null"], "items": {"type": "string"}},
         "unsettled": {"type": ["integer", "null"], "description": "Outcomes it still had to tell when it said hello."},
+        "duplicate": {
+            "type": ["object", "null"],
+            "properties": duplicate,
+            "description": "The one that served and the newcomer, if two boxes were seen with this identity lately.",
+        },
     }
     key = {
         "id": {"type": "string"},
@@ -388,6 +401,7 @@ def _answers() -> dict[str, Any]:
         "database": {"enum": ["connected", "unreachable"]},
         "active_kiosks": {"type": "integer"},
         "total_kiosks": {"type": "integer"},
+        "duplicated_kiosks": {"type": "integer", "description": "Of which two boxes were seen lately."},
         "operations_running": {"type": "integer"},
         "operations_queued": {"type": "integer"},
         "uptime": {"type": "number", "description": "Seconds."},

@@ -112,7 +112,7 @@ class KioskSocket(Refusing, WebSocketHandler):
     def on_pong(self, data: bytes) -> None:
         """The kiosk lives."""
         if self._link is not None:
-            self.services.links.heard(self._link)
+            self.services.links.heard(self._link, self, data)
 
     on_ping = on_pong
 

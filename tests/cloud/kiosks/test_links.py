@@ -10,8 +10,10 @@ import pytest
 
 from cloud.kiosks.links import Link, Links
 from cloud.metrics import Metrics
+from tests.cloud.hub import until
 from wire.messages import Message, Request, Response
 from wire.problems import CloseCode
+from wire.session import Ping
 
 
 class Remembering:
@@ -21,7 +23,7 @@ class Remembering:
         self.address = "192.0.2.1"
         self.sent: list[Any] = []
         self.closed: list[tuple[int, str]] = []
-        self.pings = 0
+        self.pings: list[bytes] = []
         self.dead = dead
 
     def send(self, text: bytes, point: str) -> None:
@@ -30,9 +32,9 @@ class Remembering:
             raise ConnectionError("dead")
         self.sent.append(json.loads(text))
 
-    def ping(self) -> None:
-        """Count it."""
-        self.pings += 1
+    def ping(self, data: bytes) -> None:
+        """Keep its data."""
+        self.pings.append(data)
 
     def close(self, code: int, reason: str) -> None:
         """Keep the code."""
@@ -93,10 +95,10 @@ async def test_a_replaced_socket_is_neither_heard_nor_missed() -> None:
     link = links.opened("kiosk_001", 0, older, is_v1=False)
     links.received(link, older, HELLO)
     assert links.opened("kiosk_001", 0, newer, is_v1=False) is link
+    assert (older.closed, link.ready) == ([], True)
+    links.received(link, newer, HELLO)
     assert [code for code, _ in older.closed] == [4409]
     links.received(link, older, HELLO)
-    assert not link.ready
-    links.received(link, newer, HELLO)
     links.received(link, older, b'{"type":"response","request_id":"r","operation":"o","executed":"no"}')
     links.closed(link, older, 1006)
     assert (owner.told, link.socket, links.connected) == (["ready", "ready"], newer, 1)
@@ -171,3 +173,197 @@ async def test_an_answer_reaches_the_owner() -> None:
     link = links.opened("kiosk_001", 0, socket, is_v1=True)
     links.received(link, socket, b'{"request_id":"request-1","paid":true}')
     assert ["ready", Response.__name__] == owner.told
+
+
+# Two boxes.
+
+
+def hello(boot_id: str = "b", journal: str = "j", uptime: float = 0.0) -> bytes:
+    """Another one's hello."""
+    return json.dumps(
+        {"type": "hello", "version": "1", "boot_id": boot_id, "journal": journal, "uptime": uptime}
+    ).encode()
+
+
+def here(links: Links, address: str = "192.0.2.1") -> tuple[Link, Remembering]:
+    """A kiosk that serves."""
+    socket = Remembering()
+    socket.address = address
+    link = links.opened("kiosk_001", 0, socket, is_v1=False)
+    links.received(link, socket, HELLO)
+    return link, socket
+
+
+def arrive(links: Links, text: bytes = b"", address: str = "198.51.100.7") -> tuple[Link, Remembering]:
+    """A newcomer, which says this."""
+    socket = Remembering()
+    socket.address = address
+    link = links.opened("kiosk_001", 0, socket, is_v1=not text)
+    if text:
+        links.received(link, socket, text)
+    return link, socket
+
+
+@pytest.mark.parametrize(("text", "code"), [(hello("c", "k"), 4410), (hello("c"), 4411), (b"", 4410)])
+async def test_the_one_that_answers_stays_and_the_newcomer_is_refused(
+    text: bytes, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    links, owner = make()
+    link, one = here(links)
+    _, two = arrive(links, text)
+    assert (two.closed, len(one.pings)) == ([], 1)
+    with caplog.at_level(logging.ERROR):
+        links.heard(link, one, one.pings[0])
+    assert [told for told, _ in two.closed] == [code]
+    assert (one.closed, link.socket, link.ready, owner.told) == ([], one, True, ["ready"])
+    assert (links.duplicated, links.connected) == (1, 1)
+    [record] = caplog.records
+    assert (record.kiosk, record.address, record.other_address) == ("kiosk_001", "192.0.2.1", "198.51.100.7")  # type: ignore[attr-defined]
+    # Said once a minute, however often it tries.
+    arrive(links, text)
+    with caplog.at_level(logging.ERROR):
+        links.heard(link, one, one.pings[-1])
+    assert len(caplog.records) == 1
+
+
+async def test_only_the_answer_to_the_question_counts() -> None:
+    links, _ = make()
+    link, one = here(links)
+    links.perform(link, [Ping()])
+    _, two = arrive(links, hello("c", "k"))
+    links.heard(link, one, one.pings[0])  # asked before the newcomer came
+    links.heard(link, one, b"")
+    assert two.closed == []
+    links.heard(link, one, one.pings[1])
+    assert [code for code, _ in two.closed] == [4410]
+
+
+async def test_a_newcomer_takes_over_from_one_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.kiosks.links.ANSWER_WITHIN", 0.01)
+    links, owner = make()
+    link, one = here(links)
+    links.request(link, request(), links.now() + 30)
+    _, two = arrive(links, hello("c"))
+    await until(lambda: one.closed)
+    assert [code for code, _ in one.closed] == [4409]
+    assert ([message["type"] for message in two.sent], owner.told) == (["welcome", "request"], ["ready", "ready"])
+    links.heard(link, one, one.pings[0])
+    assert (link.socket, two.closed, links.duplicated) == (two, [], 0)
+
+
+async def test_a_newcomer_is_let_in_when_the_older_one_goes() -> None:
+    links, owner = make()
+    link, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    links.closed(link, one, 1006)
+    assert (link.socket, link.ready, link.journal) == (two, True, "k")
+    assert owner.told == ["ready", "lost", "ready"]
+
+
+async def test_a_newcomer_that_has_said_nothing_yet_is_let_in_when_the_older_one_goes() -> None:
+    links, owner = make()
+    link, one = here(links)
+    two = Remembering()
+    links.opened("kiosk_001", 0, two, is_v1=False)
+    links.closed(link, one, 1006)
+    assert (link.socket, link.ready) == (two, False)
+    links.received(link, two, hello("c", "k"))
+    assert (link.ready, owner.told) == (True, ["ready", "lost", "ready"])
+
+
+async def test_a_newcomer_that_goes_leaves_nothing() -> None:
+    links, _ = make()
+    link, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    links.closed(link, two, 1001)
+    links.heard(link, one, one.pings[0])
+    assert (link.newcomer, link.socket, links.duplicated, two.closed) == (None, one, 0, [])
+
+
+async def test_of_two_newcomers_the_later_one_counts() -> None:
+    links, _ = make()
+    link, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    _, three = arrive(links, HELLO)
+    assert [code for code, _ in (*two.closed, *one.closed)] == [4409, 4409]
+    assert (link.socket, three.closed) == (three, [])
+
+
+async def test_rubbish_of_a_newcomer_is_counted_and_says_nothing() -> None:
+    links, _ = make()
+    link, one = here(links)
+    two = Remembering()
+    links.opened("kiosk_001", 0, two, is_v1=False)
+    for text in (b"rubbish", b'{"type":"accepted","request_id":"request-1"}', b'{"type":"later"}'):
+        links.received(link, two, text)
+    assert (one.pings, one.closed, two.closed) == ([], [], [])
+
+
+async def test_a_newcomer_that_never_says_hello_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wire.session.HELLO_TIMEOUT", 0.01)
+    monkeypatch.setattr("cloud.kiosks.links._TICK", 0.005)
+    links, _ = make()
+    links.start()
+    _, one = here(links)
+    two = Remembering()
+    links.opened("kiosk_001", 0, two, is_v1=False)
+    await until(lambda: two.closed)
+    assert ([code for code, _ in two.closed], one.closed) == ([4400], [])
+    await links.stop()
+
+
+async def test_whoever_is_closed_takes_the_newcomer_along() -> None:
+    links, _ = make()
+    _, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    links.close("kiosk_001", CloseCode.BAD_TOKEN, "the kiosk has a newer token")
+    assert [code for code, _ in (*one.closed, *two.closed)] == [4401, 4401]
+    _, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    await links.stop()
+    assert [code for code, _ in (*one.closed, *two.closed)] == [1012, 1012]
+
+
+async def test_who_waited_for_the_other_to_go_is_refused_and_the_other_returns() -> None:
+    """It ran while the other one served: with the same journal it would deny what that one did."""
+    links, owner = make()
+    link, one = here(links)
+    links.perform(link, [Ping()])
+    await asyncio.sleep(0.01)
+    links.heard(link, one, one.pings[0])
+    links.closed(link, one, 1006)
+    lost_at = link.lost_at
+    _, two = arrive(links, hello("c", uptime=3600.0))
+    assert ([code for code, _ in two.closed], link.socket, links.duplicated) == ([4411], None, 1)
+    assert ([message["type"] for message in two.sent], owner.told) == ([], ["ready", "lost"])
+    assert link.lost_at == lost_at
+    _, again = here(links)
+    assert link.socket is again
+
+
+async def test_what_a_v1_client_says_before_it_takes_over_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.kiosks.links.ANSWER_WITHIN", 0.01)
+    links, owner = make()
+    one = Remembering()
+    link = links.opened("kiosk_001", 0, one, is_v1=True)
+    _, two = arrive(links)
+    links.received(link, two, b'{"request_id":"request-1","paid":true}')
+    assert owner.told == ["ready"]
+    await until(lambda: one.closed)
+    assert owner.told == ["ready", "ready", "Response"]
+    # From the same address it is the same one.
+    _, three = arrive(links)
+    assert (link.socket, [code for code, _ in two.closed]) == (three, [4409])
+
+
+async def test_an_alarm_ends_when_nobody_was_seen_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.kiosks.identity.ALARM_FOR", 0.05)
+    monkeypatch.setattr("cloud.kiosks.links._TICK", 0.005)
+    links, _ = make()
+    links.start()
+    link, one = here(links)
+    arrive(links, hello("c", "k"))
+    links.heard(link, one, one.pings[0])
+    assert links.duplicated == 1
+    await until(lambda: not links.duplicated)
+    await links.stop()

@@ -31,7 +31,7 @@ async def test_a_kiosks_life(tmp_path: Path) -> None:
             "enabled": True,
             "generation": 0,
             "created_at": shown["created_at"],
-            **dict.fromkeys(("connected_at", "address", "dialect", "version", "routes", "unsettled")),
+            **dict.fromkeys(("connected_at", "address", "dialect", "version", "routes", "unsettled", "duplicate")),
             "connected": False,
         }
         assert shown == (await ask(hub, "GET", "kiosks/kiosk_007")).json()

@@ -22,6 +22,7 @@ async def test_a_hub_that_works_is_healthy(tmp_path: Path) -> None:
             "database": "connected",
             "active_kiosks": 1,
             "total_kiosks": 2,
+            "duplicated_kiosks": 0,
             "operations_running": 0,
             "operations_queued": 0,
         }
