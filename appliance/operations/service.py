@@ -94,6 +94,7 @@ class Operations:
         self._refused: OrderedDict[str, Response] = OrderedDict()  # without a disk, refusals are remembered here
         self._listener: Listener | None = None
         self._stopping = False
+        self.unsaid = False  # nothing was said of a request, as the journal could not be read
         self._recovering: asyncio.Task[None] | None = None
 
     def listen(self, listener: Listener) -> None:
@@ -194,6 +195,7 @@ class Operations:
         try:
             await work(live)
         except UnknowableError as error:
+            self.unsaid = True
             _log.warning("nothing is said of a request, as it may have come before", extra={
                 "request_id": request.request_id, "operation": request.operation, "reason": str(error),
             })  # fmt: skip

@@ -185,6 +185,17 @@ class Link:
             if self._journal.id != self._journal_id:
                 self.end(1001, "the journal was begun anew")
             self._carry_out(self._session.tick(now))
+            if self._operations.unsaid:
+                await self._have_it_asked_again()
+
+    async def _have_it_asked_again(self) -> None:
+        """Requests were left unanswered as the journal could not be read. At a hello the hub asks for them again."""
+        try:
+            await self._journal.in_doubt()
+        except StorageError:
+            return
+        self._operations.unsaid = False
+        self.end(1001, "the journal can be read again")
 
     async def _fetch(self) -> None:
         """Read from the journal what the conversation wants, one wish at a time."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appliance.journal import Journal
+from appliance.journal import Journal, StorageError, UnknowableError
 from appliance.uplink import link as link_module
 from tests.appliance.worlds import TOKEN, gateway, hub, kiosk, refusal, reply, request, route, table, until, uplinked
 from wire.messages import Accepted, Event, Events, Executed, Hello, Response, Responses, Settled, encode
@@ -46,6 +46,34 @@ async def test_a_request_delivered_twice_is_executed_once(tmp_path: Path) -> Non
         await there.ask(request())
         await until(lambda: len(there.responses("request-1")) >= 2)
         assert len(terminal.calls) == 1
+
+
+async def test_what_nothing_could_be_said_of_is_asked_again_when_the_journal_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: up.link.connected)
+
+        async def fail(*_: object) -> None:
+            raise UnknowableError("disk I/O error")
+
+        async def cannot_read() -> None:
+            raise StorageError("disk I/O error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(here.journal, "begin", fail)
+            patch.setattr(here.journal, "in_doubt", cannot_read)
+            await there.ask(request())
+            await until(lambda: here.operations.unsaid)
+            await asyncio.sleep(1.2)  # the link looks once a second
+            assert len(there.sockets) == 1
+        await until(lambda: there.responses("request-1"))
+        assert (len(there.sockets), len(terminal.calls), here.operations.unsaid) == (2, 1, False)
 
 
 async def test_a_request_that_lay_in_a_buffer_beyond_its_time_is_refused_and_not_executed(tmp_path: Path) -> None:
