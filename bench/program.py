@@ -67,6 +67,7 @@ class Program:
 
     name = "program"
     command: tuple[str, ...] = ()
+    wrapper: tuple[str, ...] = ()  # a command before it, that becomes it: `nsenter`, `setpriv`
 
     def __init__(self, directory: Path, *, port: int = 0, settings: Mapping[str, str] | None = None) -> None:
         self.directory = directory.absolute()
@@ -105,7 +106,7 @@ class Program:
         began = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [program(self.command[0]), *self.arguments()],
+                [*self.wrapper, program(self.command[0]), *self.arguments()],
                 cwd=self.directory,
                 env={**clean_environment(), **self.environment(), **self.settings},
                 stdin=subprocess.DEVNULL,

@@ -206,10 +206,13 @@ class Kiosk:
 class Site:
     """Everything, in one directory."""
 
-    def __init__(self, directory: Path, hub_settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, hub_settings: Mapping[str, str] | None = None, hub_wrapper: tuple[str, ...] = ()
+    ) -> None:
         self.directory = directory
         self.gateway = Gateway(directory / "gateway")
         self.hub = Hub(directory / "hub", settings=hub_settings)
+        self.hub.wrapper = hub_wrapper
         self.gateway.start(wait=False)
         self.hub.start()
         self.gateway.wait_ready()
