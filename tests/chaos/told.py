@@ -3,7 +3,6 @@
 import contextlib
 import json
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -37,30 +36,30 @@ class Told:
         self.name = name
         self.asked: dict[str, Future[httpx.Response]] = {}  # by order, which is the Idempotency-Key as well
         self._operations: dict[str, str] = {}
-        self._lock = threading.Lock()
 
     def pay(
         self, word: str, operation: str = "payment", *, timeout: float = 60.0, **body: Any
     ) -> Future[httpx.Response]:
         """Ask for a payment; `word` makes its order."""
         order = f"{self.kiosk.id}-{word}"
-        what = payment(order, **body)
-        sent = self.kiosk.site.backend.later(self.kiosk.id, operation, what, key=order, timeout=timeout)
-        with self._lock:
-            self.asked[order], self._operations[order] = sent, operation
+        sent = self.kiosk.site.backend.later(
+            self.kiosk.id, operation, payment(order, **body), key=order, timeout=timeout
+        )
+        self.asked[order], self._operations[order] = sent, operation
         return sent
 
     def sent(self, word: str) -> str | None:
         """The request id of a payment, once it was put on the kiosk's socket; None if it is answered without."""
         order, backend = f"{self.kiosk.id}-{word}", self.kiosk.site.backend
 
-        def found() -> str | None:
+        def found() -> list[str]:
+            """The id, no id at all, or nothing yet."""
             operation = backend.with_key(self.kiosk.id, order)
             if operation and operation["sent_at"]:
-                return str(operation["request_id"])
-            return "" if self.asked[order].done() else None
+                return [operation["request_id"]]
+            return [""] if self.asked[order].done() else []
 
-        return poll(lambda: (found(),) if found() is not None else None, 30.0)[0] or None
+        return (poll(found, 30.0) or [""])[0] or None
 
     def settle(self) -> list[str]:
         """Wait until the kiosk has told all it knows and the hub all it can; words about what did not come about."""
@@ -82,6 +81,7 @@ class Told:
         words = self.settle()
         for order, sent in self.asked.items():
             effects = self.kiosk.site.gateway.effects(order)
+            words += self._wrong_sums(order)
             operation = self.kiosk.site.backend.with_key(self.kiosk.id, order)
             try:
                 answer = sent.result(PATIENCE_S)
@@ -108,6 +108,11 @@ class Told:
             if state == "succeeded" and (body := _order(operation)) not in {None, order}:
                 words.append(f"{told}: the answer is that of {body}")
         return words + self._event_breaches()
+
+    def _wrong_sums(self, order: str) -> list[str]:
+        asked = payment(order)["sum"]
+        paid = [line["sum"] for line in self.kiosk.site.gateway.lines() if line.get("order_id") == order]
+        return [f"{self.name}: {order} was to pay {asked} and paid {each}" for each in paid if each != asked]
 
     def _event_breaches(self) -> list[str]:
         """Every event that the kiosk's journal gave a number stands in the hub's store, once and in order."""
