@@ -464,5 +464,7 @@ def _size(response: Response) -> int:
 
 
 def _batch_of(responses: list[Response]) -> Send:
-    """A message for these; one by itself needs no wrapping, which may not fit around it."""
-    return Send(responses[0] if len(responses) == 1 else Responses(responses=responses))
+    """A message for these; a large one by itself goes bare, as the wrapping may not fit around it."""
+    if len(responses) == 1 and _size(responses[0]) > BATCH_BYTES:
+        return Send(responses[0])
+    return Send(Responses(responses=responses))

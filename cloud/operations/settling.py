@@ -99,7 +99,7 @@ class _Late:
 
     def __init__(self) -> None:
         self.ids: set[str] = set()
-        self.order = asyncio.Lock()  # a batch is given to the database behind the one before it
+        self.order = asyncio.Lock()  # what is told later is given to the database later
         self.singles = self.batches = 0
 
 
@@ -153,7 +153,9 @@ class Settling:
                         settled = await self._settled(writing)
                     self._links.perform(link, link.session.settle_all(settled))
                 else:
-                    for request_id in await self._settled(await self._write_late(link, responses)):
+                    async with late.order:
+                        writing = await self._write_late(link, responses)
+                    for request_id in await self._settled(writing):
                         self._links.perform(link, link.session.settle(request_id))
             finally:
                 late.ids -= ids
