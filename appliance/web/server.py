@@ -7,6 +7,7 @@ from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerRequest
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
@@ -17,6 +18,7 @@ from appliance.web.handlers import HealthPage, MetricsPage, NotFound
 _BODY_MAX = 64 * 1024
 _HEADERS_MAX = 16 * 1024
 _IDLE_S = 30.0
+_CONNECTIONS_MAX = 64  # a page for people and a monitor: more would take files that the journal and the gateways need
 
 _log = logging.getLogger(__name__)
 
@@ -38,11 +40,28 @@ def make_app(*, guard: Guard, metrics: Metrics, describe: Callable[[], tuple[int
     )
 
 
+class _Server(HTTPServer):
+    """Takes so many connections and no more; in place of the oldest, which waits for nothing or for too long."""
+
+    def initialize(self, *arguments: Any, **named: Any) -> None:
+        """Called by Tornado in place of `__init__`."""
+        self._streams: list[IOStream] = []
+        super().initialize(*arguments, **named)
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """A new connection."""
+        self._streams = [other for other in self._streams if not other.closed()]
+        if len(self._streams) >= _CONNECTIONS_MAX:
+            self._streams.pop(0).close()
+        self._streams.append(stream)
+        super().handle_stream(stream, address)
+
+
 class WebServer:
     """Listens for `make_app`'s paths."""
 
     def __init__(self, app: Application, host: str, port: int) -> None:
-        self._server = HTTPServer(
+        self._server = _Server(
             app, max_body_size=_BODY_MAX, max_header_size=_HEADERS_MAX, idle_connection_timeout=_IDLE_S,
             body_timeout=10.0,
         )  # fmt: skip

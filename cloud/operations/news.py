@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import msgspec
 
 _KEPT = 100
+_KEPT_BYTES = 1024 * 1024  # and of them so much; one is kept always
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -22,18 +23,25 @@ class Subscription:
 
     def __init__(self) -> None:
         self._items: asyncio.Queue[Item] = asyncio.Queue(_KEPT)
+        self._bytes = 0
 
     def put(self, item: Item) -> None:
         """Add an item, dropping the oldest when full."""
-        if self._items.full():
-            self._items.get_nowait()
+        while self._items.full() or (not self._items.empty() and self._bytes + _size(item) > _KEPT_BYTES):
+            self._bytes -= _size(self._items.get_nowait())
+        self._bytes += _size(item)
         self._items.put_nowait(item)
+
+    async def _get(self) -> Item:
+        item = await self._items.get()
+        self._bytes -= _size(item)
+        return item
 
     async def next(self, timeout: float) -> Item | None:
         """The next item, or None after `timeout` seconds without one."""
         try:
             async with asyncio.timeout(timeout):
-                return await self._items.get()
+                return await self._get()
         except TimeoutError:
             return None
 
@@ -41,10 +49,15 @@ class Subscription:
         """Return when the last item came, or the kiosk's word that it cannot know, or after `timeout` seconds."""
         try:
             async with asyncio.timeout(timeout):
-                while not ((item := await self._items.get()).last or item.kind == "unknown"):
+                while not ((item := await self._get()).last or item.kind == "unknown"):
                     pass
         except TimeoutError:
             return
+
+
+def _size(item: Item) -> int:
+    """Bytes of what a kiosk told; the others are few."""
+    return memoryview(item.data).nbytes if isinstance(item.data, msgspec.Raw) else 0
 
 
 class News:

@@ -13,6 +13,7 @@ import socket
 from email.utils import formatdate
 from http.client import responses
 from time import time
+from weakref import WeakSet
 
 import httptools
 from prometheus_client import Counter
@@ -51,6 +52,7 @@ class Door:
         self._metrics = metrics
         self._servers: list[asyncio.Server] = []
         self._connections: set[_Connection] = set()
+        self._handed_over: WeakSet[ReadAhead] = WeakSet()  # Tornado watches who speaks slowly, and not who reads slowly
         self._task: asyncio.Task[None] | None = None
         self._date = (0, b"")
         self._counted: dict[int, Counter] = {}
@@ -102,6 +104,10 @@ class Door:
             lines.append("Connection: close")
         return "\r\n".join(lines).encode("latin-1", "replace") + self._date_line()
 
+    def handed_over(self, stream: ReadAhead) -> None:
+        """A connection is Tornado's now."""
+        self._handed_over.add(stream)
+
     def refuse(self, problem: str, detail: str, outcome: Outcome | None = None) -> bytes:
         """The whole answer to a request that was not understood; the connection ends with it."""
         answer = refusal(Refused(problem, detail, request_id=new_request_id()), outcome)
@@ -120,6 +126,8 @@ class Door:
             now = loop.time()
             for connection in list(self._connections):
                 connection.check_time(now)
+            for stream in list(self._handed_over):
+                stream.close_if_stalled(now)
 
 
 class _Connection(asyncio.Protocol):
@@ -306,5 +314,6 @@ class _Connection(asyncio.Protocol):
         twin.setblocking(False)
         limits = {"max_buffer_size": BODY_MAX_BYTES + 64 * 1024, "read_chunk_size": 64 * 1024}
         ahead = ReadAhead(twin, bytes(self._buffer), self._door.refuse, **limits)
+        self._door.handed_over(ahead)
         self._door.general.handle_stream(ahead, address)
         self._buffer.clear()

@@ -20,6 +20,10 @@ _BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # as tornado.http1connectio
 _TOO_LARGE = frozenset({"Content-Length too long", "chunked body too large"})
 _LINE_MAX = 200
 
+# A reader that takes less than this in the time, while more waits for it, is none: what waits must not lie here for as
+# long as it likes. A kiosk on a very bad line takes more.
+_PROGRESS_BYTES, _PROGRESS_S = 16 * 1024, 30.0
+
 Refuse = Callable[[str, str, Outcome | None], bytes]  # problem, detail, outcome where it is another → the whole answer
 
 
@@ -30,6 +34,8 @@ class ReadAhead(IOStream):
         self._ahead = ahead
         self._refuse = refuse
         self._head: Any = None  # the future of the last request's head
+        self._taken = self._taken_then = 0  # bytes of what was to be written, now and at `_then`
+        self._then: float | None = None  # since when something waits, or the last progress was seen
         super().__init__(connection, **limits)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
@@ -39,6 +45,21 @@ class ReadAhead(IOStream):
             buf[:size], self._ahead = self._ahead[:size], self._ahead[size:]
             return size
         return super().read_from_fd(buf)
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """Count what is taken."""
+        taken = super().write_to_fd(data)
+        self._taken += taken
+        return taken
+
+    def close_if_stalled(self, now: float) -> None:
+        """Close if the other end does not read what waits for it. To be called every few seconds."""
+        if self.closed() or not self.writing():
+            self._then = None
+        elif self._then is None or self._taken - self._taken_then >= _PROGRESS_BYTES:
+            self._then, self._taken_then = now, self._taken
+        elif now - self._then > _PROGRESS_S:
+            self.close()
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Tornado reads a request's head by this, and nothing else."""

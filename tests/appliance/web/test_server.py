@@ -106,3 +106,15 @@ def test_the_address_of_the_connection_is_a_good_name_and_others_are_not() -> No
 @pytest.mark.parametrize("text", ["", "a b", "user@localhost", "a:b", "a:99999", "[::1", "a/b", "a,b"])
 def test_what_is_no_host_has_no_name(text: str) -> None:
     assert host_name(text) is None
+
+
+async def test_who_holds_many_connections_open_keeps_nobody_out() -> None:
+    async with door() as (server, port):
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+        for _, writer in idle:
+            writer.write(b"GET /hea")
+        for _ in range(3):
+            assert (await ask(port))[0] == 200
+        assert len([stream for stream in server._server._streams if not stream.closed()]) <= 64
+        for _, writer in idle:
+            writer.close()

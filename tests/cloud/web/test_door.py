@@ -1,13 +1,16 @@
 """The port's own door, over raw sockets: what a client may send, how slowly, and how much of it."""
 
 import asyncio
+import gc
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from cloud.web.read_ahead import ReadAhead
 from tests.cloud.hub import PATIENCE, Running, running, until
 from wire.messages import MESSAGE_MAX_BYTES
 
@@ -293,3 +296,32 @@ async def test_what_came_before_is_answered_and_done_before_the_connection_is_re
         await caller.say(request(hub) + "GET /health HTTP/1.1\r\nHost: h\r\n\r\n" + "GET /health HTTP/1.1\r\n\r\n")
         assert [(await caller.answer())[0] for _ in range(3)] == [200, 200, 400]
         assert len(executed) == 1
+
+
+async def test_who_does_not_read_a_long_answer_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.web.read_ahead._PROGRESS_S", 0.3)
+    monkeypatch.setattr("cloud.web.door._SWEEP", 0.1)
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk, kiosk.serving(lambda _: {"pad": "x" * 700_000}):
+        for _ in range(20):
+            assert (await hub.send()).is_success
+        async with client(hub) as caller:
+            connection = caller.writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            caller.writer.transport.pause_reading()
+            head = f"GET /operations?limit=20 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hub.key}\r\n\r\n"
+            await caller.say(head)
+            await until(lambda: any(stream.writing() for stream in handed_over()))
+            await until(lambda: not any(stream.writing() for stream in handed_over()))
+        # A reader that only takes its time is not.
+        async with client(hub) as caller:
+            await caller.say(head)
+            size = 0
+            async with asyncio.timeout(PATIENCE):
+                while size < 14_000_000:
+                    size += len(await caller.reader.read(256 * 1024))
+                    await asyncio.sleep(0.005)
+
+
+def handed_over() -> list[ReadAhead]:
+    """The connections that are Tornado's."""
+    return [stream for stream in gc.get_objects() if isinstance(stream, ReadAhead) and not stream.closed()]
