@@ -45,10 +45,17 @@ class Payment(Order, kw_only=True):
 class Trial:
     """One hub with all that hangs on it. `add` kiosks, `pay`, and at the `end` judge."""
 
-    def __init__(self, directory: Path, word: str, hub_settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        word: str,
+        hub_settings: Mapping[str, str] | None = None,
+        hub_wrapper: tuple[str, ...] = (),
+    ) -> None:
         limits = {"RATE_LIMIT_PER_KEY": "0", "RATE_LIMIT_PER_KIOSK": "0", "ACCEPT_RATE": "0"}
         self.word = word
-        self.site = Site(directory, {**limits, **(hub_settings or {})})
+        self.site = Site(directory, {**limits, **(hub_settings or {})}, hub_wrapper)
+        self.database = self.site.hub.directory / "state" / "hub.db"  # as this process reaches it
         self.kiosks: list[Kiosk] = []
         self.payments: list[Payment] = []
         self.api_key: str | None = None  # another than the backend's own
@@ -143,7 +150,7 @@ class Trial:
         longest = max(result.figures.get("settled_after_s", 0.0), time.monotonic() - began)
         result.figures["settled_after_s"] = round(longest, 1)
         before = self.site.gateway.lines()
-        known = {operation.key for operation in self.operations()}
+        known = {operation.key for operation in self.operations() if operation.key is not None}
         again = [payment for payment in self.payments if payment.key in known and not payment.queued]
         for answer in [self._threads.submit(self._tell_again, payment) for payment in again]:
             answer.result()
@@ -198,8 +205,7 @@ class Trial:
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Asked of the hub's database from outside."""
-        path = self.site.hub.directory / "state" / "hub.db"
-        with closing(sqlite3.connect(path, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
             return connection.execute(statement).fetchall()
 
     def close(self) -> None:
