@@ -115,14 +115,43 @@ class Files:
         while target.exists():
             number += 1
             target = self.directory / f"journal.damaged-{stamp}-{number}"
-        moved = False
-        for suffix in _SUFFIXES:
+        moved = self.journal.exists()
+        if moved:
+            crash_point("appliance.journal.set_aside.before")
+            self.journal.rename(target)
+            crash_point("appliance.journal.set_aside.after")
+        self._move_log(target)
+        self._forget_oldest(target)
+        return target if moved else None
+
+    def finish_setting_aside(self) -> None:
+        """Give a log without its journal to the journal that a run was just setting aside when it was cut off.
+
+        Raises OSError.
+        """
+        if not self.journal.exists() and (found := self._all_set_aside()):
+            newest = max(found, key=lambda path: path.stat().st_mtime)
+            if not newest.with_name(f"{newest.name}-wal").exists():
+                self._move_log(newest)
+
+    def not_carried_over(self) -> list[Path]:
+        """Journals that were set aside and of which nothing here says that they were carried over, oldest first."""
+        return sorted(path for path in self._all_set_aside() if not _mark(path).exists())
+
+    def mark_carried_over(self, aside: Path) -> None:
+        """Note that what can be read of it stands in the journal."""
+        with contextlib.suppress(OSError):  # the journal says so as well
+            _mark(aside).touch(0o600)
+            _sync(self.directory)
+
+    def _move_log(self, target: Path) -> None:
+        for suffix in _SUFFIXES[1:]:
             source = self.journal.with_name(self.journal.name + suffix)
             if source.exists():
                 source.rename(target.with_name(target.name + suffix))
-                moved = moved or not suffix
-        self._forget_oldest(target)
-        return target if moved else None
+
+    def _all_set_aside(self) -> list[Path]:
+        return [path for path in self.directory.glob("journal.damaged-*") if not path.name.endswith(_SUFFIXES[1:])]
 
     def rewrite_log(self) -> None:
         """Write SQLite's log once more as it is read, and sync it. Raises OSError.
@@ -151,12 +180,17 @@ class Files:
 
     def _forget_oldest(self, newest: Path) -> None:
         """By modification order of names; a wrong clock may misjudge age, never remove the newest."""
-        found = [p for p in self.directory.glob("journal.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
-        others = sorted((p for p in found if p != newest), key=lambda p: p.stat().st_mtime, reverse=True)
+        others = [path for path in self._all_set_aside() if path != newest]
+        others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         for old in others[SET_ASIDE_KEPT - 1 :]:
+            _mark(old).unlink(missing_ok=True)
             for suffix in _SUFFIXES:
                 with contextlib.suppress(OSError):
                     old.with_name(old.name + suffix).unlink()
+
+
+def _mark(aside: Path) -> Path:
+    return aside.with_name(aside.name.replace("damaged", "carried", 1))
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

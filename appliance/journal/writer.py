@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -100,6 +101,7 @@ class Writer:
         self._pruned_at = float("-inf")
         # Saved from a damaged file and not yet written to the new one.
         self._carried: tuple[list[Begin], list[Response], list[Event]] = ([], [], [])
+        self._carried_from: list[Path] = []
 
     def start(self) -> None:
         """Take the directory and open the file. Raises `JournalInUseError`, `StorageError` (directory unusable).
@@ -375,6 +377,7 @@ class Writer:
         try:
             existed = self._files.journal.exists()
             self._files.make_directory()
+            self._files.finish_setting_aside()
             self._files.rewrite_log()
             connection = connect(self._files.journal)
             try:
@@ -407,9 +410,16 @@ class Writer:
             self._identity, self._log_identity = self._files.identity(), self._files.log_identity()
         if not self._previous:
             self._previous = "first" if not before else "clean" if before.startswith("clean") else "cut"
+        self._set_trouble("")
+        try:
+            self._gather_left_behind(store)
+            if self._carried_any():
+                self._carry_over()
+        except sqlite3.Error as raw:
+            self._rollback()
+            self._set_trouble(f"the disk does not take writes: {raw}")
         self._counts = store.counts()
         self._used = store.used_bytes()
-        self._set_trouble("")
         return True
 
     def _replace(self, reason: str) -> None:
@@ -423,7 +433,23 @@ class Writer:
         _log.error("the journal is damaged and was set aside", extra={
             "reason": reason, "file": aside.name if aside else None,
         })  # fmt: skip
+        self._gather(aside, reason)
+        self._open_if_needed()
+        self._publish()
+
+    def _gather_left_behind(self, store: Store) -> None:
+        """Gather what a run had set aside that was cut off before it had carried it over."""
+        known = store.get_meta("carried").split()
+        for aside in self._files.not_carried_over():
+            if aside.name in known:
+                self._files.mark_carried_over(aside)
+            elif aside not in self._carried_from:
+                self._gather(aside, "it was set aside by a run that was cut off")
+
+    def _gather(self, aside: Path | None, reason: str) -> None:
+        """Keep in memory what can be read of a damaged journal, for the next one."""
         if aside is not None:
+            self._carried_from.append(aside)
             for mine, found in zip(self._carried, salvage(aside), strict=True):
                 cast("list[Any]", mine).extend(cast("list[Any]", found))
         started, done, _events = self._carried
@@ -433,22 +459,19 @@ class Writer:
         )
         notice = f"the journal was damaged ({reason}) and was begun anew"
         self._notices = [*self._notices[-4:], notice]
-        if self._open_if_needed():
-            try:
-                self._carry_over()
-                self._counts = self._store.counts() if self._store else (0, 0)
-            except sqlite3.Error as raw:
-                self._rollback()
-                self._set_trouble(f"the disk does not take writes: {raw}")
-        self._publish()
 
     def _carry_over(self) -> None:
         """Write what was carried; also where nothing was, to find out whether the disk takes it."""
         self._transaction([Job(self._write_carried, point="appliance.journal.carry")])
-        self._carried = ([], [], [])
+        for aside in self._carried_from:
+            self._files.mark_carried_over(aside)
+        self._carried, self._carried_from = ([], [], []), []
 
     def _write_carried(self, store: Store) -> None:
         store.put_meta("written", self._boot_id)
+        # In the same transaction: a run that is cut off now neither forgets it nor does it twice.
+        names = {*store.get_meta("carried").split(), *(aside.name for aside in self._carried_from)}
+        store.put_meta("carried", " ".join(sorted(names)))
         started, done, events = self._carried
         for row in started:
             store.begin(row)

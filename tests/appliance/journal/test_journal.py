@@ -197,6 +197,39 @@ async def test_readable_rows_of_a_damaged_journal_are_carried_over(tmp_path: Pat
         assert [event.kind for event in await here.events(10, 0)][-1] == "journal-damaged"
 
 
+@pytest.mark.parametrize("cut_off_at", ["journal moved", "log moved", "carried over", "marked"])
+async def test_a_run_cut_off_while_it_set_a_journal_aside_loses_and_repeats_nothing(
+    tmp_path: Path, cut_off_at: str
+) -> None:
+    async with journal(tmp_path) as here:
+        await here.begin(request("request-1"))
+        await here.finish(response("request-1"))
+        await here.begin(request("request-2"))
+        await here.add_event("jam", {"n": 1})
+        await here.begin(request("request-1"))  # a commit after the last, so that the log holds what is read below
+        for name in (JOURNAL, f"{JOURNAL}-wal"):
+            shutil.copy(tmp_path / name, tmp_path / f"copy-{name}")
+    # As the disk stands after the death: the copy was set aside, and the new journal is not there or is.
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"{JOURNAL}{suffix}").unlink(missing_ok=True)
+    aside = tmp_path / "journal.damaged-20260101T000000Z"
+    shutil.move(tmp_path / f"copy-{JOURNAL}", aside)
+    shutil.move(
+        tmp_path / f"copy-{JOURNAL}-wal",
+        tmp_path / f"{JOURNAL}-wal" if cut_off_at == "journal moved" else aside.with_name(f"{aside.name}-wal"),
+    )
+    if cut_off_at in {"carried over", "marked"}:
+        async with journal(tmp_path):
+            pass
+    if cut_off_at == "carried over":
+        (tmp_path / "journal.carried-20260101T000000Z").unlink()
+    for _ in range(2):
+        async with journal(tmp_path) as here:
+            assert [r.request_id for r in await here.unsettled(9, frozenset())] == ["request-1"]
+            assert [row.request_id for row in await here.in_doubt()] == ["request-2"]
+            assert [event.kind for event in await here.events(10, 0)] == ["jam", "journal-damaged"]
+
+
 async def test_an_outcome_that_cannot_be_read_is_unknown_and_holds_up_no_other(tmp_path: Path) -> None:
     async with journal(tmp_path) as here:
         first = here.id
