@@ -50,6 +50,9 @@ def _set_up(engine: Engine, place: Place) -> None:
 def _set_up_sqlite(connection: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
+    (mode,) = cursor.fetchone()
+    if mode != "wal":  # said instead of an error; in the old mode a power cut may undo commits in spite of FULL
+        raise sqlite3.OperationalError(f"SQLite cannot keep a write-ahead log here (journal_mode is {mode})")
     # FULL, not NORMAL: `settled` lets the kiosk forget, so what it follows must survive a power cut here too.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")

@@ -9,6 +9,7 @@ import os
 import sqlite3
 
 REPLACED = "the database file was removed or replaced while the hub runs: put it back, or restart the hub"
+_REWRITE_BYTES = 1024 * 1024
 
 _Identity = tuple[int, int] | None
 
@@ -47,6 +48,24 @@ class Log:
             self._file = found  # made with the first transaction
         elif self._file != found:
             raise sqlite3.OperationalError(f"{REPLACED} ({os.path.basename(self._path)})")
+
+    def rewrite(self) -> None:
+        """Write the log once more as it is read, and sync it; call within a transaction that writes. Raises OSError.
+
+        What the kernel could not write is read from memory like what stands on the disk, and no later sync speaks of
+        it (https://lwn.net/Articles/752063/): what is appended behind it is lost with it at the next power cut.
+        """
+        try:
+            handle = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            offset = 0
+            while data := os.pread(handle, _REWRITE_BYTES, offset):
+                offset += os.pwrite(handle, data, offset)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _identity(path: str) -> _Identity:

@@ -76,10 +76,15 @@ class ThreadTarget:
         self._thread.shutdown()
 
     def _commit(self, batches: Sequence[Batch]) -> None:
+        is_new = self._connection is None or self._log is None
         if self._connection is None or self._log is None:
             self._connection, self._log = self._engine.connect(), self._place.log()
         try:
             self._check(self._log)
+            if is_new:  # a sync may have failed on the one before, or in an earlier life
+                with self._connection.begin():
+                    self._connection.exec_driver_sql("BEGIN IMMEDIATE")
+                    self._log.rewrite()
             with self._connection.begin():
                 for statement, rows in batches:
                     self._connection.exec_driver_sql(statement, list(rows))
