@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.chaos.powercut import failing, story
+from tests.chaos.powercut import failing, hub, lying, story
 from tests.chaos.powercut.check import Checker, Depth, Moment, Tally, cut_everywhere
 from tests.chaos.powercut.disk import Disk
 from tests.chaos.powercut.record import Recorder
@@ -50,12 +50,18 @@ def place_for(directory: Path) -> Iterator[Path]:
 
 async def _run(place: Path, rng: random.Random, scale: float, result: Result, tally: Tally) -> None:
     checker = Checker(place / "states", tally, rng)
-    for number in range(max(1, round(6 * scale))):
+    for number in range(max(1, round(3 * scale))):
         await _one(place / f"kiosk-{number}", rng, checker, result)
-    for number in range(max(8, round(150 * scale))):
+    for number in range(max(8, round(60 * scale))):
         plan = failing.draw(rng, 250)
         await failing.fail_and_cut(place / f"failing-{number}", rng, plan, checker)
         result.faults[f"{errno.errorcode[plan.code]} of {' or '.join(plan.kinds)}"] += plan.failed
+    recorder = hub.recorder(place / "hub")
+    await hub.work(recorder, max(3, round(20 * scale)))
+    before = tally.prefixes
+    image = hub.cut_everywhere(place / "hub-state", recorder, tally, rng)
+    result.faults["power cut of the hub"] += tally.prefixes - before
+    await hub.replay(place / "hub-again", image, recorder, tally)
 
 
 async def _one(place: Path, rng: random.Random, checker: Checker, result: Result) -> None:
@@ -64,6 +70,11 @@ async def _one(place: Path, rng: random.Random, checker: Checker, result: Result
     await story.work(first, rng, steps=8)
     first.compare()
     await _cut(Moment(), first, checker, result, "power cut")
+    ends = await lying.forget_and_cut(place / "lying", first.log, checker, rng, 20)
+    result.faults["power cut after syncs that lied"] += ends.total()
+    for end, count in ends.items():
+        name = f"lying_disk_{end.replace(' ', '_')}_count"
+        result.figures[name] = result.figures.get(name, 0) + count
     for kind in ("power cut while recovering", "power cut after a kill"):
         moment = Moment()
         for op in first.log[: rng.randrange(len(first.log))]:

@@ -9,12 +9,14 @@ import pytest
 
 import appliance.journal.files
 import appliance.journal.writer
+import cloud.db.place
 from appliance.journal.store import connect
 from tests.chaos import powercuts
-from tests.chaos.powercut import failing, story
+from tests.chaos.powercut import failing, hub, story
 from tests.chaos.powercut.check import Checker, Depth, Moment, Tally, cut_everywhere
 from tests.chaos.powercut.disk import Disk, Link, Mark, Rename, Sync, Truncate, Unlink, Write
 from tests.chaos.powercut.record import Recorder
+from tests.cloud.hub import empty_database
 from wire.messages import Request
 
 
@@ -101,6 +103,31 @@ async def test_planted_belief_in_the_log(tmp_path: Path) -> None:
     with mock.patch.object(appliance.journal.files.Files, "rewrite_log", return_value=None):
         tally = await _with_early_syncs_failing(tmp_path)
     assert any("lost" in words for words in tally.breaches)
+
+
+async def _hub_after_a_failing_disk(place: Path) -> list[str]:
+    """A hub whose disk failed and which was stopped, started again on a disk that is well, then a power cut."""
+    tally, disk = Tally(), Disk.holding({"hub.db": empty_database()})
+    failing_hub = hub.recorder(place / "hub")
+    await hub.work_on_a_failing_disk(failing_hub)
+    for op in failing_hub.log:
+        disk.apply(op)
+    again = Recorder(place / "again", disk)
+    await hub.work(again, 1, first=5)
+    with powercuts.place_for(place) as states:
+        hub.cut_everywhere(states / "state", again, tally, random.Random(1), disk)
+    return tally.breaches
+
+
+async def test_the_hub_believes_no_log_that_was_not_synced(tmp_path: Path) -> None:
+    """What it commits behind what a disk failed to write would be lost with that."""
+    assert await _hub_after_a_failing_disk(tmp_path) == []
+
+
+async def test_planted_belief_of_the_hub(tmp_path: Path) -> None:
+    with mock.patch.object(cloud.db.place.Log, "rewrite", return_value=None):
+        breaches = await _hub_after_a_failing_disk(tmp_path)
+    assert any("free again" in words for words in breaches)
 
 
 def _disk(*ops: Write | Truncate | Link | Unlink | Rename | Sync) -> Disk:

@@ -148,9 +148,8 @@ class _Shim:
 
     def _on_open_directory(self, path: bytes, out: int | None) -> int:
         """SQLite names the file whose directory it is about to sync."""
-        directory = path.decode().rpartition("/")[0]
-        if self.watcher is not None and self.watcher.watches(directory):
-            self.watcher.sync_directory(directory)
+        if self.watcher is not None and self.watcher.watches(path.decode()):
+            self.watcher.sync_directory(path.decode().rpartition("/")[0])
         return int(self._open_directory(path, out))
 
     def _on_close(self, file: int) -> int:
