@@ -6,8 +6,10 @@ that says what would be right.
 
 import re
 
-_KIOSK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
-_OPERATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+KIOSK_ID = r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}"
+OPERATION = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
+_KIOSK_ID = re.compile(KIOSK_ID)
+_OPERATION = re.compile(OPERATION)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{7,63}")
 _KEY_MAX = 255
 

@@ -15,7 +15,7 @@ from cloud.kiosks.links import Link
 from cloud.kiosks.registry import Kiosk
 from cloud.web.handler import Handler
 from wire.crashpoint import crash_point
-from wire.ids import parse_kiosk_id
+from wire.ids import KIOSK_ID, parse_kiosk_id
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,14 @@ Url = Annotated[str, msgspec.Meta(max_length=2000, description="http(s) address 
 class NewKiosk(msgspec.Struct, forbid_unknown_fields=True):
     """Body of POST /admin/kiosks."""
 
-    id: Annotated[str, msgspec.Meta(description="1 to 64 letters, digits, _ - . :", examples=["kiosk_001"])]
+    id: Annotated[
+        str,
+        msgspec.Meta(
+            description="1 to 64 letters, digits, _ - . :",
+            examples=["kiosk_001"],
+            extra_json_schema={"pattern": f"^{KIOSK_ID}$"},
+        ),
+    ]
     name: Name = ""
 
 

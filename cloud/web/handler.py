@@ -52,6 +52,10 @@ class Refusing(RequestHandler):
             detail = error.log_message if isinstance(error, HTTPError) and error.log_message else ""
             error = Refused(problem, detail or f"{self.request.method} {self.request.path}")
         error.request_id = error.request_id or new_request_id()
+        if status_code == 405:
+            missing = RequestHandler._unimplemented_method
+            methods = [name for name in self.SUPPORTED_METHODS if getattr(type(self), name.lower()) is not missing]
+            self.set_header("Allow", ", ".join(sorted(methods)))
         self.give(refusal(error, self.refused_outcome))
 
 

@@ -8,6 +8,7 @@ import msgspec
 from cloud.operations.operation import State
 from cloud.web.admin import ApiKeyChange, KioskChange, NewApiKey, NewKiosk
 from cloud.web.send import SendHeaders
+from wire.ids import KIOSK_ID
 from wire.problems import PROBLEMS, Outcome
 from wire.version import VERSION
 
@@ -165,7 +166,7 @@ def specification() -> dict[str, Any]:
                 *("bad-request", "unauthorized", "rate-limited"),
                 description="An operation without an Idempotency-Key is listed once it has ended.",
                 parameters=[
-                    _query("kiosk", "Only of this kiosk.", {"type": "string"}),
+                    _query("kiosk", "Only of this kiosk.", {"type": "string", "pattern": f"^{KIOSK_ID}$"}),
                     _query("state", "Only in this state.", {"enum": list(State)}),
                     _query("since", "Only begun since: Unix seconds or RFC 3339.", {"type": "string"}),
                     _query("cursor", "As given with the page before.", {"type": "string"}),

@@ -16,7 +16,7 @@ from cloud.operations.answers import Answer, refusal
 from cloud.operations.order import Order
 from cloud.operations.request_id import new_request_id
 from cloud.operations.service import Operations
-from wire.ids import parse_idempotency_key, parse_kiosk_id, parse_method, parse_operation
+from wire.ids import KIOSK_ID, METHODS, OPERATION, parse_idempotency_key, parse_kiosk_id, parse_method, parse_operation
 from wire.messages import MESSAGE_MAX_BYTES
 
 log = logging.getLogger(__name__)
@@ -30,12 +30,26 @@ _body = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class SendHeaders(msgspec.Struct, frozen=True, kw_only=True, rename=lambda name: name.replace("_", "-")):
     """The headers of `POST /send`, by lower-case name."""
 
-    header_kiosk_id: Annotated[str, msgspec.Meta(description="The kiosk.", examples=["kiosk_001"])]
+    # What is checked by `wire.ids`, in its words, is only described here.
+    header_kiosk_id: Annotated[
+        str,
+        msgspec.Meta(description="The kiosk.", examples=["kiosk_001"], extra_json_schema={"pattern": f"^{KIOSK_ID}$"}),
+    ]
     header_operation_type: Annotated[
-        str, msgspec.Meta(description="The name of a route on the kiosk.", examples=["payment", "fiscal"])
+        str,
+        msgspec.Meta(
+            description="The name of a route on the kiosk.",
+            examples=["payment", "fiscal"],
+            extra_json_schema={"pattern": f"^{OPERATION}$"},
+        ),
     ]
     header_http_method: Annotated[
-        str, msgspec.Meta(description="How the kiosk calls its gateway: POST or GET.", examples=["POST"])
+        str,
+        msgspec.Meta(
+            description="How the kiosk calls its gateway: POST or GET.",
+            examples=["POST"],
+            extra_json_schema={"enum": sorted(METHODS)},
+        ),
     ] = "POST"
     header_timeout: (
         Annotated[

@@ -50,3 +50,15 @@ async def test_a_bug_is_500_told_in_the_log_and_not_to_the_caller(
         assert "inner-workings" not in answer.text
         assert "inner-workings" in caplog.text
         assert "canary-in-the-query" not in caplog.text
+
+
+async def test_who_asks_in_a_way_there_is_not_is_told_which_there_are(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        for method, path, allowed in (
+            ("GET", "/send", "POST"), ("TRACE", "/health", "GET"), ("PUT", "/admin/kiosks/x", "DELETE, GET, PATCH"),
+            ("POST", "/operations", "GET"), ("DELETE", "/ws", "GET"),
+        ):  # fmt: skip
+            upgrade = {"Upgrade": "websocket"} if path == "/ws" else {}
+            answer = await hub.http.request(method, path, headers={**hub.admin, **upgrade})
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed), path
+            assert answer.json()["type"] == "method-not-allowed"
