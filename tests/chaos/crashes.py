@@ -66,7 +66,7 @@ def choose(chance: random.Random, scale: float) -> list[Case]:
     if scale < 1:
         dangerous = [case for case in first if case.last in crash_cases.DANGEROUS]
         others = [case for case in [*first, *second] if case not in dangerous]
-        return dangerous + chance.sample(others, max(2, round(len(others) * scale * 0.8)))
+        return dangerous + chance.sample(others, max(2, round(len(others) * scale * 0.4)))
     cases = [*first, *second]
     cases += crash_cases.later_visits(chance, round(_LATER * scale)) + crash_cases.pairs(chance, round(_PAIRS * scale))
     chance.shuffle(cases)

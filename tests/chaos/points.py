@@ -12,6 +12,7 @@ What cannot be listed so, such as a name that is put together, is refused with `
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ class Point(NamedTuple):
     place: str  # file and line
 
 
+@cache
 def all_points(root: Path = ROOT) -> list[Point]:
     """Every point, in the order of the source. Raises `ValueError` for what is no point or stands in two places."""
     found: dict[str, Point] = {}
