@@ -4,5 +4,6 @@ Here live the contract of the wire (identifiers, messages of both dialects, the 
 few pure functions on text that both programs need alike (settings from strings, log lines, masking).
 
 Everybody may import this package; it imports none of ours. It never does I/O, never reads a clock (time is an
-argument, in seconds of a monotonic clock unless said otherwise), never logs and keeps no module state.
+argument, in seconds of a monotonic clock unless said otherwise), never logs and keeps no module state. The exception
+is `crashpoint`, by which tests have either program die at a named place: nothing in what is installed.
 """

@@ -11,7 +11,8 @@ Rules, in the order in which they matter:
 4. At most 100,000 events wait for the hub, and fewer where tombstones have gone and the file is over JOURNAL_MAX_MB
    still. The oldest informational ones are then replaced by one that counts them (`events-dropped`); important ones
    (`IMPORTANT`) are never dropped.
-5. A damaged file is set aside, what can be read of it is carried over, and a new journal with a new id is begun.
+5. A damaged file is set aside, what can be read of it is carried over, and a new journal with a new id is begun; where
+   a run is cut off in doing so, the next one ends it.
    What was asked of one journal is never answered from another: what that one forgot would be executed again.
 6. A file that comes from another machine (`appliance.box`), or of which the hub says that another machine has it too,
    goes on under a new id as well: what was asked of the old one may be known to the other machine alone.
