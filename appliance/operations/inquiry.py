@@ -25,10 +25,14 @@ class Verdict(msgspec.Struct, frozen=True):
     not_yet: str = ""
 
 
-def read_answer(query: StatusQuery, answer: Answered, lost_ago: float) -> Verdict:
-    """Judge the answer to a status query made `lost_ago` seconds after the operation's own answer was lost. Pure."""
+def read_answer(query: StatusQuery, answer: Answered, lost_ago: float, *, absent_before: bool) -> Verdict:
+    """Judge the answer to a status query made `lost_ago` seconds after the operation's own answer was lost. Pure.
+
+    Absence is believed when the answer before said it too: a gateway that starts up answers 404 to everything for a
+    moment, and the payment that it made before would be called not executed.
+    """
     if answer.status in query.absent:
-        if lost_ago >= query.absent_after:
+        if lost_ago >= query.absent_after and absent_before:
             return Verdict(NeverGot(f"the gateway says it never got it (HTTP {answer.status})"))
         return Verdict(not_yet=f"HTTP {answer.status}, which is not believed yet")
     if not 200 <= answer.status < 300:
@@ -52,6 +56,7 @@ async def inquire(
     began = time.monotonic()
     pause = _PAUSE_FIRST_S
     told = ""
+    absent_before = False
     while True:
         route = find_route()
         if route is None or route.status is None:
@@ -67,12 +72,13 @@ async def inquire(
             _log.warning("the status query cannot be made", extra={"request_id": request_id, "reason": str(error)})
             return None
         if isinstance(result, Answered):
-            verdict = read_answer(query, result, time.monotonic() - began)
+            verdict = read_answer(query, result, time.monotonic() - began, absent_before=absent_before)
             if verdict.outcome is not None:
                 return verdict.outcome
             reason = verdict.not_yet
         else:
             reason = result.detail
+        absent_before = isinstance(result, Answered) and result.status in query.absent
         if reason != told:
             told = reason
             _log.info("the gateway cannot tell yet what became of an operation", extra={

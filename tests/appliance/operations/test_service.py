@@ -249,7 +249,11 @@ async def test_a_lost_answer_with_status_query_is_found_out(tmp_path: Path, monk
             assert targets == ["/api", "/api?id=A+1", "/api?id=A+1"]
 
 
-async def test_a_gateway_that_never_got_it_makes_a_lost_answer_not_executed(tmp_path: Path) -> None:
+async def test_a_gateway_that_never_got_it_makes_a_lost_answer_not_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.01)
+
     async def absent(call: Call) -> bytes | None:
         return None if call.method == "POST" else reply(404, b"")
 
@@ -257,6 +261,26 @@ async def test_a_gateway_that_never_got_it_makes_a_lost_answer_not_executed(tmp_
         here.operations.request(request(body=b'{"order_id":1}'))
         response = await here.told.first()
         assert (response.executed, response.error and response.error.type) == (Executed.NO, "gateway-unreachable")
+
+
+async def test_a_gateway_that_is_starting_up_does_not_make_a_payment_not_executed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers 404 to everything, between being away and knowing the payment."""
+    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.01)
+    asked = 0
+
+    async def starting(call: Call) -> bytes | None:
+        nonlocal asked
+        if call.method == "POST":
+            return None
+        asked += 1
+        return [None, reply(404, b""), reply(503, b""), reply(404, b""), reply(200, b'{"paid":1}')][min(asked, 5) - 1]
+
+    async with gateway(starting) as there, kiosk(tmp_path, table(route(there.url, status=status(there.url)))) as here:
+        here.operations.request(request(body=b'{"order_id":1}'))
+        response = await here.told.first()
+        assert (response.executed, bytes(response.body)) == (Executed.YES, b'{"paid":1}')
 
 
 async def test_an_operation_cut_off_is_unknown_at_the_next_start(tmp_path: Path) -> None:
