@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import binascii
+import itertools
 import math
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Float, Row, and_, bindparam, cast, delete, func, literal_column, or_, select, update
+from sqlalchemy import Column, Float, Row, and_, bindparam, cast, delete, func, literal_column, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +25,7 @@ from wire.crashpoint import crash_point
 _FIELDS = tuple(field.name for field in msgspec.structs.fields(Operation))
 _WRITTEN = (*_FIELDS, "final")
 _COLUMNS = [operations.c[name] for name in _FIELDS]
+_PAGE_BYTES = 4 * 1024 * 1024  # of answers in one page; one operation is in it always
 # What an outcome may change in a row that is there; a later message never takes a known time away.
 _REPLACED = ("state", "final", "executed", "status", "answer", "problem", "detail", "elapsed", "finished_at")
 _KEPT = ("sent_at", "accepted_at")
@@ -200,8 +202,12 @@ class Store:
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
-        """Operations, newest first. Raises `ValueError` for a cursor that is none."""
-        statement = select(*_COLUMNS)
+        """Operations, newest first, without their bodies; fewer than `limit` where their answers are large.
+
+        Raises `ValueError` for a cursor that is none.
+        """
+        size = func.coalesce(func.length(operations.c.answer), 0).label("size")
+        statement = select(operations.c.request_id, operations.c.created_at, size)
         if kiosk_id is not None:
             statement = statement.where(operations.c.kiosk_id == kiosk_id)
         if state is not None:
@@ -217,9 +223,17 @@ class Store:
                 )
             )
         order = (operations.c.created_at.desc(), operations.c.request_id.desc())
-        found = await self._all(statement.order_by(*order).limit(limit + 1))
-        more = len(found) > limit
-        return Page(found[:limit], _cursor(found[limit - 1]) if more else None)
+        # What is in the page first, so that no more of it is read than fits.
+        rows = await self._rows(statement.order_by(*order).limit(limit + 1))
+        sizes = itertools.accumulate(row.size for row in rows)
+        count = max(1, min(limit, sum(size <= _PAGE_BYTES for size in sizes)))
+        ids = [row.request_id for row in rows[:count]]
+        told = [column for column in _COLUMNS if column is not operations.c.body]
+        found = [
+            _operation(row, told) for row in await self._rows(select(*told).where(operations.c.request_id.in_(ids)))
+        ]
+        found.sort(key=lambda operation: ids.index(operation.request_id))
+        return Page(found, _cursor(rows[count - 1].created_at, ids[-1]) if len(rows) > count else None)
 
     async def counts(self, since: float) -> dict[str, int]:
         """How many operations were begun since then, by state."""
@@ -233,9 +247,12 @@ class Store:
         return found[0] if found else None
 
     async def _all(self, statement: Any) -> list[Operation]:
+        return [_operation(row, _COLUMNS) for row in await self._rows(statement)]
+
+    async def _rows(self, statement: Any) -> list[Row[Any]]:
         try:
             async with self._engine.connect() as connection:
-                return [_operation(row) for row in await connection.execute(statement)]
+                return list(await connection.execute(statement))
         except (SQLAlchemyError, OSError) as error:
             raise StorageError(f"the database does not answer: {type(error).__name__}") from error
 
@@ -244,15 +261,15 @@ def _row(operation: Operation) -> tuple[object, ...]:
     return (*msgspec.structs.astuple(operation), operation.is_final)
 
 
-def _operation(row: Row[Any]) -> Operation:
+def _operation(row: Row[Any], columns: Sequence[Column[Any]]) -> Operation:
     values: Sequence[Any] = row
-    operation = Operation(**dict(zip(_FIELDS, values, strict=True)))
+    operation = Operation(**dict(zip((column.name for column in columns), values, strict=True)))
     operation.state = State(operation.state)
     return operation
 
 
-def _cursor(last: Operation) -> str:
-    return base64.urlsafe_b64encode(f"{last.created_at!r} {last.request_id}".encode()).decode()
+def _cursor(created_at: float, request_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{created_at!r} {request_id}".encode()).decode()
 
 
 def _read_cursor(text: str) -> tuple[float, str]:

@@ -224,3 +224,22 @@ async def test_another_method_is_405(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         assert problem_of(await hub.http.get("/send", headers=hub.backend())) == "method-not-allowed"
         assert problem_of(await hub.http.put("/operations", headers=hub.backend())) == "method-not-allowed"
+
+
+async def test_a_page_of_large_answers_is_shorter_and_says_where_the_next_begins(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk, kiosk.serving(lambda _: {"pad": "x" * 700_000}):
+        for _ in range(12):
+            assert (await hub.send()).is_success
+        await hub.idle()
+        seen: list[str] = []
+        cursor: dict[str, str] = {}
+        sizes = []
+        while True:
+            page = (await hub.http.get("/operations", params={"limit": "500", **cursor}, headers=hub.backend())).json()
+            seen += [item["request_id"] for item in page["operations"]]
+            sizes.append(len(page["operations"]))
+            if page["cursor"] is None:
+                break
+            cursor = {"cursor": page["cursor"]}
+        assert sizes == [5, 5, 2]
+        assert seen == sorted(set(seen), reverse=True)
