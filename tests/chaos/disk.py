@@ -8,11 +8,10 @@ and when the disk is well again all works without a restart, and every outcome a
 import contextlib
 import random
 import shutil
-import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from tests.chaos.small_disk import (
     growing_nothing,
     minding_permissions,
 )
-from tests.chaos.trials import Payment, Trial, merge, side_by_side
+from tests.chaos.trials import Payment, Rows, Trial, merge, read_rows, side_by_side
 from tests.journeys.site import Kiosk, unique, until
 
 _WRITES = "pwrite64,fdatasync,fsync,ftruncate"
@@ -145,13 +144,15 @@ class _Work:
         if took > _WELL_S:
             self.result.breaches.append(f"{self.name}: it took {took:.0f} s until all worked again")
 
-    def written_down(self, journal: Path | None = None) -> None:
+    def journal(self, statement: str) -> Rows:
+        """Asked of the kiosk's journal."""
+        return read_rows(self.kiosk.appliance.directory / "state" / "journal.db", statement)
+
+    def written_down(self) -> None:
         """What a gateway did stands in the journal of the kiosk that had it done."""
         if not self.journal_stays:
             return
-        path = journal or self.kiosk.appliance.directory / "state" / "journal.db"
-        with closing(sqlite3.connect(path, timeout=10)) as connection:
-            known = {row[0] for row in connection.execute("SELECT request_id FROM operations")}
+        known = {row[0] for row in self.journal("SELECT request_id FROM operations")}
         for operation in self.trial.operations():
             if operation.executed == "yes" and operation.request_id not in known:
                 self.result.breaches.append(f"{self.name}: {operation.order} was executed and is not in the journal")
@@ -166,7 +167,7 @@ class _Full(_Work):
         place = self.disk.inside / "hub"
         settings = {"STATE_DIR": str(place), "DATABASE_URL": f"sqlite+aiosqlite:///{place / 'hub.db'}"}
         self.trial = Trial(self.directory, self.name, settings, self.disk.wrapper)
-        self.trial.database = self.disk.outside / "hub" / "hub.db"
+        self.trial.ask = partial(self.disk.rows, "hub/hub.db")
         self.stack.callback(self.trial.close)
         self.small = SmallDisk(self.directory / "kiosk-disk")
         self.stack.callback(self.small.close)
@@ -192,8 +193,8 @@ class _Full(_Work):
                 program.start()
             self.well_again()
 
-    def written_down(self, journal: Path | None = None) -> None:
-        super().written_down(self.small.outside / "state" / "journal.db")
+    def journal(self, statement: str) -> Rows:
+        return self.small.rows("state/journal.db", statement)
 
 
 class _Failing(_Work):

@@ -3,18 +3,22 @@
 Each is a context and raises `SkippedError`, with the reason in words, where this machine does not allow it.
 """
 
+import ast
 import contextlib
 import os
 import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.program import Program, wait_for
 
 _SIZE = "12m"
+_QUERY = "import sqlite3, sys; print(sqlite3.connect(sys.argv[1], timeout=10).execute(sys.argv[2]).fetchall())"
 # A program of root's that minds permissions as one of an ordinary user does.
 MINDS_PERMISSIONS = (
     "setpriv",
@@ -56,6 +60,13 @@ class SmallDisk:
         self.wrapper = (*self._enter, "setpriv", "--pdeathsig", "KILL")
         self.outside = Path(f"/proc/{self._holder.pid}/root{place}")
         self._filler = self.outside / "filler"
+
+    def rows(self, name: str, statement: str) -> list[tuple[Any, ...]]:
+        """What a query finds in an SQLite file of the disk. SQLite itself does not get there from outside."""
+        command = [*self._enter, sys.executable, "-c", _QUERY, str(self.inside / name), statement]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+        found: list[tuple[Any, ...]] = ast.literal_eval(done.stdout)
+        return found
 
     @contextlib.contextmanager
     def full(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.chaos.history import Ask, Effect, History, Json, Operation, Order, To
 from tests.chaos.results import Result
 from tests.journeys.site import Kiosk, Site, until
 
+Rows = list[tuple[Any, ...]]
 _AGAIN_S = 10.0  # Header-Timeout of asking again under a key
 _SHOWN = 20  # breaches in words
 # Begun this much after its time is late: one way to the kiosk, its disk, one way to the gateway, on a busy machine.
@@ -55,7 +57,7 @@ class Trial:
         limits = {"RATE_LIMIT_PER_KEY": "0", "RATE_LIMIT_PER_KIOSK": "0", "ACCEPT_RATE": "0"}
         self.word = word
         self.site = Site(directory, {**limits, **(hub_settings or {})}, hub_wrapper)
-        self.database = self.site.hub.directory / "state" / "hub.db"  # as this process reaches it
+        self.ask: Callable[[str], Rows] = partial(read_rows, self.site.hub.directory / "state" / "hub.db")
         self.kiosks: list[Kiosk] = []
         self.payments: list[Payment] = []
         self.api_key: str | None = None  # another than the backend's own
@@ -203,10 +205,9 @@ class Trial:
         """What the hub has stored of a payment."""
         return next((operation for operation in self.operations() if operation.order == payment.id), None)
 
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str) -> Rows:
         """Asked of the hub's database from outside."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
-            return connection.execute(statement).fetchall()
+        return self.ask(statement)
 
     def close(self) -> None:
         """End everything."""
@@ -268,6 +269,12 @@ class Trial:
             late = payment.told[0].told_at - payment.answer_by
             if late > TOLD_LATE_S and not payment.excused:
                 yield f"told late: {payment.id}: the caller heard {payment.told[0].status} {late:.1f} s after its limit"
+
+
+def read_rows(path: Path, statement: str) -> Rows:
+    """What a query finds in an SQLite file."""
+    with closing(sqlite3.connect(path, timeout=10)) as connection:
+        return connection.execute(statement).fetchall()
 
 
 def merge(result: Result, parts: Iterable[Result]) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from appliance.journal import Journal, JournalInUseError, Limits, StorageError, UnknowableError
-from appliance.journal.files import JOURNAL, Files
+from appliance.journal.files import JOURNAL
 from appliance.journal.store import Store
 from appliance.journal.writer import Job
 from tests.appliance.worlds import RESERVE, SMALL, journal, request, until
@@ -299,11 +301,15 @@ async def test_a_journal_that_cannot_be_looked_at_is_not_taken_for_removed(
         await here.begin(request("request-1"))
         known, events = here.id, [event.seq for event in await here.events(100, 0)]
 
-        def deny(*_: object) -> None:
-            raise PermissionError(13, "Permission denied")
+        look = Path.stat
+
+        def deny(path: Path, **how: Any) -> os.stat_result:
+            if path.name == JOURNAL:
+                raise PermissionError(13, "Permission denied")
+            return look(path, **how)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Files, "identity", deny)
+            patch.setattr(Path, "stat", deny)
             await until(lambda: "cannot be looked at: Permission denied" in here.facts.trouble)
         await until(lambda: not here.facts.trouble)
         assert (here.id, [event.seq for event in await here.events(100, 0)]) == (known, events)
