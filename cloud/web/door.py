@@ -262,7 +262,7 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """The parser read a header. Repeated ones are joined, as Tornado does: no id or number survives that."""
-        key, text = name.decode("ascii").lower(), value.decode("latin-1")
+        key, text = name.decode("ascii").lower(), value.decode("latin-1").strip(" \t")  # llhttp leaves blanks behind
         known = self._headers.get(key)
         self._headers[key] = text if known is None else f"{known},{text}"
 
