@@ -93,5 +93,5 @@ class ReadAhead(IOStream):
         """Who asks about an operation must not read that it was not executed, because the asking went wrong."""
         if self._head is None or not self._head.done() or self._head.cancelled() or self._head.exception():
             return None
-        line = bytes(self._head.result()[:_LINE_MAX]).partition(b"\n")[0]
+        line = bytes(self._head.result()[:_LINE_MAX]).lstrip(b"\r\n").partition(b"\n")[0]
         return Outcome.UNKNOWN if b"/operations" in line else None

@@ -254,7 +254,7 @@ NO_HTTP = {
     "TLS": (bytes.fromhex("16030100a5010000a10303") + bytes(160), 400, "without TLS", "not_executed"),
     "a control character": (b"GET /health HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer canary\x01\r\n\r\n", 400,
                             "Invalid header value", "not_executed"),
-    "folded": (b"GET /operations/request-1 HTTP/1.1\r\nHost: h\r\n i\r\n\r\n", 400, "folding", "unknown"),
+    "folded": (b"\r\nGET /operations/request-1 HTTP/1.1\r\nHost: h\r\n i\r\n\r\n", 400, "folding", "unknown"),
     "a long head": (b"GET /health HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 400, "head", "not_executed"),
     "a long head of ours": (b"POST /send HTTP/1.1\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 400, "16384", "not_executed"),
     "no chunk": (b"POST /send HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, "chunk size",
