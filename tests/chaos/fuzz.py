@@ -146,8 +146,7 @@ class World:
                 await asyncio.gather(living, return_exceptions=True)
             if living.done() and not living.cancelled() and living.exception():
                 self._result.breaches.append(f"a payment that had nothing to do with it broke: {living.exception()!r}")
-            bystander.judge(self._result, 10.0 if self._scale < 1 else 5.0)
-            self._watches.append(Watch(self.tormented, "tormented"))
+            bystander.judge(self._result, 5.0 if self._scale >= 1 else 50.0)
 
     def judge(self) -> None:
         """Programs, ledger, and one more payment."""
@@ -158,7 +157,12 @@ class World:
         if stolen := [order for order in orders if SMUGGLED in order or "unpaid" in order]:
             self._breach(f"paid without a right to: {stolen[:5]}")
         told = Counter(self._paid)  # spoiled orders may have become the same one
-        if twice := [order for order, times in orders.items() if times > max(1, told[order] + self._meant[order])]:
+
+        def asked(order: str) -> int:
+            good = order.startswith(("bystander-", "callback-"))
+            return 1 if good else max(1, told[order] + self._meant[order] + self._open)
+
+        if twice := [order for order, times in orders.items() if times > asked(order)]:
             self._breach(f"paid more often than asked: {twice[:5]}")
         if forgotten := [order for order, times in told.items() if orders[order] < times]:
             self._breach(f"told as paid, and not in the ledger: {forgotten[:5]}")
