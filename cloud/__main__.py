@@ -207,7 +207,8 @@ def _print(arguments: argparse.Namespace, value: Any, lines: list[str]) -> int:
     if arguments.json:
         print(msgspec.json.encode(value).decode())
     else:
-        print("\n".join(lines))
+        # A name may hold anything, also what a terminal would obey.
+        print("\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines))
     return 0
 
 

@@ -62,6 +62,12 @@ def hub_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 # The command line.
 
 
+def test_a_name_does_nothing_to_the_terminal(hub_command: Any) -> None:
+    assert hub_command("kiosk", "add", "kiosk_001", "--name", "a\x1b[2J\nkiosk_002 чай")[0] == 0
+    assert hub_command("kiosk", "list")[1].splitlines() == [f"{'kiosk_001':24} enabled  a\ufffd[2J\ufffdkiosk_002 чай"]
+    assert json.loads(hub_command("kiosk", "list", "--json")[1])[0]["name"] == "a\x1b[2J\nkiosk_002 чай"
+
+
 def test_what_cannot_be_served_is_said_in_words(hub_command: Any) -> None:
     for more in ({"HOST": "h" * 300}, {"HOST": "no.such.invalid"}, {"REDIS_URL": "redis://h?db=canary"}):
         code, out, err = hub_command("serve", **more)
