@@ -139,8 +139,8 @@ class Yard:
         self.gateway = gateway
         self.receiver = receiver
         self.directory = directory / name
-        # Callers learn soon that a kiosk is away, so that a case is over soon.
-        self.hub = Hub(self.directory / "hub", settings={"KIOSK_RECONNECT_GRACE": "2"})
+        # Long enough for a kiosk that died to be back: then it is asked once more for what it may have executed.
+        self.hub = Hub(self.directory / "hub", settings={"KIOSK_RECONNECT_GRACE": "8"})
         self.key = ""
         self._http = httpx.Client(
             base_url=self.hub.url, timeout=60.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
