@@ -1,5 +1,6 @@
 """One engine, SQLite or PostgreSQL, set up so that a committed transaction is on disk."""
 
+import os
 import sqlite3
 from typing import Any
 
@@ -31,9 +32,11 @@ def open_blocking(engine: AsyncEngine, place: Place) -> Engine:
 
 
 def explain(error: BaseException) -> str:
-    """What is wrong, for who looks after the hub. Only SQLite's own words: another's may name its host and user."""
+    """What is wrong, for who looks after the hub. Only SQLite's or the system's words: others name hosts."""
     raw = getattr(error, "orig", None) or error
-    return str(raw) if isinstance(raw, sqlite3.Error) else type(raw).__name__
+    if isinstance(raw, sqlite3.Error):
+        return str(raw)
+    return os.strerror(raw.errno) if isinstance(raw, OSError) and raw.errno else type(raw).__name__
 
 
 def _set_up(engine: Engine, place: Place) -> None:

@@ -102,3 +102,4 @@ async def test_words_are_sqlites_own_or_none(tmp_path: Path) -> None:
         connection.execute("SELECT 1 FROM kiosks")
     assert explain(failed.value) == "no such table: kiosks"
     assert explain(OSError("db.example: password canary")) == "OSError"
+    assert explain(OSError(28, "no room at db.example")) == "No space left on device"
