@@ -81,7 +81,7 @@ class Journal:
     async def begin_anew(self, reason: str) -> None:
         """Go on under another name: another machine has a copy. Raises `StorageError`."""
         new_id, at = uuid.uuid4().hex, self._clock()
-        await self._write(Job(lambda store: store.begin_anew(new_id, reason, at)))
+        await self._write(Job(lambda store: store.begin_anew(new_id, reason, at), point="appliance.journal.begin_anew"))
         self._writer.say_copied(reason)
 
     async def begin(self, request: Request, journal: str | None = None) -> Row | None:

@@ -156,7 +156,9 @@ class Store:
                     Response(request_id=row.request_id, operation=row.operation, executed=unknown, error=why), at
                 )
             self.begin_anew(new_id, "the machine is another", at)
+        crash_point("appliance.journal.settle_in.before")
         self.connection.execute("COMMIT")
+        crash_point("appliance.journal.settle_in.after")
         return other
 
     def begin_anew(self, new_id: str, reason: str, at: float) -> None:

@@ -90,7 +90,11 @@ _AGAIN = (
     "hub.callbacks.",
 )
 # Points that no case gets to, and why. Each is a breach without standing here.
-NOT_VISITED: dict[str, str] = {}
+_TWO_BOXES = "takes two boxes with one identity at a time, which the hub tells apart: see the scenario `identity`"
+NOT_VISITED: dict[str, str] = {
+    "appliance.journal.begin_anew.before": _TWO_BOXES,
+    "appliance.journal.begin_anew.after": _TWO_BOXES,
+}
 
 
 def first_visits() -> list[Case]:
