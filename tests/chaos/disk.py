@@ -32,12 +32,17 @@ from tests.chaos.small_disk import (
 from tests.chaos.trials import Payment, Rows, Trial, merge, read_rows, side_by_side
 from tests.journeys.site import Kiosk, unique, until
 
-_WRITES = "pwrite64,fdatasync,fsync,ftruncate"
-_ERRORS = (("fdatasync,fsync", "EIO"), ("pwrite64", "ENOSPC"), (_WRITES, "EROFS"), (f"pread64,{_WRITES}", "EIO"))
+_WRITES, _SYNCS = "write,pwrite64,ftruncate", "fdatasync,fsync"
+_ERRORS = (
+    (_SYNCS, "EIO"),
+    (_WRITES, "ENOSPC"),
+    (f"{_WRITES},{_SYNCS}", "EROFS"),
+    (f"read,pread64,{_WRITES},{_SYNCS}", "EIO"),
+)
 # What an engineer reads on the page: one of these, whatever was done.
 _WORDS = (
-    "full", "disk i/o", "readonly", "read-only", "no space", "permission denied", "removed", "cannot be opened",
-    "unable to open", "too large", "locked",
+    "full", "disk i/o", "input/output", "readonly", "read-only", "no space", "permission denied", "removed",
+    "cannot be opened", "unable to open", "too large", "locked",
 )  # fmt: skip
 _WELL_S = 15.0  # after which a program must work again
 
@@ -88,6 +93,8 @@ class _Work:
             except SkippedError as error:
                 self.skip(str(error))
                 return
+            except StackError as error:
+                self.result.breaches.append(f"{self.name}: {error}")
             self.trial.end(self.result)
             self.written_down()
 

@@ -106,7 +106,7 @@ class SmallDisk:
 
 @contextlib.contextmanager
 def failing(program: Program, calls: str, error: str) -> Iterator[None]:
-    """These system calls of a running program fail, all of them, with `error`: EIO, ENOSPC, EROFS."""
+    """These system calls of a running program fail on its database, all of them, with `error`: EIO, ENOSPC, EROFS."""
     strace = shutil.which("strace")
     if strace is None:
         raise SkippedError("strace is not installed, which makes system calls fail")
@@ -115,6 +115,7 @@ def failing(program: Program, calls: str, error: str) -> Iterator[None]:
         [
             *("setpriv", "--pdeathsig", "INT", strace, "-f", "-qq", "-o", "/dev/null", "-p", str(pid)),
             *("-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"),
+            *(part for path in _database(program) for part in ("-P", str(path))),
         ],
         stderr=subprocess.PIPE,
         text=True,
@@ -171,6 +172,12 @@ def forbidden(directory: Path) -> Iterator[None]:
 def minding_permissions() -> tuple[str, ...]:
     """What makes a program mind them."""
     return (*MINDS_PERMISSIONS, "--pdeathsig", "KILL") if os.geteuid() == 0 else ()
+
+
+def _database(program: Program) -> list[Path]:
+    """The files of a program's database."""
+    [file] = [path for path in (program.directory / "state").glob("*.db") if path.is_file()]
+    return [file, *(file.with_name(f"{file.name}{suffix}") for suffix in ("-wal", "-shm"))]
 
 
 def _tracer(thread: Path) -> bool:
