@@ -88,7 +88,7 @@ def run_case(yard: Yard, case: Case, chance: random.Random) -> Ended:
     began = time.monotonic()
     try:
         SETTINGS[case.setting](yard, ended, chance)
-    except (StackError, OSError, sqlite3.Error, subprocess.SubprocessError) as error:
+    except (StackError, OSError, httpx.HTTPError, sqlite3.Error, subprocess.SubprocessError) as error:
         ended.breaches.append(f"{type(error).__name__}: {error}")
     if not yard.hub.alive or VARIABLE in yard.hub.settings:
         start(yard.hub)
@@ -334,7 +334,7 @@ def _check_repetition(kiosk: Kiosk, ended: Ended, by_key: Mapping[str, Json]) ->
 
 
 def _check_events(kiosk: Kiosk, ended: Ended) -> None:
-    """Numbers without a gap, each once, in order; and every life that reached the hub has told of its start."""
+    """Numbers without a gap, each once, in order; no content twice; and a start is among them."""
     events = kiosk.yard.events(kiosk.id)
     for journal, of_it in itertools.groupby(events, key=lambda event: event[0]):
         numbers = [event[1] for event in of_it]
@@ -361,8 +361,7 @@ def _stopped(yard: Yard, ended: Ended, chance: random.Random) -> None:
         mix = Mix(kiosk, chance)
         ended.asks = mix.asks
         mix.begin()
-        for _ in range(chance.randint(0, 20)):
-            time.sleep(0.05)
+        time.sleep(chance.uniform(0.0, 1.0))
         kiosk.appliance.ask_to_stop()
         wait_until("its end", lambda: not kiosk.appliance.alive)
         lives.has_died()
