@@ -123,8 +123,8 @@ def _copy_after_a_cut(site: Site, kiosk: Kiosk, second: Second, other: Gateway, 
     """The first one is cut off in the middle of a payment, and a copy of it comes: it must not deny it, nor do it."""
     second.copy_of(kiosk)
     order = unique("order")
-    sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:2"), key=order, timeout=60)
-    kiosk.wait_running()
+    sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow-after:2"), key=order, timeout=60)
+    until("the gateway acting", lambda: site.gateway.effects(order))
     kiosk.proxy.cut(hang=True)
     second.appliance.start()
     answer = sent.result()

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.chaos.results import Result, timed
-from tests.journeys.site import Kiosk, Site, payment, problem, unique
+from tests.journeys.site import Kiosk, Site, payment, problem, unique, until
 
 FULL = 12
 # KIOSK_RECONNECT_GRACE, and a second for everything else; silent, what `wire.session.SILENCE_LIMIT` adds to that.
@@ -37,7 +37,11 @@ def run(directory: Path, seed: int, scale: float) -> Result:
             kiosk.appliance.wait_ready()
         pauses = [chance.uniform(0.0, 1.0) for _ in ways]
         with ThreadPoolExecutor(len(ways)) as threads:
-            waits = list(threads.map(lambda case: _lose(site, *case, result), zip(kiosks, ways, pauses, strict=True)))
+            waits = list(
+                threads.map(
+                    lambda case: _lose(site, case[0], case[1], case[2], result), zip(kiosks, ways, pauses, strict=True)
+                )
+            )
         for way, at_most in (*((way, CLOSED_S) for way in _WAYS), ("silence", SILENT_S)):
             took = [wait for wait, its in zip(waits, ways, strict=True) if its == way]
             if took:
@@ -51,9 +55,8 @@ def run(directory: Path, seed: int, scale: float) -> Result:
 def _lose(site: Site, kiosk: Kiosk, way: str, pause: float, result: Result) -> float:
     """Lose one; returns for how long its caller was left in the dark."""
     order = unique("order")
-    # It is done about when the caller is told, and in time for nobody.
-    sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:7"), key=order, timeout=120)
-    kiosk.wait_running()
+    sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow-after:7"), key=order, timeout=120)
+    until("the gateway acting", lambda: site.gateway.effects(order))
     time.sleep(pause)
     began = time.monotonic()
     match way:
