@@ -38,8 +38,8 @@ from wire.messages import Malformed, Request, decode_from_hub
 
 # Inputs at scale 1, by door.
 INPUTS = {
-    "hub_http": 2000, "hub_huge": 6, "hub_messages": 4000, "hub_frames": 300, "appliance_page": 300,
-    "appliance_messages": 2500, "appliance_upgrades": 200, "gateway_answers": 300, "callback_answers": 80,
+    "hub_http": 1500, "hub_huge": 4, "hub_messages": 3000, "hub_frames": 300, "appliance_page": 300,
+    "appliance_messages": 2000, "appliance_upgrades": 200, "gateway_answers": 200, "callback_answers": 60,
     "settings": 800,
 }  # fmt: skip
 _AT_ONCE = 24
