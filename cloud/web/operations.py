@@ -140,7 +140,9 @@ class EventsHandler(_AboutOperations):
 
     async def _event(self, kind: str, data: object) -> None:
         # A gateway's body may hold line breaks between members: data lines must not.
-        line = msgspec.json.format(msgspec.json.encode(data), indent=-1)
+        line = msgspec.json.encode(data)
+        if b"\n" in line or b"\r" in line:
+            line = msgspec.json.format(line, indent=-1)
         self.write(b"event: %b\ndata: %b\n\n" % (kind.encode(), line))
         await self.flush()
 
