@@ -288,3 +288,19 @@ async def test_the_hub_is_not_dialled_without_a_journal(tmp_path: Path, monkeypa
                 assert (up.link.trouble, there.upgrades) == ("the journal is not open", [])
                 patch.undo()
                 await until(lambda: up.link.connected)
+
+
+async def test_a_journal_that_the_hub_saw_with_another_box_goes_on_under_another_name(tmp_path: Path) -> None:
+    async with (
+        hub() as there,
+        gateway() as terminal,
+        kiosk(tmp_path, table(route(terminal.url))) as here,
+        uplinked(here, there.url) as up,
+    ):
+        await until(lambda: up.link.connected)
+        first = here.journal.id
+        await there.sockets[-1].close(4411, "another box has the same journal")
+        await until(lambda: here.journal.id != first)
+        assert "4411" in up.link.trouble
+        assert [event.kind for event in await here.journal.events(10, 0)] == ["journal-copied"]
+        assert "copy" in here.journal.facts.notices[0]

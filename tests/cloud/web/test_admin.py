@@ -158,3 +158,24 @@ async def test_a_kiosk_id_without_form_is_unknown(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         for path in ("kiosks/a%20b", "kiosks/" + "x" * 65, "kiosks/%2e%2e"):
             assert problem_of(await ask(hub, "GET", path)) == "unknown-kiosk"
+
+
+async def test_a_second_box_is_shown_with_both_addresses_and_told_by_health(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk(), hub.socket() as second:
+        await second.say("hello", version="1", boot_id="boot-2", journal="journal-2")
+        assert await second.close_code() == 4410
+        shown = (await ask(hub, "GET", "kiosks/kiosk_001")).json()["duplicate"]
+        assert shown == {
+            "address": "127.0.0.1",
+            "other_address": "127.0.0.1",
+            "same_journal": False,
+            "first_seen": shown["first_seen"],
+            "last_seen": shown["last_seen"],
+            "count": 1,
+        }
+        health = (await hub.http.get("/health")).json()
+        assert (health["status"], health["duplicated_kiosks"]) == ("degraded", 1)
+        assert "two boxes" in health["reasons"][0]
+        assert await hub.metric("kioskwire_kiosks_duplicated") == 1
+        assert await hub.metric("kioskwire_kiosk_duplicates_total") == 1
+        assert await hub.metric('kioskwire_kiosk_refusals_total{code="4410"}') == 1
