@@ -57,9 +57,9 @@ async def _run(place: Path, rng: random.Random, scale: float, result: Result, ta
         await failing.fail_and_cut(place / f"failing-{number}", rng, plan, checker)
         result.faults[f"{errno.errorcode[plan.code]} of {' or '.join(plan.kinds)}"] += plan.failed
     recorder = hub.recorder(place / "hub")
-    await hub.work(recorder, max(3, round(20 * scale)))
+    await hub.work(recorder, max(2, round(12 * scale)))
     before = tally.prefixes
-    image = hub.cut_everywhere(place / "hub-state", recorder, tally, rng)
+    image = hub.cut_everywhere(place / "hub-state", recorder.log, checker, Depth(0, 1))
     result.faults["power cut of the hub"] += tally.prefixes - before
     await hub.replay(place / "hub-again", image, recorder, tally)
 

@@ -2,6 +2,7 @@
 
 import errno
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -30,6 +31,13 @@ def test_slice(tmp_path: Path) -> None:
     assert {"power cut", "power cut while recovering", "power cut after a kill"} <= result.faults.keys()
 
 
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    """Where many small journals are quickly synced."""
+    with powercuts.place_for(tmp_path) as found:
+        yield found
+
+
 async def _breaches(place: Path, *, steps: int = 5) -> list[str]:
     tally = Tally()
     recorder = Recorder(place / "recorded")
@@ -40,7 +48,7 @@ async def _breaches(place: Path, *, steps: int = 5) -> list[str]:
     return tally.breaches
 
 
-async def test_planted_sync_normal(tmp_path: Path) -> None:
+async def test_planted_sync_normal(place: Path) -> None:
     """With `synchronous = NORMAL` a commit is not synced, and what was acknowledged is lost."""
     real = connect
 
@@ -50,22 +58,22 @@ async def test_planted_sync_normal(tmp_path: Path) -> None:
         return connection
 
     with mock.patch.object(appliance.journal.writer, "connect", weak):
-        breaches = await _breaches(tmp_path)
+        breaches = await _breaches(place)
     assert any("begun, and lost" in words for words in breaches)
 
 
-async def test_planted_early_call(tmp_path: Path) -> None:
+async def test_planted_early_call(place: Path) -> None:
     """A gateway that is called before its row is durable is found out."""
 
     async def begin(self: story.Witness, request: Request, journal: str | None = None) -> None:
         self._mark("begun", request.request_id)  # nothing is written
 
     with mock.patch.object(story.Witness, "begin", begin):
-        breaches = await _breaches(tmp_path)
+        breaches = await _breaches(place)
     assert any("the gateway was called, and its row is lost" in words for words in breaches)
 
 
-async def test_planted_old_journal_mode(tmp_path: Path) -> None:
+async def test_planted_old_journal_mode(place: Path) -> None:
     """In the old mode a commit is the removal of a file, which FULL does not make durable."""
     real = connect
 
@@ -75,7 +83,7 @@ async def test_planted_old_journal_mode(tmp_path: Path) -> None:
         return connection
 
     with mock.patch.object(appliance.journal.writer, "connect", old):
-        breaches = await _breaches(tmp_path)
+        breaches = await _breaches(place)
     assert any("begun, and lost" in words for words in breaches)
 
 
@@ -91,42 +99,41 @@ async def _with_early_syncs_failing(place: Path) -> Tally:
     return tally
 
 
-async def test_early_syncs_failing(tmp_path: Path) -> None:
+async def test_early_syncs_failing(place: Path) -> None:
     """A sync that fails is told, and what it was for is not believed to be on the disk afterwards."""
-    tally = await _with_early_syncs_failing(tmp_path)
+    tally = await _with_early_syncs_failing(place)
     assert tally.breaches == []
     assert tally.states > 300
 
 
-async def test_planted_belief_in_the_log(tmp_path: Path) -> None:
+async def test_planted_belief_in_the_log(place: Path) -> None:
     """Without `rewrite_log` what follows a failed sync is lost with what it failed to write."""
     with mock.patch.object(appliance.journal.files.Files, "rewrite_log", return_value=None):
-        tally = await _with_early_syncs_failing(tmp_path)
+        tally = await _with_early_syncs_failing(place)
     assert any("lost" in words for words in tally.breaches)
 
 
 async def _hub_after_a_failing_disk(place: Path) -> list[str]:
     """A hub whose disk failed and which was stopped, started again on a disk that is well, then a power cut."""
-    tally, disk = Tally(), Disk.holding({"hub.db": empty_database()})
+    disk, checker = Disk.holding({"hub.db": empty_database()}), Checker(place, Tally(), random.Random(1))
     failing_hub = hub.recorder(place / "hub")
     await hub.work_on_a_failing_disk(failing_hub)
     for op in failing_hub.log:
         disk.apply(op)
     again = Recorder(place / "again", disk)
     await hub.work(again, 1, first=5)
-    with powercuts.place_for(place) as states:
-        hub.cut_everywhere(states / "state", again, tally, random.Random(1), disk)
-    return tally.breaches
+    hub.cut_everywhere(place / "state", again.log, checker, Depth(0, 0, Mark), disk)
+    return checker.tally.breaches
 
 
-async def test_the_hub_believes_no_log_that_was_not_synced(tmp_path: Path) -> None:
+async def test_the_hub_believes_no_log_that_was_not_synced(place: Path) -> None:
     """What it commits behind what a disk failed to write would be lost with that."""
-    assert await _hub_after_a_failing_disk(tmp_path) == []
+    assert await _hub_after_a_failing_disk(place) == []
 
 
-async def test_planted_belief_of_the_hub(tmp_path: Path) -> None:
+async def test_planted_belief_of_the_hub(place: Path) -> None:
     with mock.patch.object(cloud.db.place.Log, "rewrite", return_value=None):
-        breaches = await _hub_after_a_failing_disk(tmp_path)
+        breaches = await _hub_after_a_failing_disk(place)
     assert any("free again" in words for words in breaches)
 
 

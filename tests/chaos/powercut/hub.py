@@ -3,17 +3,16 @@
 import errno
 import hashlib
 import json
-import random
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
-from tests.chaos.powercut.check import Tally
-from tests.chaos.powercut.disk import Disk, Image, Mark
+from tests.chaos.powercut.check import Checker, Depth, Tally
+from tests.chaos.powercut.disk import Disk, Image, Mark, Op
 from tests.chaos.powercut.record import Recorder, lay_out
 from tests.cloud.hub import Json, Kiosk, empty_database, running
 
@@ -95,19 +94,26 @@ def recorder(root: Path) -> Recorder:
 
 
 def cut_everywhere(
-    place: Path, recorder: Recorder, tally: Tally, rng: random.Random, disk: Disk | None = None
-) -> Image:  # fmt: skip
-    """Cut after each operation of the record. Returns one of the last states, with everything promised in it."""
-    disk, promises = disk or Disk.holding({_DATABASE: empty_database()}), Promises()
+    place: Path, record: Iterable[Op], checker: Checker, depth: Depth, disk: Disk | None = None
+) -> Image:
+    """Cut after each operation of a record. Returns one of the last states, with everything promised in it.
+
+    `disk` is what it began on, a new database if not given.
+    """
+    tally, promises = checker.tally, Promises()
+    disk = disk or Disk.holding({_DATABASE: empty_database()})
     known: dict[bytes, _Found] = {}
     image: Image = {}
-    for position, op in enumerate(recorder.log):
+    for position, op in enumerate(record):
         if isinstance(op, Mark):
             promises.hear(op)
         else:
             disk.apply(op)
+        if not isinstance(op, depth.at):
+            continue
         tally.prefixes += 1
-        for number, image in enumerate(disk.states(rng, singles=1, randoms=1)):
+        states = disk.states(checker.rng, singles=depth.singles, randoms=depth.randoms)
+        for number, image in enumerate(states):
             digest = hashlib.blake2b(repr(sorted(image.items())).encode()).digest()
             if digest not in known:
                 known[digest] = _read(place, image)

@@ -1,8 +1,12 @@
 """What every connection to SQLite is told."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from cloud.db.engine import open_engine
+import pytest
+
+from cloud.db.engine import _set_up_sqlite, open_engine
 
 
 async def test_sqlite_syncs_each_commit_and_keeps_references(tmp_path: Path) -> None:
@@ -15,3 +19,10 @@ async def test_sqlite_syncs_each_commit_and_keeps_references(tmp_path: Path) -> 
         ]
     await engine.dispose()
     assert found == ["wal", 2, 1, 10_000]
+
+
+def test_sqlite_without_a_write_ahead_log_is_refused() -> None:
+    """It does not complain by itself, and in its old mode a power cut may undo commits."""
+    expected = pytest.raises(sqlite3.OperationalError, match="journal_mode is memory")
+    with closing(sqlite3.connect(":memory:")) as connection, expected:
+        _set_up_sqlite(connection)
