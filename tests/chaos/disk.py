@@ -30,7 +30,7 @@ from tests.chaos.small_disk import (
     minding_permissions,
 )
 from tests.chaos.trials import Payment, Rows, Trial, merge, read_rows, side_by_side
-from tests.journeys.site import Kiosk, unique, until
+from tests.journeys.site import Json, Kiosk, unique, until
 
 _WRITES, _SYNCS = "write,pwrite64,ftruncate", "fdatasync,fsync"
 _ERRORS = (
@@ -42,7 +42,7 @@ _ERRORS = (
 # What an engineer reads on the page: one of these, whatever was done.
 _WORDS = (
     "full", "disk i/o", "input/output", "readonly", "read-only", "no space", "permission denied", "removed",
-    "cannot be opened", "unable to open", "too large", "locked",
+    "cannot be opened", "unable to open", "malformed", "too large", "locked",
 )  # fmt: skip
 _WELL_S = 15.0  # after which a program must work again
 
@@ -78,7 +78,11 @@ class _Work:
         """Make `trial` and `kiosk`."""
         self.trial = Trial(self.directory, self.name)
         self.stack.callback(self.trial.close)
-        self.kiosk = self.trial.add()
+        self.kiosk = self.trial.add(self.routes())
+
+    def routes(self) -> Json:
+        """The gateway acts within a second or never, so that "never heard of it" may be believed soon after."""
+        return self.trial.site.routes(absent_after=3.0)
 
     def spoil(self) -> None:
         """Do what this is about."""
@@ -179,7 +183,9 @@ class _Full(_Work):
         self.small = SmallDisk(self.directory / "kiosk-disk")
         self.stack.callback(self.small.close)
         self.kiosk = self.trial.add(
-            settings={"STATE_DIR": str(self.small.inside / "state"), "DISK_MIN_FREE_MB": "1"}, start=False
+            self.routes(),
+            settings={"STATE_DIR": str(self.small.inside / "state"), "DISK_MIN_FREE_MB": "1"},
+            start=False,
         )
         self.kiosk.appliance.wrapper = self.small.wrapper
         self.kiosk.appliance.start()
@@ -256,7 +262,7 @@ class _Closed(_Work):
     def build(self) -> None:
         self.trial = Trial(self.directory, self.name, hub_wrapper=minding_permissions())
         self.stack.callback(self.trial.close)
-        self.kiosk = self.trial.add(start=False)
+        self.kiosk = self.trial.add(self.routes(), start=False)
         self.kiosk.appliance.wrapper = minding_permissions()
         self.kiosk.appliance.start()
 
