@@ -247,8 +247,10 @@ async def test_a_newcomer_takes_over_from_one_that_does_not_answer(monkeypatch: 
     await until(lambda: one.closed)
     assert [code for code, _ in one.closed] == [4409]
     assert ([message["type"] for message in two.sent], owner.told) == (["welcome", "request"], ["ready", "ready"])
+    heard_at = link.heartbeat.heard_at
+    await asyncio.sleep(0.01)
     links.heard(link, one, one.pings[0])
-    assert (link.socket, two.closed, links.duplicated) == (two, [], 0)
+    assert (link.socket, two.closed, links.duplicated, link.heartbeat.heard_at) == (two, [], 0, heard_at)
 
 
 async def test_a_newcomer_is_let_in_when_the_older_one_goes() -> None:
