@@ -170,7 +170,10 @@ def in_line(line: str) -> Iterator[list[str]]:
 
 
 def makefiles() -> str:
-    return "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "Makefile", ROOT / "bench/bench.mk"))
+    return "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "Makefile", *ROOT.glob("*/*.mk"), *ROOT.glob("tests/*/*.mk"))
+    )
 
 
 def make_variables() -> set[str]:

@@ -312,6 +312,8 @@ def specification() -> dict[str, Any]:
             )
         },
     }
+    for response in paths["/send"]["post"]["responses"].values():
+        response["content"].setdefault("application/json", {"schema": _JSON_OBJECT})  # the gateway's, with that status
     return {
         "openapi": "3.1.0",
         "info": {

@@ -160,7 +160,7 @@ class Callers:
             if chance.random() < 0.15:
                 await self._look(order)
             if order.told[-1].problem == "kiosk-offline" or not order.told[-1].status:
-                await asyncio.sleep(chance.uniform(0.5, 1.5))
+                await asyncio.sleep(chance.uniform(0.5, 2.0))
 
     def _new_order(self, chance: random.Random) -> tuple[Order, bool]:
         ask = chance.choice(_ASKS)

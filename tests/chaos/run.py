@@ -25,7 +25,19 @@ from tests.chaos.results import Result, read
 OPERATIONS = 10_000  # of the soak at scale 1
 # What measures time, one after another; then what does not, beside the soak.
 ALONE = ("takeover", "lost_midway", "revocation", "backlog", "slow")
-BESIDE = ("crashes", "powercuts", "identity", "frozen", "clocks", "disk", "fuzz", "canary")
+BESIDE = (
+    "crashes",
+    "frame_faults",
+    "gateway_faults",
+    "powercuts",
+    "identity",
+    "frozen",
+    "clocks",
+    "disk",
+    "fuzz",
+    "schema",
+    "canary",
+)
 LONG = "soak"
 SCENARIOS = (LONG, *ALONE, *BESIDE)
 _UNBOUNDED = frozenset({LONG, "crashes", "fuzz", "powercuts"})  # these have no natural end; the others stop at scale 1
