@@ -477,7 +477,14 @@ def _command(yard: Yard, ended: Ended, chance: random.Random) -> None:
             _dies(yard.hub, ended, "kiosk", "token", kiosk.id)
             if moment == "after":
                 wait_until("the old token's end", lambda: not yard.is_connected(kiosk.id))
-        kiosk.appliance.token = json.loads(yard.hub.cli("kiosk", "token", kiosk.id, "--json").stdout)["token"]
+        new = json.loads(yard.hub.cli("kiosk", "token", kiosk.id, "--json").stdout)
+        kiosk.appliance.token = new["token"]
+        # A kiosk that comes before the running hub has read the change is told 4401, and waits a minute.
+        path = f"/admin/kiosks/{kiosk.id}"
+        wait_until(
+            "the new token's being in force",
+            lambda: yard.hub.admin("GET", path).json().get("generation") == new["generation"],
+        )
         wait_until("the old token's end", lambda: not yard.is_connected(kiosk.id))
         _pass(kiosk, ended, chance)
 
