@@ -373,11 +373,11 @@ def _damaged(yard: Yard, ended: Ended, chance: random.Random) -> None:
     """The appliance dies with something to tell, then its journal is damaged, then it dies in replacing it."""
     with contextlib.closing(yard.new_kiosk()) as kiosk:
         journal = kiosk.appliance.directory / "state" / "journal.db"
-        done: list[None] = []  # once
+        once = [journal]
 
         def damage() -> None:
-            if not done:
-                done.append(_damage(journal))
+            while once:
+                _damage(once.pop())
 
         _live_through(kiosk, ended, chance, damage)
 

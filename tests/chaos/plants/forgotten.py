@@ -4,9 +4,12 @@ from cloud.kiosks.links import Link
 from cloud.operations.settling import Settling
 from wire.messages import Response
 
-
-async def _settle_unread(_self: Settling, _link: Link, responses: list[Response]) -> list[str]:
-    return [response.request_id for response in responses]
+_Writing = list[tuple[object, bool, None]]
 
 
-Settling._settle_late = _settle_unread  # type: ignore[method-assign]
+async def _write_nothing(self: Settling, _link: Link, responses: list[Response]) -> _Writing:
+    found = await self._store.find_all([response.request_id for response in responses])
+    return [(known, False, None) for known in found.values()]
+
+
+Settling._write_late = _write_nothing  # type: ignore[method-assign, assignment]
