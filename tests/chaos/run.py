@@ -1,6 +1,7 @@
 """Runs the scenarios and prints what came of them: `make chaos`, or `python -m tests.chaos.run --help`.
 
-Each scenario is a process of its own. Those that measure time run alone; the others run beside each other. The exit status is 1 if any promise broke.
+Each scenario is a process of its own. Those that measure time run alone; the others run beside each other. The exit
+status is 1 if any promise broke.
 """
 
 import argparse
@@ -30,9 +31,8 @@ BESIDE = (
 )
 _LANES = 3  # they wait more than they compute
 SCENARIOS = (*BESIDE[:1], *ALONE, *BESIDE[1:])
-_UNBOUNDED = frozenset(
-    {"soak", "crashes", "fuzz", "powercuts"}
-)  # these have no natural end; the others stop at scale 1
+# These have no natural end; the others stop at scale 1.
+_UNBOUNDED = frozenset({"soak", "crashes", "fuzz", "powercuts"})
 _LIMIT_S = 3600.0
 
 
