@@ -2,14 +2,16 @@
 
 import functools
 import ssl
-from collections.abc import Iterator
 
 import pytest
 
+_create_default_context = functools.cache(ssl.create_default_context)
 
-@pytest.fixture(autouse=True, scope="session")
-def _certificates_read_once() -> Iterator[None]:
-    """Every HTTP client reads all root certificates, which takes longer than most tests; none here speaks TLS."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
-        yield
+
+@pytest.fixture(autouse=True)
+def _certificates_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every HTTP client reads all root certificates, which takes longer than most tests; none here speaks TLS.
+
+    Undone after each test: others do, and add authorities of their own.
+    """
+    monkeypatch.setattr(ssl, "create_default_context", _create_default_context)

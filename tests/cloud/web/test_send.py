@@ -30,7 +30,7 @@ async def test_the_kiosk_gets_the_request_and_the_backend_the_gateways_answer(tm
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         asked = hub.sending({"amount": 15000}, header_http_method="get")
         request = await kiosk.request()
-        assert {**request, "start_within": None} == {
+        assert {**request, "start_within": None, "clock": None} == {
             "type": "request",
             "request_id": request["request_id"],
             "operation": "payment",
@@ -42,6 +42,7 @@ async def test_the_kiosk_gets_the_request_and_the_backend_the_gateways_answer(tm
             },
             "body": {"amount": 15000},
             "start_within": None,
+            "clock": None,
         }
         assert 40 < request["start_within"] < 45
         await kiosk.answer(request, {"approved": True})
