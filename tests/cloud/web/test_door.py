@@ -309,16 +309,16 @@ async def test_who_does_not_read_a_long_answer_is_cut_off(tmp_path: Path, monkey
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             caller.writer.transport.pause_reading()
             head = f"GET /operations?limit=20 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hub.key}\r\n\r\n"
-            await caller.say(head)
+            await caller.say(head * 5)  # more than the system takes off our hands
             await until(lambda: any(stream.writing() for stream in handed_over()))
             await until(lambda: not any(stream.writing() for stream in handed_over()))
         # A reader that only takes its time is not.
         monkeypatch.setattr("cloud.web.read_ahead._PROGRESS_S", PATIENCE)
         async with client(hub) as caller:
-            await caller.say(head)
+            await caller.say(head * 5)
             size = 0
             async with asyncio.timeout(4 * PATIENCE):
-                while size < 3_500_000:
+                while size < 14_000_000:
                     size += len(await caller.reader.read(256 * 1024))
                     await asyncio.sleep(0.005)
 
