@@ -40,8 +40,11 @@ def test_fields_stand_beside_the_sentence_and_a_traceback_in_its_own() -> None:
     assert "RuntimeError: why" in json.loads(JsonFormatter().format(record))["error"]
 
 
-def test_what_a_server_logs_of_an_address_has_no_query(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_server_logs_of_an_address_has_no_query(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     set_up("DEBUG")
+    caplog.set_level(logging.INFO, "tornado.general")  # the kiosk's programs, tested before, keep it quieter
     logging.getLogger("tornado.general").warning("400 GET %s", "/ws?anything=canary")
     logging.getLogger("tornado.general").info("Malformed HTTP message from %s: Bad value %r", "h", "Bearer \x01canary")
     logging.getLogger("tornado.access").info("200 GET /ws?anything=canary")
