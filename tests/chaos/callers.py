@@ -150,7 +150,7 @@ class Callers:
                 await self._ask(order, chance)
             if order.queued and chance.random() < 0.1:
                 await self._cancel(order)
-            for _ in range(4):
+            for _ in range(2):
                 last = order.told[-1]
                 certain = last.is_answer or last.outcome == "not_executed" or last.status == 202
                 if order.key is None or (certain and chance.random() > 0.1):
@@ -192,7 +192,7 @@ class Callers:
             method="GET" if lookup else "POST",
             idempotency=order.key,
         )
-        headers["Header-Timeout"] = str(chance.choice([1, 3, 6, 10]))
+        headers["Header-Timeout"] = str(chance.choice([1, 2, 4, 8]))
         if order.queued:
             headers |= {"Header-Delivery": "queue", "Header-Expires": "600"}
         order.told.append(await self._post("/send", body, headers))

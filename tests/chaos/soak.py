@@ -18,7 +18,7 @@ from tests.chaos.spoiler import Spoiler, Trouble
 from tests.chaos.world import ABSENT_AFTER_S, World
 
 _ORDERS = 10_000  # at scale 1
-_KIOSKS, _CALLERS = 8, 160
+_KIOSKS, _CALLERS = 8, 240
 _SLOWEST = 6.0  # orders a second below which the soak gives up waiting for its number
 _SETTLE_S = 120.0
 _SHOWN = 20  # breaches in words
