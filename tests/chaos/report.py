@@ -66,9 +66,13 @@ def _lines(run: Run) -> Iterator[str]:
             for name, value in rest.items():
                 yield _row(f"  {name.replace('_', ' ')}", value, result.aims.get(name, ""))
     yield ""
-    yield "faults by kind"
-    for kind, count in sorted(run.faults.items()):
-        yield _row(f"  {kind}", count)
+    yield "faults, by scenario; of the soak by kind"
+    for result in run.results:
+        if result.scenario == "soak":
+            for kind, count in sorted(result.faults.items()):
+                yield _row(f"  {kind}", count)
+        elif result.faults:
+            yield _row(f"  {result.scenario}, of {len(result.faults)} kinds", result.faults.total())
     broken = [(result.scenario, breach) for result in run.results for breach in result.breaches]
     yield ""
     yield f"{len(broken)} promises broken" if broken else "no promise broken"
@@ -78,8 +82,14 @@ def _lines(run: Run) -> Iterator[str]:
 
 
 def _row(words: str, value: float, aim: object = "") -> str:
-    shown = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
-    return f"{words:<58}{shown:>12}  {aim!s:<8}".rstrip()
+    wanted = f"{aim:g}" if isinstance(aim, float) else aim
+    return f"{words:<58}{_number(value):>12}  {wanted!s:<8}".rstrip()
+
+
+def _number(value: float) -> str:
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _duration(seconds: float) -> str:
