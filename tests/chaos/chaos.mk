@@ -2,7 +2,7 @@
 
 .PHONY: chaos chaos-planted
 
-chaos: $(VENV)/.installed-dev ## break everything for ten minutes and check every promise (N=operations, SEED=, JSON=file, ONLY=scenarios)
+chaos: $(VENV)/.installed-dev ## break everything for a quarter of an hour and check every promise (N=operations, SEED=, JSON=file, ONLY=scenarios)
 	@exec $(BIN)/python -m tests.chaos.run $(if $(N),--operations '$(N)') $(if $(SEED),--seed '$(SEED)') \
 		$(if $(JSON),--json '$(abspath $(JSON))') $(if $(ONLY),--only '$(ONLY)')
 
