@@ -183,7 +183,8 @@ class _Place(contextlib.AbstractContextManager["_Place"]):
                 self._result.operations += len(one.orders)
 
     def check(self, outages: list[Left]) -> None:
-        """What the hub's readers see in the end."""
+        """What the hub's readers see in the end, when it has asked for what the kiosk never heard of, too."""
+        wait_for("a word on everything", self._all_answered, _PATIENCE_S)
         operations = {found["request_id"]: found for found in self._all_operations()}
         losses = disorder = 0
         for left in outages:
@@ -268,6 +269,11 @@ class _Place(contextlib.AbstractContextManager["_Place"]):
 
     def _other_is_there(self) -> bool:
         return bool(self.hub.admin("GET", "/admin/kiosks/other_kiosk").json()["connected"])
+
+    def _all_answered(self) -> bool:
+        open_ones = "SELECT 1 FROM operations WHERE kiosk_id = 'away_kiosk' AND NOT final AND executed IS NULL LIMIT 1"
+        with contextlib.closing(self._database()) as database:
+            return database.execute(open_ones).fetchone() is None
 
     def _all_operations(self) -> Iterator[dict[str, Any]]:
         cursor = ""
