@@ -113,7 +113,7 @@ class Program:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel and nothing else
+                preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel and nothing else
             )
         (self.directory / "pid").write_text(f"{self.process.pid}\n", encoding="ascii")
         if wait:
@@ -235,8 +235,8 @@ def clean_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
 
 
-def _die_with(parent: int) -> Callable[[], None]:
-    """What a child does before it becomes the program: have itself killed when its parent is gone."""
+def die_with(parent: int) -> Callable[[], None]:
+    """What a child does before it becomes the program: have itself killed when the thread that started it is gone."""
 
     def ask() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

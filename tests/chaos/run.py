@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.program import die_with
 from tests.chaos import report
 from tests.chaos.results import Result, read
 
@@ -103,6 +104,7 @@ def _run_apart(name: str, directory: Path, seed: int, scale: float) -> Result:
                 stderr=subprocess.STDOUT,
                 timeout=_LIMIT_S,
                 check=True,
+                preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel and nothing else
                 env={**os.environ, "TMPDIR": str(directory)},
             )
             return read(told.read_bytes(), Result)
