@@ -104,7 +104,7 @@ def _run_apart(name: str, directory: Path, seed: int, scale: float) -> Result:
                 stderr=subprocess.STDOUT,
                 timeout=_LIMIT_S,
                 check=True,
-                preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel and nothing else
+                preexec_fn=die_with(os.getpid()),
                 env={**os.environ, "TMPDIR": str(directory)},
             )
             return read(told.read_bytes(), Result)
