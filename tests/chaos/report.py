@@ -37,7 +37,7 @@ _HEAD = (
 
 def line(result: Result) -> str:
     """One scenario, in a line."""
-    verdict = "ok" if not result.breaches else f"{len(result.breaches)} BROKEN"
+    verdict = "ok" if not result.broken else f"{len(result.broken)} BROKEN"
     faults = sum(result.faults.values())
     counts = f"{result.operations:>7,} operations {faults:>7,} faults"
     return f"  {result.scenario:<12} {counts} {_duration(result.took_s):>7}  {verdict}"
@@ -73,7 +73,7 @@ def _lines(run: Run) -> Iterator[str]:
                 yield _row(f"  {kind}", count)
         elif result.faults:
             yield _row(f"  {result.scenario}, of {len(result.faults)} kinds", result.faults.total())
-    broken = [(result.scenario, breach) for result in run.results for breach in result.breaches]
+    broken = [(result.scenario, breach) for result in run.results for breach in result.broken]
     yield ""
     yield f"{len(broken)} promises broken" if broken else "no promise broken"
     for scenario, breach in broken:

@@ -21,13 +21,22 @@ class Result(msgspec.Struct, kw_only=True):
     figures: dict[str, float] = msgspec.field(default_factory=dict)  # name with unit (`takeover_longest_s`) → value
     aims: dict[str, float] = msgspec.field(default_factory=dict)  # name → what it should be at most
     breaches: list[str] = msgspec.field(default_factory=list)  # each a promise that did not hold, in words
+    # Aims in seconds that were missed. Only a run for its own sake judges them: a test must not fail because the machine
+    # is busy with something else.
+    late: list[str] = msgspec.field(default_factory=list)
     took_s: float = 0.0
 
+    @property
+    def broken(self) -> list[str]:
+        """Everything that did not hold."""
+        return self.breaches + self.late
+
     def aim(self, name: str, value: float, at_most: float) -> None:
-        """Note a figure, and a breach if it is above its aim."""
+        """Note a figure, and a breach if it is above its aim; `late` where the name ends in `_s`."""
         self.figures[name], self.aims[name] = round(value, 3), at_most
         if value > at_most:
-            self.breaches.append(f"{name} is {value:.3f}, the aim is {at_most:g} at most")
+            missed = self.late if name.endswith("_s") else self.breaches
+            missed.append(f"{name} is {value:.3f}, the aim is {at_most:g} at most")
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def main() -> int:
     print(report.text(run))
     if given.json:
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=2) + b"\n")
-    return int(any(result.breaches for result in results))
+    return int(any(result.broken for result in results))
 
 
 def _run_all(chosen: Iterable[str], seed: int, scale: float) -> list[Result]:
@@ -83,7 +83,7 @@ def _run_all(chosen: Iterable[str], seed: int, scale: float) -> list[Result]:
     with ThreadPoolExecutor(_LANES) as lanes:
         for done in [lanes.submit(run_each, (name,)) for name in BESIDE]:
             done.result()
-    if any(result.breaches for result in results.values()):
+    if any(result.broken for result in results.values()):
         print(f"What the programs logged and stored is kept in {directory}")
     else:
         shutil.rmtree(directory, ignore_errors=True)

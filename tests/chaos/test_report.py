@@ -45,9 +45,13 @@ def test_a_line_says_how_a_scenario_ended() -> None:
 def test_a_figure_above_its_aim_is_a_breach() -> None:
     result = Result(scenario="takeover", seed=1)
     result.aim("takeover_longest_s", 5.0, 5.0)
-    assert result.breaches == []
+    result.aim("leaked_sockets", 0, 0)
+    assert result.broken == []
     result.aim("takeover_longest_s", 5.1, 5.0)
-    assert result.breaches == ["takeover_longest_s is 5.100, the aim is 5 at most"]
+    result.aim("leaked_sockets", 2, 0)
+    assert result.late == ["takeover_longest_s is 5.100, the aim is 5 at most"]
+    assert result.breaches == ["leaked_sockets is 2.000, the aim is 0 at most"]
+    assert len(result.broken) == 2
 
 
 def test_the_file_can_be_read_back() -> None:
