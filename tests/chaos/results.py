@@ -21,8 +21,8 @@ class Result(msgspec.Struct, kw_only=True):
     figures: dict[str, float] = msgspec.field(default_factory=dict)  # name with unit (`takeover_longest_s`) → value
     aims: dict[str, float] = msgspec.field(default_factory=dict)  # name → what it should be at most
     breaches: list[str] = msgspec.field(default_factory=list)  # each a promise that did not hold, in words
-    # Aims in seconds that were missed. Only a run for its own sake judges them: a test must not fail because the machine
-    # is busy with something else.
+    # Aims in seconds that were missed. Only a run for its own sake judges them: a test must not fail because the
+    # machine is busy with something else.
     late: list[str] = msgspec.field(default_factory=list)
     took_s: float = 0.0
 
