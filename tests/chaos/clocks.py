@@ -195,11 +195,14 @@ class _Work:
                 self.result.breaches.append(f"{step}: the {program.name} runs hot: {share:.0%} of a processor, idle")
 
     def _page(self, step: str) -> None:
-        """A kiosk whose clock is not the hub's says so, and by how much."""
+        """A kiosk whose clock is not the hub's says so, and by how much.
+
+        Where both were set the same way it knows of nothing, if it has heard of the hub's time since.
+        """
         page = self._here.health()
         off = abs(page["clock"]["offset"])
         said = any("the clock is" in reason for reason in page["reasons"])
-        if said != (off > _WRONG_S) or (self._whom != "hub" and off < _WRONG_S):
+        if said != (off > _WRONG_S) or (self._whom == "kiosk" and off < _WRONG_S):
             self.result.breaches.append(f"{step}: the clock is {off:.0f} s off, and the page says {page['reasons']}")
 
     def _no_negative(self, step: str) -> None:
