@@ -203,18 +203,7 @@ class Callers:
             answer = await self._http.post(path, json=body, headers=headers)
         except httpx.HTTPError:
             return Told(asked_at=asked_at, told_at=time.time(), status=0)
-        told = Told(
-            asked_at=asked_at,
-            told_at=time.time(),
-            status=answer.status_code,
-            content=answer.content,
-            request_id=answer.headers.get("x-request-id", ""),
-            replayed="idempotent-replayed" in answer.headers,
-        )
-        if answer.headers.get("content-type") == "application/problem+json":
-            problem = answer.json()
-            told.problem, told.outcome = problem["type"], problem["outcome"]
-        return told
+        return Told.of(answer, asked_at)
 
     async def _cancel(self, order: Order) -> None:
         """Wish that it be not executed; the operation itself will show whether that came in time."""

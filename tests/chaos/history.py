@@ -5,9 +5,11 @@ Times are Unix seconds of one machine. Nothing here is the system's own word abo
 `EventRow`: what the hub tells when all is over.
 """
 
+import time
 from enum import StrEnum
 from typing import Any
 
+import httpx
 import msgspec
 
 Json = dict[str, Any]
@@ -33,6 +35,22 @@ class Told(msgspec.Struct, kw_only=True):
     problem: str = ""  # the problem's type; empty: the gateway's answer, 202, or none
     outcome: str = ""  # of a problem: `not_executed` or `unknown`
     replayed: bool = False
+
+    @classmethod
+    def of(cls, answer: httpx.Response, asked_at: float) -> "Told":
+        """What the hub answered just now."""
+        told = cls(
+            asked_at=asked_at,
+            told_at=time.time(),
+            status=answer.status_code,
+            content=answer.content,
+            request_id=answer.headers.get("x-request-id", ""),
+            replayed="idempotent-replayed" in answer.headers,
+        )
+        if answer.headers.get("content-type") == "application/problem+json":
+            problem = answer.json()
+            told.problem, told.outcome = problem["type"], problem["outcome"]
+        return told
 
     @property
     def is_answer(self) -> bool:

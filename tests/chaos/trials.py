@@ -246,18 +246,7 @@ class Trial:
                 )
         except httpx.TransportError:
             return Told(asked_at=asked_at, told_at=time.time(), status=0)
-        told = Told(
-            asked_at=asked_at,
-            told_at=time.time(),
-            status=answer.status_code,
-            content=answer.content,
-            request_id=answer.headers.get("x-request-id", ""),
-            replayed="idempotent-replayed" in answer.headers,
-        )
-        if answer.headers.get("content-type") == "application/problem+json":
-            problem = answer.json()
-            told.problem, told.outcome = problem["type"], problem["outcome"]
-        return told
+        return Told.of(answer, asked_at)
 
     def _late(self) -> Iterable[str]:
         """What was begun after its time, and who was told after theirs."""
