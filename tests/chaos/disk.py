@@ -29,7 +29,8 @@ from tests.chaos.small_disk import (
     growing_nothing,
     minding_permissions,
 )
-from tests.chaos.trials import Payment, Rows, Trial, merge, read_rows, side_by_side
+from tests.chaos.stored import Rows, read_rows
+from tests.chaos.trials import Payment, Trial, merge, side_by_side
 from tests.journeys.site import Json, Kiosk, unique, until
 
 _WRITES, _SYNCS = "write,pwrite64,ftruncate", "fdatasync,fsync"

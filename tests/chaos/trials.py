@@ -5,13 +5,10 @@ holds the whole story against the gateway's ledger: by `tests.chaos.checker`, an
 is begun after its time and that callers hear in time.
 """
 
-import json
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,11 @@ import httpx
 
 from bench.program import StackError
 from tests.chaos.checker import check
-from tests.chaos.history import Ask, Effect, History, Json, Operation, Order, Told
+from tests.chaos.history import Ask, History, Json, Operation, Order, Told
 from tests.chaos.results import Result
+from tests.chaos.stored import Rows, effect, read_operations, read_rows
 from tests.journeys.site import Kiosk, Site, until
 
-Rows = list[tuple[Any, ...]]
 _AGAIN_S = 10.0  # Header-Timeout of asking again under a key
 _SHOWN = 20  # breaches in words
 # Begun this much after its time is late: one way to the kiosk, its disk, one way to the gateway, on a busy machine.
@@ -166,40 +163,14 @@ class Trial:
         """The whole story."""
         return History(
             orders=list(self.payments),
-            effects=[
-                Effect(
-                    effect=line["effect"],
-                    identity=line["order_id"],
-                    at=line["at"],
-                    amount=line.get("sum"),
-                    transaction=line.get("transaction_id"),
-                )
-                for line in self.site.gateway.lines()
-            ],
+            effects=[effect(line) for line in self.site.gateway.lines()],
             operations=list(self.operations()),
             ended_at=time.time(),
         )
 
     def operations(self) -> Iterable[Operation]:
         """What the hub has stored."""
-        columns = "request_id, kiosk_id, state, final, executed, idempotency_key, created_at, finished_at, status"
-        for row in self.rows(f"SELECT {columns}, answer, problem, body FROM operations"):
-            answer: Json | None = json.loads(row[9]) if row[9] is not None else None
-            sent: Json = json.loads(row[11]) if row[11] else {}
-            yield Operation(
-                request_id=row[0],
-                order=sent.get("order_id") or (answer or {}).get("order_id"),
-                kiosk=row[1],
-                state=row[2],
-                final=bool(row[3]),
-                executed=row[4],
-                key=row[5],
-                created_at=row[6],
-                finished_at=row[7],
-                status=row[8],
-                body=answer,
-                problem=row[10],
-            )
+        return read_operations(self.rows)
 
     def operation(self, payment: Payment) -> Operation | None:
         """What the hub has stored of a payment."""
@@ -258,12 +229,6 @@ class Trial:
             late = payment.told[0].told_at - payment.answer_by
             if late > TOLD_LATE_S and not payment.excused:
                 yield f"told late: {payment.id}: the caller heard {payment.told[0].status} {late:.1f} s after its limit"
-
-
-def read_rows(path: Path, statement: str) -> Rows:
-    """What a query finds in an SQLite file."""
-    with closing(sqlite3.connect(path, timeout=10)) as connection:
-        return connection.execute(statement).fetchall()
 
 
 def merge(result: Result, parts: Iterable[Result]) -> None:

@@ -6,10 +6,8 @@ hub, and between each appliance and the gateway, stands a proxy of its own.
 
 import json
 import random
-import sqlite3
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,10 @@ from bench.program import wait_for
 from bench.stack import Appliance, Gateway, Hub, gateway_routes
 from tests.chaos import plants
 from tests.chaos.callers import SLOWEST_S, Callers
-from tests.chaos.history import Effect, EventRow, History, Json, Operation
+from tests.chaos.history import EventRow, History
 from tests.chaos.plan import Plan
 from tests.chaos.proxy import FaultProxy
+from tests.chaos.stored import Rows, effect, read_operations, read_rows
 from tests.chaos.teller import Teller
 
 GATEWAY_TIMEOUT_S = 2.0
@@ -165,11 +164,11 @@ class World:
 
     def history(self) -> History:
         """The whole story."""
-        operations = list(self._operations())
+        operations = list(read_operations(self._rows))
         owed = self._rows("SELECT request_id FROM callbacks")
         return History(
             orders=self.callers.orders,
-            effects=[_effect(line) for line in self.gateway.lines()],
+            effects=[effect(line) for line in self.gateway.lines()],
             operations=operations,
             callbacks=self.callers.callbacks,
             called_back=frozenset(row[0] for row in owed),
@@ -216,44 +215,5 @@ class World:
         )
         return Place(kiosk, appliance, line, till)
 
-    def _rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """Asked of the hub's database from outside, as the hub shows no bodies."""
-        with closing(sqlite3.connect(self.hub.directory / "state" / "hub.db", timeout=10)) as connection:
-            return connection.execute(statement).fetchall()
-
-    def _operations(self) -> Iterable[Operation]:
-        columns = "request_id, kiosk_id, state, final, executed, idempotency_key, created_at, finished_at, status"
-        for row in self._rows(f"SELECT {columns}, answer, problem, body FROM operations"):
-            answer = json.loads(row[9]) if row[9] is not None else None
-            sent = json.loads(row[11]) if row[11] else {}
-            yield Operation(
-                request_id=row[0],
-                order=_identity(sent) or _identity(answer),
-                kiosk=row[1],
-                state=row[2],
-                final=bool(row[3]),
-                executed=row[4],
-                key=row[5],
-                created_at=row[6],
-                finished_at=row[7],
-                status=row[8],
-                body=answer,
-                problem=row[10],
-            )
-
-
-def _identity(body: Any) -> str | None:
-    if not isinstance(body, dict):
-        return None
-    found: str | None = body.get("order_id") or body.get("check_id")
-    return found
-
-
-def _effect(line: Json) -> Effect:
-    return Effect(
-        effect=line["effect"],
-        identity=line.get("order_id") or line["check_id"],
-        at=line["at"],
-        amount=line.get("sum"),
-        transaction=line.get("transaction_id"),
-    )
+    def _rows(self, statement: str) -> Rows:
+        return read_rows(self.hub.directory / "state" / "hub.db", statement)
