@@ -46,7 +46,7 @@ class DeviceJournal(ABC):
 
 
 class _Entry(msgspec.Struct, omit_defaults=True):
-    event: msgspec.Raw | None = None
+    event: dict[str, object] | None = None
     memory: dict[str, object] | None = None
 
 
@@ -74,7 +74,7 @@ class FileJournal(DeviceJournal):
     async def record(self, event: Event | None, memory: "Memory | None") -> None:
         """Appends a line and waits for the disk."""
         entry = _Entry(
-            event=None if event is None else msgspec.Raw(msgspec.json.encode(event)),
+            event=None if event is None else msgspec.to_builtins(event),
             memory=None if memory is None else dict(memory),
         )
         async with self._lock:
@@ -84,7 +84,8 @@ class FileJournal(DeviceJournal):
 
     def events(self) -> list[Event]:
         """All that were recorded, the oldest first; kinds of a later version are left out."""
-        return [event for entry in self._read() if entry.event is not None and (event := read_event(entry.event))]
+        recorded = [entry.event for entry in self._read() if entry.event is not None]
+        return [event for data in recorded if (event := read_event(msgspec.json.encode(data)))]
 
     def _read(self) -> list[_Entry]:
         try:
