@@ -9,6 +9,7 @@ happened, told the moment it does (a note fell into the cassette, a coin left, a
 outside of everything under test, and what the driver says is checked against it.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
@@ -84,8 +85,16 @@ class Simulator(ABC):
         unknown = set(arguments) - set(self.controls[name].arguments)
         if unknown:
             raise ControlError(f"{name} takes no {', '.join(sorted(unknown))}")
-        done = getattr(self, f"do_{name}")(now=now, **arguments)
+        hand = getattr(self, f"do_{name}")
+        try:
+            inspect.signature(hand).bind(now=now, **arguments)
+        except TypeError as error:
+            raise ControlError(f"{name}: {error}") from None
+        done = hand(now=now, **arguments)
         return {} if done is None else dict(done)
+
+    def hung_up(self, now: float) -> None:  # noqa: B027 - a serial line has no such thing
+        """The host closed the connection, on a line that has one (TCP): half a request is forgotten."""
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:
