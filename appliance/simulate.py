@@ -20,6 +20,7 @@ from appliance.gateways.faults import FAULTS, ROUTES, Fault, parse_fault
 from appliance.gateways.ledger import Ledger
 from appliance.gateways.simulator import BODY_MAX_BYTES, Gateway, make_app
 from appliance.logs import Logs
+from appliance.workbench import simulated
 from wire.environment import Mistake
 from wire.version import VERSION
 
@@ -45,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="kioskwire-sim",
         description="Simulates what stands around a kiosk. Nothing here moves real money.",
-        epilog="kioskwire-sim COMMAND --help tells more of each.",
+        epilog="kioskwire-sim COMMAND --help tells more of each. What hands can do to a simulated device may be given\n"
+        "straight away: kioskwire-sim insert 1000, kioskwire-sim paper-out, kioskwire-sim unplug.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"kioskwire-sim {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -58,17 +61,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    options, rest = parser.parse_known_args(argv)
+    options, rest = parser.parse_known_args(expand(sys.argv[1:] if argv is None else argv))
     mistakes = [Mistake(text, "", f"is no argument of kioskwire-sim {options.command}") for text in rest]
     return COMMANDS[options.command].run(options, mistakes)
 
 
-def _tell(mistakes: list[Mistake]) -> int:
-    """Write every mistake for a person; the exit status for them."""
-    for mistake in mistakes:
-        shown = f"{mistake.name}={mistake.value}" if mistake.value else mistake.name
-        print(f"kioskwire-sim: {shown}: {mistake.words}", file=sys.stderr)
-    return 2
+def expand(argv: Sequence[str]) -> list[str]:
+    """`insert 1000` means `do insert 1000`."""
+    if argv and argv[0] not in COMMANDS and not argv[0].startswith("-") and simulated.is_control(argv[0]):
+        return ["do", *argv]
+    return list(argv)
 
 
 def _declare_gateway(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +101,7 @@ def _run_gateway(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
         mistakes.append(Mistake("--log-level", options.log_level, f"right would be one of {', '.join(LEVELS)}"))
     ledger = _open_ledger(options.ledger, mistakes)
     if mistakes or ledger is None:
-        return _tell(mistakes)
+        return simulated.tell(mistakes)
     logs = Logs(level)
     logs.start()
     try:
@@ -168,6 +170,11 @@ async def _serve(host: str, port: int, gateway: Gateway) -> None:
 
 COMMANDS = {
     "gateway": Command("a local payment and fiscal gateway with a ledger and faults", _declare_gateway, _run_gateway),
+    "device": Command(
+        "a cash or fiscal device on a serial or TCP line", simulated.declare_device, simulated.run_device
+    ),
+    "do": Command("a hand on a simulated device that runs", simulated.declare_do, simulated.run_do),
+    "list": Command("the simulated devices that run", simulated.declare_list, simulated.run_list),
 }
 
 

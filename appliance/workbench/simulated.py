@@ -1,0 +1,378 @@
+"""`kioskwire-sim device`, `do` and `list`: simulated devices, and hands on them while they run."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hardware.simulation.control import ControlServer, NotThere, Running, ask, find_running, read_words
+from hardware.simulation.families import FAMILIES, build, find_simulator, read_options
+from hardware.simulation.host import DeviceHost
+from hardware.simulation.simulator import ControlError, Simulator
+from hardware.simulation.store import Line, Store, StoreError
+from hardware.simulation.wires import PtyWire, TcpWire, Wire, WireError
+from wire.environment import Mistake
+from wire.money import Money
+
+_TCP_ONLY = {"atol"}
+_STDIN = 0
+
+
+def declare_device(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `device`."""
+    parser.epilog = (
+        f"families: {', '.join(FAMILIES)}\n\n"
+        "While it runs, type what your hands would do, here or in another terminal:\n"
+        "  kioskwire-sim device ccnet --link /tmp/bills\n"
+        "  kioskwire-sim insert 1000              put a note in\n"
+        "  kioskwire-sim do ccnet power-cut 3     take the power away behind the third step from now\n"
+        "  kioskwire-sim do ccnet help            all it can do"
+    )
+    parser.add_argument("family", metavar="FAMILY", help="what to simulate")
+    parser.add_argument("--link", metavar="PATH", help="name of its pseudo-terminal, such as /tmp/bills")
+    parser.add_argument("--tcp", metavar="HOST:PORT", help="be on a TCP port instead; port 0 takes a free one")
+    parser.add_argument("--state", metavar="DIR", help="keep its memory and ledger there over restarts")
+    parser.add_argument("--ledger", metavar="FILE", help="write what physically happens there, one JSON object a line")
+    parser.add_argument(
+        "--option",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="one of the family's own; may be given again",
+    )
+    parser.add_argument("--fast", action="store_true", help="bytes take no time, whatever the speed of the line")
+    parser.add_argument("--seed", default="0", help="of the faults of the line (default: %(default)s)")
+    parser.add_argument("--off", action="store_true", help="begin without power")
+    parser.add_argument("--quiet", action="store_true", help="say nothing of what happens")
+
+
+def run_device(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
+    """Simulate one device until it is told to stop."""
+    kind = _read_family(options, mistakes)
+    typed = _read_options(kind, options.option, mistakes)
+    wire = _read_wire(options, kind, mistakes)
+    seed = int(options.seed) if options.seed.isdecimal() else None
+    if seed is None:
+        mistakes.append(Mistake("--seed", options.seed, "right would be a whole number"))
+    store = None
+    if not mistakes and kind is not None:
+        try:
+            store = Store(
+                Path(options.state) if options.state else None,
+                kind.family,
+                Path(options.ledger) if options.ledger else None,
+            )
+        except StoreError as error:
+            mistakes.append(Mistake("--state" if options.state else "--ledger", "", str(error)))
+    if mistakes or kind is None or store is None or wire is None:
+        return tell(mistakes)
+    try:
+        simulator = build(kind, store.memory, store.note, typed)
+        paced = not options.fast and isinstance(wire, PtyWire)
+        host = DeviceHost(simulator, store, wire, paced=paced, seed=seed or 0, powered=not options.off)
+        state = str(Path(options.state).absolute()) if options.state else ""
+        asyncio.run(_serve(host, store, state, quiet=options.quiet))
+    except ControlError as error:
+        return tell([Mistake("--option", "", str(error))])
+    except (WireError, NotThere, OSError) as error:
+        print(f"kioskwire-sim: {error}", file=sys.stderr)
+        return 1
+    finally:
+        store.close()
+    return 0
+
+
+def declare_do(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `do`."""
+    parser.epilog = (
+        "WHICH is a family, a link, a port's URL or a process id; left out, the one that can do it is meant.\n"
+        "A control may also be given straight away: kioskwire-sim insert 1000\n\n"
+        "  kioskwire-sim do ccnet help            what it can do\n"
+        "  kioskwire-sim do /tmp/bills insert 500\n"
+        "  kioskwire-sim do line lost=0.1         one answer or question in ten is lost\n"
+        "  kioskwire-sim do unplug"
+    )
+    parser.add_argument("words", metavar="[WHICH] CONTROL [NAME=]VALUE", nargs="*", help="what to do, and to which")
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def run_do(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
+    """A hand on a running simulator."""
+    if mistakes:
+        return tell(mistakes)
+    try:
+        running = find_running()
+        which, words = _choose(running, options.words)
+        if words[0] == "help":
+            print(_help(which))
+            return 0
+        asked = read_words(which.controls, words)
+    except NotThere as error:
+        print(f"kioskwire-sim: {error}", file=sys.stderr)
+        return 1
+    except ControlError as error:
+        print(f"kioskwire-sim: {error}", file=sys.stderr)
+        return 2
+    try:
+        figures = ask(which.socket, asked.do, asked.arguments)
+    except (ControlError, NotThere) as error:
+        print(f"kioskwire-sim: {which}: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False))
+    elif text := _shown(figures):
+        print(text)
+    return 0
+
+
+def declare_list(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `list`."""
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+
+
+def run_list(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
+    """Those that run."""
+    if mistakes:
+        return tell(mistakes)
+    try:
+        running = find_running()
+    except NotThere as error:
+        print(f"kioskwire-sim: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        figures = [{"family": it.family, "url": it.url, "pid": it.pid, "state": it.state or None} for it in running]
+        print(json.dumps(figures, ensure_ascii=False))
+        return 0
+    if not running:
+        print("no simulated device runs; kioskwire-sim device FAMILY starts one")
+    for it in running:
+        print(f"{it.family:8} {it.url:32} pid {it.pid}" + (f"  memory in {it.state}" if it.state else ""))
+    return 0
+
+
+def tell(mistakes: Sequence[Mistake]) -> int:
+    """Write every mistake for a person; the exit status for them."""
+    for mistake in mistakes:
+        shown = f"{mistake.name}={mistake.value}" if mistake.value else mistake.name
+        print(f"kioskwire-sim: {shown}: {mistake.words}", file=sys.stderr)
+    return 2
+
+
+def is_control(word: str) -> bool:
+    """Whether a word is something that hands could do to a simulated device."""
+    name = word.replace("-", "_")
+    if name in DeviceHost.controls:
+        return True
+    for family in FAMILIES:
+        try:
+            if name in find_simulator(family).controls:
+                return True
+        except (ControlError, ImportError):
+            continue
+    return False
+
+
+# What was typed
+
+
+def _read_family(options: argparse.Namespace, mistakes: list[Mistake]) -> type[Simulator] | None:
+    try:
+        return find_simulator(options.family)
+    except (ControlError, ImportError) as error:
+        mistakes.append(Mistake(options.family, "", str(error)))
+        return None
+
+
+def _read_options(kind: type[Simulator] | None, given: Sequence[str], mistakes: list[Mistake]) -> dict[str, str]:
+    typed: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        name = name.replace("-", "_")
+        if not equals:
+            mistakes.append(Mistake("--option", text, "right would be NAME=VALUE"))
+        elif name in typed:
+            mistakes.append(Mistake("--option", text, f"{name} is given twice"))
+        elif kind is not None:
+            try:
+                read_options(kind, {name: value})
+                typed[name] = value
+            except ControlError as error:
+                mistakes.append(Mistake("--option", text, str(error)))
+    if kind is not None and not mistakes:
+        try:
+            build(kind, {}, lambda _happened, _figures: None, typed)
+        except ControlError as error:
+            mistakes.append(Mistake("--option", " ".join(given), str(error)))
+    return typed
+
+
+def _read_wire(options: argparse.Namespace, kind: type[Simulator] | None, mistakes: list[Mistake]) -> Wire | None:
+    if options.link and options.tcp:
+        mistakes.append(Mistake("--tcp", options.tcp, "is given besides --link; right would be one of them"))
+    if options.tcp:
+        host, _, port = options.tcp.rpartition(":")
+        if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
+            mistakes.append(Mistake("--tcp", options.tcp, "right would be HOST:PORT such as 127.0.0.1:0"))
+            return None
+        return TcpWire(host.strip("[]"), int(port))
+    if options.family in _TCP_ONLY:
+        words = "speaks TCP only; right would be --tcp 127.0.0.1:0" + (" instead of --link" if options.link else "")
+        mistakes.append(Mistake(options.family, "", words))
+        return None
+    if options.link and not Path(options.link).absolute().parent.is_dir():
+        mistakes.append(Mistake("--link", options.link, "its directory does not exist"))
+    return PtyWire(Path(options.link) if options.link else None, 9600 if kind is None else kind.baud)
+
+
+# While it runs
+
+
+async def _serve(host: DeviceHost, store: Store, state: str, *, quiet: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, host.quit)
+    try:
+        taken = next((it for it in await asyncio.to_thread(find_running) if it.url == host.url), None)
+        if taken is not None:
+            raise WireError(f"{taken.url}: a simulated {taken.family} is there already (pid {taken.pid})")
+        if not quiet:
+            store.watchers.append(lambda line: print(_told(line), flush=True))
+        await host.open()
+        server = ControlServer(host, state=state)
+        await server.open()
+        hands = _Hands(host)
+        try:
+            hint = "; type help" if os.isatty(_STDIN) else ""
+            print(f"{host.simulator.family} at {host.url}{hint}", flush=True)
+            hands.listen()
+            await host.ended()
+        finally:
+            hands.hush()
+            await server.close()
+    finally:
+        await host.close()
+
+
+class _Hands:
+    """What a person types into the simulator's own terminal."""
+
+    def __init__(self, host: DeviceHost) -> None:
+        self._host = host
+        self._typed = b""
+
+    def listen(self) -> None:
+        """Begin, if there is a terminal."""
+        if os.isatty(_STDIN):
+            signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # in the background reading fails instead of stopping us
+            asyncio.get_running_loop().add_reader(_STDIN, self._read)
+
+    def hush(self) -> None:
+        """Listen no more."""
+        if os.isatty(_STDIN):
+            asyncio.get_running_loop().remove_reader(_STDIN)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(_STDIN, 4096)
+        except OSError:
+            asyncio.get_running_loop().remove_reader(_STDIN)
+            asyncio.get_running_loop().call_later(1.0, self.listen)
+            return
+        if not data:
+            self._host.quit()
+            return
+        *lines, self._typed = (self._typed + data).split(b"\n")
+        for line in lines:
+            if words := line.decode("utf-8", "replace").split():
+                print(self._do(words), flush=True)
+
+    def _do(self, words: Sequence[str]) -> str:
+        controls = self._host.all_controls()
+        if words[0] in {"help", "?"}:
+            return _list_controls({name: (each.summary, each.arguments) for name, each in controls.items()})
+        try:
+            asked = read_words(controls, words)
+            return _shown(self._host.do(asked.do, **asked.arguments)) or "done"
+        except (ControlError, WireError) as error:
+            return str(error)
+
+
+def _choose(running: Sequence[Running], words: Sequence[str]) -> tuple[Running, Sequence[str]]:
+    """Which simulator is meant, and what it shall do."""
+    if not words:
+        raise ControlError("say what to do, such as: kioskwire-sim do ccnet help")
+    if not running:
+        raise NotThere("no simulated device runs; kioskwire-sim device FAMILY starts one")
+    named = [it for it in running if _is_meant(it, words[0])]
+    name = words[0].replace("-", "_")
+    able = [it for it in running if name == "help" or name in it.controls]
+    chosen, rest = (named, words[1:]) if named else (able, words)
+    if not chosen:
+        raise ControlError(f"none of those that run can {words[0]}: {', '.join(map(str, running))}")
+    if len(chosen) > 1:
+        example = f"kioskwire-sim do {chosen[0].url} {' '.join(rest) or 'help'}"
+        raise ControlError(f"several are meant: {', '.join(map(str, chosen))}; say which, as in: {example}")
+    return chosen[0], rest or ["help"]
+
+
+def _is_meant(it: Running, word: str) -> bool:
+    names = {it.family, it.url, str(it.pid), Path(it.url).name}
+    return word in names or str(Path(word).absolute()) == it.url
+
+
+# Words
+
+
+def _help(it: Running) -> str:
+    return _list_controls({name: (it.summaries.get(name, ""), it.controls[name]) for name in it.controls})
+
+
+def _list_controls(controls: Mapping[str, tuple[str, Mapping[str, str]]]) -> str:
+    lines = []
+    for name, (summary, arguments) in controls.items():
+        lines.append(f"  {name.replace('_', '-'):18} {summary}")
+        if arguments:
+            lines.append(f"  {'':18}   " + " ".join(f"{key}={example}" for key, example in arguments.items()))
+    return "\n".join(lines)
+
+
+def _told(line: Line) -> str:
+    """A line of the ledger for a person's eye."""
+    figures = {name: value for name, value in line.items() if name not in {"seq", "at", "happened"}}
+    at = time.strftime("%H:%M:%S", time.localtime(line["at"]))
+    return f"{at}  {_event(str(line['happened']), figures)}"
+
+
+def _event(happened: str, figures: dict[str, Any]) -> str:
+    words = [happened.replace("_", " ")]
+    minor, currency = figures.get("minor"), figures.get("currency")
+    if isinstance(minor, int) and isinstance(currency, str):
+        try:
+            words.append(str(Money(minor, currency)))
+            del figures["minor"], figures["currency"]
+        except ValueError:
+            pass  # a country's letters
+    words += [f"{name} {_value(value)}" for name, value in figures.items()]
+    return words[0] + (f": {', '.join(words[1:])}" if words[1:] else "")
+
+
+def _shown(figures: Mapping[str, Any]) -> str:
+    lines = []
+    for name, value in figures.items():
+        if name == "lines" and isinstance(value, list):
+            lines += [_told(line) for line in value]
+        else:
+            lines.append(f"{name.replace('_', ' ')}: {_value(value)}")
+    return "\n".join(lines)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
