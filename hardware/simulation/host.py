@@ -112,14 +112,17 @@ class DeviceHost:
 
     async def close(self) -> None:
         """Power off, off the line. Raises what it failed with, if it did."""
+        self.stop()
+        await self.ended()
+
+    def stop(self) -> None:
+        """`close` for those who cannot wait: what it failed with, if it did, is not told."""
         if self._power_timer is not None:
             self._power_timer.cancel()
         if self.powered:
             self.power_off()
         self.unplug()
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-        await self.ended()
+        self.quit()
 
     async def ended(self) -> None:
         """Wait until it is closed or told to quit.
