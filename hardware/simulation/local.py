@@ -12,7 +12,6 @@ person's hand is put on it through `running`:
 
 import asyncio
 import contextlib
-import os
 import socket
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
