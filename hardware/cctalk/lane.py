@@ -75,6 +75,7 @@ class Conversation(ABC):
     Attributes:
         out: what is to be done, in order; emptied by the bus.
         now: when the script was resumed.
+        leaving: the script is to end as soon as nothing is on its way.
     """
 
     def __init__(self, name: str, address: int, kind: Sum) -> None:
@@ -85,6 +86,7 @@ class Conversation(ABC):
         self.now = 0.0
         self.skipped_bytes = 0
         self.repeats = 0
+        self.leaving = False
 
     @abstractmethod
     def run(self) -> Script[None]:
@@ -146,6 +148,12 @@ class Lane:
             self._take(self.script.throw(LineLost()), now)
         except StopIteration:
             self._take(None, now)
+
+    def stop(self) -> None:
+        """No more of it; without a port there is nothing to make safe."""
+        if self.script is not None:
+            self.script.close()
+        self._take(None, 0.0)
 
     def nudge(self, now: float) -> None:
         """Somebody above wants something."""

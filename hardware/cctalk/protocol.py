@@ -99,10 +99,15 @@ class BusProtocol(Protocol):
     def wake_at(self) -> float | None:
         if self._flight is not None:
             return self._flight.deadline
-        due = min((lane.due for lane in self._all()), default=FOREVER)
-        if due == FOREVER:
-            return None
-        return max(due, self._free_at) if self._open else due
+        due = min(
+            (
+                max(lane.due, self._free_at) if isinstance(lane.step, Ask) else lane.due
+                for lane in self._all()
+                if self._open or not isinstance(lane.step, Ask)
+            ),
+            default=FOREVER,
+        )
+        return None if due == FOREVER else due
 
     def opened(self, now: float) -> Actions:
         self._open = True
@@ -123,6 +128,8 @@ class BusProtocol(Protocol):
         self._flight = None
         for lane in self._all():
             lane.lost(now)
+            if lane.conversation.leaving:
+                lane.stop()
         return self._go(now)
 
     def received(self, data: bytes, now: float) -> Actions:
@@ -183,10 +190,10 @@ class BusProtocol(Protocol):
 
     def _leave(self, device: str, now: float) -> None:
         lane = self._lanes[device]
-        if lane.script is None:
-            lane.over = True
-            return
         lane.conversation.leave(now)
+        if not self._open or lane.script is None:
+            lane.stop()
+            return
         lane.nudge(now)
 
     def _go(self, now: float) -> list[Action]:

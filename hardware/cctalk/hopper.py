@@ -1,0 +1,459 @@
+"""A hopper's conversation: coins are paid once, or it is said that this cannot be known.
+
+What was asked for is written down with the hopper's event counter, its count of coins ever paid (168) and its last
+result before 167 leaves; from then on the truth is what 166 says, never the answer to 167:
+
+    counter one further       it was accepted: follow it until nothing remains
+    counter as before         asked after silence, so that no late answer can say it: not accepted, may be sent again
+    counter 0                 the hopper lost power: what it keeps without power decides (below)
+    any other                 somebody else made it pay: unclear
+
+A hopper that lost power says with a flag of its third byte that paid and unpaid are of a payout cut short; without
+the flag, its count of coins ever paid says how many left it. Where the two disagree, where the flag says that its
+memory is damaged, or where neither is there, the payout is unclear.
+"""
+
+from dataclasses import dataclass
+
+from hardware.cctalk import credit, states
+from hardware.cctalk.device import FAULT_S, DeviceConversation, RefusedQuestion, Silent, absent_error
+from hardware.cctalk.frames import Sum
+from hardware.cctalk.lane import ANSWER_S, Ask, LineLost, Outcome, Rest, Script
+from hardware.cctalk.states import HARMLESS_FLAGS, HopperFlag
+from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, Refused
+from hardware.events import CoinsPaid, DeviceState, PayoutBegan, PayoutEnded, PayoutUnclear
+from hardware.protocol import Memory
+from hardware.roles import Payout
+from wire.money import Money
+
+ENABLE = b"\xa5"
+SENDS_MAX = 3  # of 167, each after it is certain that the one before was not accepted
+FOLLOW_S = 0.15
+IDLE_S = 1.0
+STANDSTILL_S = 60.0  # no coin for so long: a hopper gives up by itself long before; then it is stopped
+STOPS_MAX = 3
+COUNT_MAX = 255
+RESET_S = 1.0  # after a reset
+TOTAL = 1 << 24  # 168 counts modulo this
+REMEDY = "count the hopper's coins and compare with what it held before"
+
+
+@dataclass(frozen=True, slots=True)
+class PayOut:
+    """Pay coins. Finished with a `Payout` once `PayoutEnded` is recorded."""
+
+    count: int
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class HopperStatus:
+    """The answer to 166."""
+
+    counter: int
+    remaining: int
+    paid: int
+    unpaid: int
+
+
+class _Unclear(Exception):
+    """Nobody can tell what left the hopper; the words say why."""
+
+
+class HopperConversation(DeviceConversation):
+    """One hopper.
+
+    Args:
+        coin: what it is filled with.
+        security: what 167 carries before the count: "serial" (SCH2: the serial number), "none" (SCH1), or hex.
+    """
+
+    wanted_category = states.Category.HOPPER
+
+    def __init__(
+        self, name: str, address: int, kind: Sum, memory: Memory, *, coin: Money, security: str = "serial"
+    ) -> None:
+        super().__init__(name, address, kind, memory)
+        self.coin = coin
+        self._security = security
+        self._serial_bytes = b""
+        self._has_total = True
+        self._flags = 0
+        self._waiting: list[int] = []  # whoever waits for the payout that runs
+        self._idle_counter: int | None = None
+        self._stop = False
+        self._again_at = 0.0
+
+    @property
+    def denominations(self) -> tuple[Money, ...]:
+        return (self.coin,)
+
+    # Wishes
+
+    def command(self, command: object, ticket: int, now: float) -> None:
+        if isinstance(command, PayOut):
+            self.now = now
+            if self._answered_before(command, ticket):
+                return
+        DeviceConversation.command(self, command, ticket, now)
+
+    def _answered_before(self, command: PayOut, ticket: int) -> bool:
+        """The same reference again: the same result, or the one that runs."""
+        running, last = self._running(), self.remembered_dict("last")
+        if running is not None and running.get("reference") == command.reference:
+            if self.state is DeviceState.ABSENT:
+                self.finish(ticket, error=_later(self.name))
+            else:
+                self._waiting.append(ticket)
+            return True
+        if last is None or last.get("reference") != command.reference:
+            return False
+        result = _result_of(last)
+        if isinstance(result, DeviceError):
+            self.finish(ticket, error=result)
+        else:
+            self.finish(ticket, result)
+        return True
+
+    def missed(self, command: object, ticket: int) -> None:
+        if self.state is DeviceState.FAULT:
+            self.finish(ticket, error=DeviceFault(self.code, self.words))
+        else:
+            self.finish(ticket, error=absent_error(self))
+
+    def gone(self) -> None:
+        for ticket in self._waiting:
+            self.finish(ticket, error=_later(self.name))
+        self._waiting.clear()
+
+    def leave(self, now: float) -> None:
+        self.leaving = True
+        self._stop = True
+
+    def obey(self, command: object, ticket: int) -> Script[None]:
+        match command:
+            case PayOut(count, reference) as wish:
+                if self._answered_before(wish, ticket):
+                    return
+                if not 1 <= count <= COUNT_MAX:
+                    self.finish(ticket, error=Refused("count", f"a hopper pays 1 to {COUNT_MAX} coins, not {count}"))
+                elif self.state is DeviceState.FAULT:
+                    self.finish(ticket, error=DeviceFault(self.code, self.words))
+                else:
+                    yield from self._pay(count, reference, ticket)
+            case _:
+                self.finish(ticket, error=LocalProtocolError(f"a hopper knows no {command!r}"))
+
+    # Its life
+
+    def live(self) -> Script[None]:
+        serial = self.identity.serial
+        self._serial_bytes = (int(serial) if serial else 0).to_bytes(3, "little")
+        known = self.memory.get("serial")
+        self.tell_identity(**({} if known == serial else {"serial": serial}))
+        intent = self._running()
+        if intent is not None:
+            if known != serial:
+                self._tell_unclear(intent, "another hopper stands in its place")
+            else:
+                yield from self._resolve(intent)
+        yield from self._disable()
+        yield from self._examine()
+        self._idle_counter = None
+        while not self.leaving:
+            while self.inbox and not self.leaving:
+                yield from self.obey(*self.inbox.popleft())
+            if self.leaving:
+                break
+            yield from self._watch()
+            if not self.inbox:
+                yield Rest(self.now + IDLE_S)
+        while self.inbox:
+            self.missed(*self.inbox.popleft())
+        yield from self._disable()
+
+    def _watch(self) -> Script[None]:
+        status = yield from self._read_status()
+        if self._idle_counter not in {None, status.counter} and status.counter != 0:
+            self.say(f"paid coins that nobody here asked for ({status.paid})", "error")
+        if self.state is DeviceState.FAULT and self._again_at <= self.now:
+            self._again_at = self.now + FAULT_S
+            yield from self._prepare()
+            self._idle_counter = None
+            return
+        if self._idle_counter not in {None, status.counter}:
+            yield from self._examine()
+        self._idle_counter = status.counter
+
+    def _examine(self) -> Script[None]:
+        """Test it; a flag that hinders is cleared by a reset where that helps."""
+        self._flags = yield from self._test()
+        if self._flags & HopperFlag.ENCRYPTED:
+            self.change(DeviceState.FAULT, "encrypted", "it wants encrypted commands, which are not supported")
+        elif self._flags & HopperFlag.PIN:
+            self.change(DeviceState.FAULT, "pin", "it wants a PIN, which is not supported")
+        elif self._flags & (HopperFlag.PATH_BLOCKED | HopperFlag.COIL):
+            words = states.hopper_words(self._flags, but=HARMLESS_FLAGS)
+            self.change(DeviceState.FAULT, f"flags {self._flags:06X}", words)
+        else:
+            self.change(DeviceState.READY)
+
+    def _test(self) -> Script[int]:
+        data = yield from self.ask(163)
+        return int.from_bytes(data, "little")
+
+    def _disable(self) -> Script[None]:
+        yield from self.ask_maybe(164, b"\0")
+
+    def _read_status(self) -> Script[HopperStatus]:
+        data = yield from self.settled_answer(166)
+        return HopperStatus(*data)
+
+    def _read_total(self) -> Script[int | None]:
+        if not self._has_total:
+            return None
+        last = None
+        for _ in range(4):
+            data = yield from self.ask_maybe(168)
+            if data is None:
+                self._has_total = last is not None
+                return last
+            number = int.from_bytes(data, "little")
+            if number == last or self.kind is Sum.CRC16:
+                return number
+            last = number
+        return None
+
+    # A payout
+
+    def _pay(self, count: int, reference: str, ticket: int) -> Script[None]:
+        try:
+            yield from self._prepare()
+            before = yield from self._baseline()
+            total = yield from self._read_total()
+        except (Silent, RefusedQuestion, LineLost):
+            self.finish(ticket, error=absent_error(self))
+            raise
+        if self.leaving or self.state is DeviceState.FAULT:
+            error: DeviceError = DeviceFault(self.code, self.words)
+            self.finish(ticket, error=Refused("closing", "it is being closed") if self.leaving else error)
+            return
+        self._waiting.append(ticket)
+        intent: dict[str, object] = {
+            "reference": reference,
+            "asked": count,
+            "counter": before.counter,
+            "total": total,
+            "paid": before.paid,
+            "unpaid": before.unpaid,
+        }
+        self.record(PayoutBegan(reference=reference, asked=count, coin=self.coin), payout=intent)
+        self.change(DeviceState.BUSY)
+        try:
+            yield from self._dispense(intent)
+        except _Unclear as unclear:
+            self._tell_unclear(intent, str(unclear))
+        yield from self._disable()
+        yield from self._examine()
+        self._idle_counter = None
+
+    def _prepare(self) -> Script[None]:
+        """Flags of the last payout that only a reset clears."""
+        self._flags = yield from self._test()
+        if self._flags & (~HARMLESS_FLAGS | HopperFlag.POWER_LOST):
+            yield from self.ask_maybe(1)
+            yield Rest(self.now + RESET_S, nudged=False)
+        yield from self._examine()
+
+    def _baseline(self) -> Script[HopperStatus]:
+        """How it stands before: read after silence, so that a later answer cannot be one of before."""
+        status = yield from self._read_status()
+        while status.remaining:
+            yield Rest(self.now + IDLE_S, nudged=False)
+            status = yield from self._read_status()
+        return status
+
+    def _dispense(self, intent: dict[str, object]) -> Script[None]:
+        asked = _number(intent, "asked")
+        words = "the hopper did not begin"
+        for _ in range(SENDS_MAX):
+            if self._stop:
+                words = "stopped before it began"
+                break
+            yield from self.ask_maybe(164, ENABLE)
+            # Once only: repeated by habit it would be a second payout.
+            answer = yield Ask(167, self._secret() + bytes((asked,)), 1, ANSWER_S)
+            if answer.outcome is Outcome.REFUSED:
+                words = "the hopper refused to pay (security code, PIN or encryption)"
+            accepted = yield from self._accepted(intent)
+            if accepted:
+                yield from self._follow(intent, late=False)
+                return
+            if answer.outcome is Outcome.REFUSED:
+                break
+        self._tell_end(intent, 0, words, late=False, refused=True)
+
+    def _secret(self) -> bytes:
+        match self._security:
+            case "serial":
+                return self._serial_bytes
+            case "none":
+                return b""
+        return bytes.fromhex(self._security)
+
+    def _accepted(self, intent: dict[str, object]) -> Script[bool]:
+        """Whether 167 was. Raises `_Unclear`; resolves a power cut by itself."""
+        before = _number(intent, "counter")
+        status = yield from self._read_status()
+        if status.counter == before:
+            yield from self.quiet()
+            status = yield from self._read_status()
+        if status.counter == credit.following(before):
+            return True
+        if status.counter == before and before:
+            return False
+        if status.counter == before:
+            # 0 and 0: not accepted, or accepted and then the power went.
+            return (yield from self._began_from_nothing(intent, status))
+        if status.counter == 0:
+            return True  # `_follow` finds out
+        raise _Unclear(f"its event counter went from {before} to {status.counter}")
+
+    def _began_from_nothing(self, intent: dict[str, object], status: HopperStatus) -> Script[bool]:
+        flags = yield from self._test()
+        if flags & HopperFlag.POWER_LOST:
+            return True
+        total, total_now = intent.get("total"), (yield from self._read_total())
+        if isinstance(total, int) and total_now is not None:
+            return total_now != total
+        if (status.paid, status.unpaid) != (_number(intent, "paid"), _number(intent, "unpaid")):
+            return True
+        if status.paid + status.unpaid == _number(intent, "asked"):
+            raise _Unclear("it keeps no total count, and what it says fits this payout and the one before")
+        return False
+
+    def _follow(self, intent: dict[str, object], *, late: bool) -> Script[None]:
+        """Until nothing remains; then the end is told. Raises `_Unclear`."""
+        before, told = _number(intent, "counter"), 0
+        moved_at, stops = self.now, 0
+        while True:
+            status = yield from self._read_status()
+            if status.counter == 0:
+                yield from self._after_power_cut(intent, status, late=late)
+                return
+            if status.counter != credit.following(before):
+                raise _Unclear(f"its event counter went from {before} to {status.counter}")
+            if status.remaining == 0:
+                break
+            if status.paid > told:
+                told, moved_at = status.paid, self.now
+                self.record(CoinsPaid(reference=str(intent["reference"]), paid=told))
+            if (self._stop and not stops) or self.now - moved_at > STANDSTILL_S:
+                if stops == STOPS_MAX:
+                    raise _Unclear("it neither pays nor stops")
+                stops += 1
+                moved_at = self.now
+                yield from self.ask_maybe(172)
+            yield Rest(self.now + FOLLOW_S, nudged=False)
+        yield from self._end(intent, status, late=late)
+
+    def _end(self, intent: dict[str, object], status: HopperStatus, *, late: bool) -> Script[None]:
+        flags = yield from self._test()
+        total, total_now = intent.get("total"), (yield from self._read_total())
+        counted = (total_now - total) % TOTAL if isinstance(total, int) and total_now is not None else None
+        if flags & HopperFlag.COUNTERS_DOUBTFUL:
+            raise _Unclear("its counters' memory is damaged")
+        if status.paid + status.unpaid != _number(intent, "asked") and counted != status.paid:
+            raise _Unclear(f"it says {status.paid} paid and {status.unpaid} not, which is not what was asked")
+        if counted is not None and counted != status.paid:
+            self.say(f"paid {status.paid} coins by its status and {counted} by its total count", "warning")
+        words = (
+            "" if status.unpaid == 0 else states.hopper_words(flags, but=HARMLESS_FLAGS) or "it stopped before the end"
+        )
+        self._tell_end(intent, status.paid, words, late=late)
+
+    def _after_power_cut(self, intent: dict[str, object], status: HopperStatus, *, late: bool) -> Script[None]:
+        flags = yield from self._test()
+        total, total_now = intent.get("total"), (yield from self._read_total())
+        counted = (total_now - total) % TOTAL if isinstance(total, int) and total_now is not None else None
+        asked = _number(intent, "asked")
+        words = "the hopper lost power during the payout"
+        if flags & HopperFlag.COUNTERS_DOUBTFUL:
+            raise _Unclear("it lost power and its counters' memory is damaged")
+        if status.remaining:
+            raise _Unclear("it lost power and pays by itself")
+        if flags & HopperFlag.POWER_LOST:
+            if status.paid + status.unpaid != asked or (counted is not None and counted != status.paid):
+                raise _Unclear("it lost power, and what it says of the payout does not agree")
+            self._tell_end(intent, status.paid, words, late=late)
+        elif counted is not None and counted <= asked:
+            self._tell_end(intent, counted, words if counted < asked else "", late=late)
+        else:
+            raise _Unclear("it lost power and does not say what it paid")
+
+    def _resolve(self, intent: dict[str, object]) -> Script[None]:
+        """A payout that was open when the host or the link went."""
+        self.change(DeviceState.BUSY, words="an earlier payout is looked into")
+        try:
+            if (yield from self._accepted(intent)):
+                yield from self._follow(intent, late=True)
+            else:
+                self._tell_end(intent, 0, "the hopper never got the order", late=True)
+        except _Unclear as unclear:
+            self._tell_unclear(intent, str(unclear))
+
+    # Its ends
+
+    def _running(self) -> dict[str, object] | None:
+        intent = self.remembered_dict("payout")
+        needed = ("asked", "counter", "paid", "unpaid")
+        if intent is None or "reference" not in intent or not all(isinstance(intent.get(key), int) for key in needed):
+            return None
+        return intent
+
+    def _tell_end(self, intent: dict[str, object], paid: int, words: str, *, late: bool, refused: bool = False) -> None:
+        reference, asked = str(intent["reference"]), _number(intent, "asked")
+        last = {"reference": reference, "asked": asked, "paid": paid, "words": words, "refused": refused}
+        self.record(
+            PayoutEnded(reference=reference, asked=asked, paid=paid, coin=self.coin, words=words, late=late),
+            payout=None,
+            last=last,
+        )
+        self._finish_waiting(last)
+
+    def _tell_unclear(self, intent: dict[str, object], why: str) -> None:
+        reference, asked = str(intent["reference"]), _number(intent, "asked")
+        last = {"reference": reference, "asked": asked, "unclear": why}
+        self.record(
+            PayoutUnclear(reference=reference, asked=asked, coin=self.coin, remedy=f"{why}: {REMEDY}"),
+            payout=None,
+            last=last,
+        )
+        self._finish_waiting(last)
+
+    def _finish_waiting(self, last: dict[str, object]) -> None:
+        result = _result_of(last)
+        for ticket in self._waiting:
+            if isinstance(result, DeviceError):
+                self.finish(ticket, error=result)
+            else:
+                self.finish(ticket, result)
+        self._waiting.clear()
+
+
+def _later(name: str) -> OutcomeUnknown:
+    return OutcomeUnknown("a payout", f"the link to {name} was lost; its end is told when the hopper is heard again")
+
+
+def _number(intent: dict[str, object], key: str) -> int:
+    value = intent.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def _result_of(last: dict[str, object]) -> Payout | DeviceError:
+    asked, words = _number(last, "asked"), str(last.get("words", ""))
+    if "unclear" in last:
+        return OutcomeUnknown(f"pay out {asked} coins", f"{last['unclear']}: {REMEDY}")
+    if last.get("refused") is True:
+        return Refused("not-begun", words)
+    return Payout(asked=asked, paid=_number(last, "paid"), words=words)

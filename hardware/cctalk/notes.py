@@ -1,0 +1,554 @@
+"""A bill validator's conversation.
+
+A note in escrow is an event (type, 1), a note in the stacker an event (type, 0), and only that is credit. Both come
+from the same counted buffer as coins do, and are recorded as coins are. What a caller decided is written down before
+154 leaves; what 154 answers decides nothing, the next event does. After a loss of link the decision is said again: it
+is the same note as long as the counter stood still. After a restart of the host a note nobody decided about goes back.
+
+When the validator began anew with a note in escrow, it is waited for a while whether it says what became of it; else
+the note is unclear.
+"""
+
+from dataclasses import dataclass
+
+from hardware.bills import Disable, Enable, GiveBack, Hold, Stack
+from hardware.cctalk import credit, states
+from hardware.cctalk.device import FAULT_S, DeviceConversation, RefusedQuestion, Silent, absent_error
+from hardware.cctalk.frames import Sum
+from hardware.cctalk.lane import FOREVER, LineLost, Rest, Script
+from hardware.cctalk.states import BillEvent
+from hardware.cctalk.values import bill_money
+from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
+from hardware.events import (
+    BillEscrowed,
+    BillHeldBack,
+    BillRejected,
+    BillReturned,
+    BillStacked,
+    BillUnclear,
+    CassetteFull,
+    CassetteRemoved,
+    CassetteReturned,
+    CreditsLost,
+    DeviceState,
+    Jammed,
+    Tampered,
+)
+from hardware.protocol import Memory
+from wire.money import Money
+
+BILLS = 16
+ASK_EVENTS, SET_MASK, SET_MASTER, GET_MASTER, GET_MASK, ROUTE, SET_MODE = 159, 231, 228, 227, 230, 154, 153
+RETURN, STACK, LONGER = b"\0", b"\1", b"\xff"
+WITH_ESCROW = b"\3"
+ROUTED_S = 5.0  # how long after an order the event is waited for before the order is said again
+SETTLES_S = 30.0  # a note that was ordered away and is not told of for so long is unclear
+TELLS_S = 10.0  # how long after a new beginning a validator has to say what became of the note in escrow
+LONGER_S = 5.0  # how often a note that is held longer is said to be
+INHIBITS_S = (1.0, 10.0)
+REAPPLY_S = 1.0
+REMEDY = "count the notes in the cassette and compare"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    escrow: int
+    type: int
+    bill: Money
+    wish: str = ""  # "stack", "return" or nothing yet
+    doubtful: bool = False  # the validator began anew since
+
+    def kept(self) -> dict[str, object]:
+        return {
+            "escrow": self.escrow,
+            "type": self.type,
+            "minor": self.bill.minor,
+            "currency": self.bill.currency,
+            "wish": self.wish,
+            "doubtful": self.doubtful,
+        }
+
+
+class NoteConversation(DeviceConversation):
+    """One bill validator.
+
+    Args:
+        currency: notes of others are not taken.
+    """
+
+    wanted_category = states.Category.BILL_VALIDATOR
+
+    def __init__(self, name: str, address: int, kind: Sum, memory: Memory, *, currency: str) -> None:
+        super().__init__(name, address, kind, memory)
+        self._currency = currency
+        self._bills: dict[int, Money] = {}
+        self._accept: frozenset[Money] | None = frozenset()
+        self._fault = self._cassette = ""
+        self._taken = False
+        self._held = _read_held(self.remembered_dict("held"))
+        self._mine = False  # the held note was told of in this life of the host
+        self._waiting: dict[str, list[int]] = {}
+        self._ordered_at: float | None = None  # when 154 was said last
+        self._began_at = 0.0  # when the first order for this note was said, or the doubt began
+        self._hold_until = self._longer_at = 0.0
+        self._check_at = FOREVER
+        self._inhibits_at = self._reapply_at = 0.0
+        self._counter = 0
+
+    @property
+    def denominations(self) -> tuple[Money, ...]:
+        return tuple(sorted(set(self._bills.values())))
+
+    # Wishes
+
+    def missed(self, command: object, ticket: int) -> None:
+        match command:
+            case Disable():
+                self._accept = frozenset()
+                self.finish(ticket)
+            case _ if self.state is DeviceState.FAULT:
+                self.finish(ticket, error=DeviceFault(self.code, self.words))
+            case _:
+                self.finish(ticket, error=absent_error(self))
+
+    def gone(self) -> None:
+        for wish, tickets in self._waiting.items():
+            for ticket in tickets:
+                self.finish(
+                    ticket,
+                    error=OutcomeUnknown(
+                        f"{wish} a note", f"the link to {self.name} was lost; what became of it is told when it is back"
+                    ),
+                )
+        self._waiting.clear()
+        self._ordered_at = None
+
+    def obey(self, command: object, ticket: int) -> Script[None]:
+        match command:
+            case Enable() if self._fault:
+                self.finish(ticket, error=DeviceFault(self.code, self._fault))
+            case Enable(accept) if accept is not None and (unknown := accept - set(self.denominations)):
+                listed = ", ".join(sorted(map(str, unknown)))
+                self.finish(ticket, error=Refused("unknown-bill", f"{self.name} knows no note of {listed}"))
+            case Enable() | Disable():
+                yield from self._change_wish(command, ticket)
+            case Stack(escrow) | GiveBack(escrow):
+                wish = "stack" if isinstance(command, Stack) else "return"
+                held = self._held
+                if held is None or held.escrow != escrow or held.doubtful:
+                    self.finish(ticket, error=Refused("not-in-escrow", f"note {escrow} is not in escrow"))
+                elif held.wish and held.wish != wish:
+                    self.finish(ticket, error=Refused("decided", f"note {escrow} is already told to {held.wish}"))
+                else:
+                    self._waiting.setdefault(wish, []).append(ticket)
+                    self._decide(wish)
+                    yield from self._order()
+            case Hold(escrow, seconds):
+                if self._held is None or self._held.escrow != escrow or self._held.wish or self._held.doubtful:
+                    self.finish(ticket, error=Refused("not-in-escrow", f"note {escrow} is not in escrow"))
+                else:
+                    self._hold_until, self._longer_at = self.now + seconds, self.now
+                    self.finish(ticket)
+            case _:
+                self.finish(ticket, error=LocalProtocolError(f"a bill validator knows no {command!r}"))
+
+    def _change_wish(self, wish: Enable | Disable, ticket: int) -> Script[None]:
+        was = self._accept
+        self._accept = wish.accept if isinstance(wish, Enable) else frozenset()
+        try:
+            yield from self._apply()
+            if isinstance(wish, Disable) and self._held is not None and not self._held.wish:
+                self._decide("return")
+                yield from self._order()
+        except (Silent, RefusedQuestion, LineLost):
+            if isinstance(wish, Disable):
+                self.finish(ticket)
+            else:
+                self._accept = was
+                self.finish(ticket, error=TransportError(f"{self.name} does not answer any more; it was not enabled"))
+            raise
+        self.finish(ticket)
+
+    # Its life
+
+    def live(self) -> Script[None]:
+        yield from self._read_bills()
+        yield from self._begin()
+        yield from self._set_mode()
+        self._fault = yield from self.check_self()
+        yield from self._apply()
+        while not (self.leaving and self._held is None):
+            if self.leaving and self._held is not None and not self._held.wish and not self._held.doubtful:
+                self._decide("return")
+                yield from self._order()
+            while self.inbox:
+                yield from self.obey(*self.inbox.popleft())
+            began = self.now
+            yield from self._look()
+            if not self.inbox:
+                yield Rest(began + self.poll_s)
+        while self.inbox:
+            self.missed(*self.inbox.popleft())
+        yield from self._apply()
+        yield from self._take_news(late=False)
+
+    def leave(self, now: float) -> None:
+        self.leaving = True
+
+    def _read_bills(self) -> Script[None]:
+        bills, scales = {}, dict[str, tuple[int, int]]()
+        for number in range(1, BILLS + 1):
+            data = yield from self.ask_maybe(157, bytes((number,)))
+            if data is None and number == 1:
+                break
+            name = "" if data is None else data.decode("ascii", "replace")
+            country = name[:2]
+            if not name.strip("\0. ") or len(country) < 2 or not country.isascii():
+                continue
+            if country not in scales:
+                scaling = yield from self.ask_maybe(156, country.encode("ascii"))
+                scales[country] = (int.from_bytes(scaling[:2], "little"), scaling[2]) if scaling else (0, 0)
+            money = bill_money(name, *scales[country])
+            if money is not None and money.currency == self._currency:
+                bills[number] = money
+            else:
+                self.say(f"note {number} is {name!r}, which is not {self._currency}: it is not taken", "info")
+        self._bills = bills
+
+    def _begin(self) -> Script[None]:
+        serial = self.identity.serial
+        known = self.remembered("counter")
+        if known is None or self.memory.get("serial") != serial:
+            counter, _ = yield from self.read_events(ASK_EVENTS, None)
+            self._counter = counter
+            if self._held is not None:
+                self._tell_unclear("another validator stands in its place")
+            self.tell_identity(serial=serial, counter=counter, taking=None)
+            return
+        self.tell_identity()
+        yield from self._compare_inhibits()
+        yield from self._take_news(late=True)
+        held = self._held
+        if held is None or held.doubtful:
+            return
+        if not held.wish and not self._mine:
+            self._decide("return")  # whoever was told of it is gone
+        self._began_at = self.now
+        if held.wish or not self._mine:
+            yield from self._order()
+
+    def _set_mode(self) -> Script[None]:
+        if (yield from self.ask_maybe(SET_MODE, WITH_ESCROW)) is None:
+            self.say("does not agree to work with stacker and escrow", "warning")
+
+    def _apply(self) -> Script[None]:
+        refuses = self._fault or self._cassette or self.leaving
+        taken = [] if refuses else [number for number, bill in self._bills.items() if self._wants(bill)]
+        if taken and self.memory.get("taking") not in {"on", "setting"}:
+            self.record(None, taking="setting")
+        yield from self.ask(SET_MASK, sum(1 << number - 1 for number in taken).to_bytes(2, "little"))
+        yield from self.ask(SET_MASTER, bytes((1 if taken else 0,)))
+        self._taken = bool(taken)
+        taking = "on" if taken else None
+        if self.memory.get("taking") != taking:
+            self.record(None, taking=taking)
+        self._inhibits_at = self.now + INHIBITS_S[0]
+        self._show()
+
+    def _show(self) -> None:
+        if self._fault:
+            self.change(DeviceState.FAULT, "self-check", self._fault)
+        elif self._cassette:
+            self.change(DeviceState.FAULT, "stacker", self._cassette)
+        elif self._held is not None:
+            self.change(DeviceState.BUSY)
+        elif self._taken:
+            self.change(DeviceState.READY)
+        else:
+            self.change(DeviceState.DISABLED)
+
+    def _wants(self, bill: Money) -> bool:
+        return self._accept is None or bill in self._accept
+
+    # Keeping it
+
+    def _look(self) -> Script[None]:
+        yield from self._take_news(late=False)
+        if self._check_at <= self.now:
+            yield from self._check()
+        if self._inhibits_at <= self.now:
+            yield from self._compare_inhibits()
+        held = self._held
+        if held is None:
+            return
+        if held.doubtful:
+            if self.now - self._began_at > TELLS_S:
+                self._tell_unclear("the validator lost power and does not say what became of it")
+        elif held.wish:
+            if self.now - self._began_at > SETTLES_S:
+                self._tell_unclear("the validator does not say what became of it")
+            elif self._ordered_at is None or self.now - self._ordered_at > ROUTED_S:
+                yield from self._order()
+        elif self.now < self._hold_until and self._longer_at <= self.now:
+            self._longer_at = self.now + LONGER_S
+            yield from self.ask_maybe(ROUTE, LONGER)
+
+    def _check(self) -> Script[None]:
+        was = self._fault
+        self._fault = yield from self.check_self()
+        self._check_at = self.now + FAULT_S if self._fault or self._cassette else FOREVER
+        if not self._fault and self._cassette:
+            self._cassette = ""
+            was = "stacker"
+        if self._fault != was:
+            yield from self._apply()
+
+    def _compare_inhibits(self) -> Script[None]:
+        self._inhibits_at = self.now + INHIBITS_S[0 if self._counter == 0 else 1]
+        if self.memory.get("taking") != "on":
+            return
+        master = yield from self.ask_maybe(GET_MASTER)
+        mask = yield from self.ask_maybe(GET_MASK)
+        if master is None or mask is None:
+            self._inhibits_at = FOREVER
+            return
+        if master[:1] and master[0] & 1 and any(mask):
+            return
+        self._tell_reset(taking=None)
+        if self.is_up:
+            yield from self._set_mode()
+            yield from self._apply()
+
+    def _tell_reset(self, **changes: object) -> None:
+        if self.memory.get("taking") == "on":
+            self.record(
+                CreditsLost(
+                    at_most=None,
+                    words="the bill validator began anew (power cut or reset) while it took notes: "
+                    "what it took just before may be uncredited",
+                ),
+                **{**changes, "taking": None},
+            )
+        else:
+            self.say("began anew; it took no notes then", "info")
+            if changes:
+                self.record(None, **changes)
+        if self._held is not None and not self._held.doubtful:
+            held = self._held
+            self._held = _Held(held.escrow, held.type, held.bill, held.wish, doubtful=True)
+            self._began_at = self.now
+            self.record(None, held=self._held.kept())
+            self._finish("stack", error=_unknown(held))
+            self._finish("return", error=_unknown(held))
+
+    def _take_news(self, *, late: bool) -> Script[None]:
+        known = self.remembered("counter")
+        old = 0 if known is None else known
+        counter, events = yield from self.read_events(ASK_EVENTS, old)
+        self._counter = counter
+        found = credit.news(old, counter, events)
+        if found.reset:
+            self._tell_reset(counter=0)
+        elif found.lost:
+            self.record(
+                CreditsLost(
+                    at_most=found.lost,
+                    words=f"{found.lost} events of the bill validator came too fast to be read: "
+                    "notes among them are uncredited",
+                ),
+                counter=credit.back(counter, credit.KEPT),
+            )
+            if self._held is not None:
+                self._tell_unclear("events that would say so were lost")
+        inhibited = False
+        for at, happening in enumerate(found.happenings):
+            follows = any(each.a or each.b == BillEvent.RETURNED for each in found.happenings[at + 1 :])
+            inhibited |= self._tell(happening, late=late, follows=follows)
+        if self.is_up or found.happenings:
+            self._note_state()
+        if self.is_up and (found.reset or (inhibited and self._reapply_at <= self.now)):
+            self._reapply_at = self.now + REAPPLY_S
+            yield from self._set_mode()
+            yield from self._apply()
+
+    def _note_state(self) -> None:
+        if self.is_up or self._cassette:
+            self._show()
+
+    # Events
+
+    def _tell(self, happening: credit.Happening, *, late: bool, follows: bool) -> bool:
+        """One event; whether it says that a note went back which should have been taken."""
+        a, b, counter = happening.a, happening.b, happening.counter
+        if a and b == 1:
+            self._tell_escrowed(a, counter, told=not follows)
+        elif a:
+            self._tell_stacked(a, counter, late=late)
+        elif b == BillEvent.RETURNED:
+            self._tell_returned(counter, late=late)
+        else:
+            self._tell_other(b, counter)
+            return b == BillEvent.INHIBITED and self._taken
+        return False
+
+    def _tell_escrowed(self, number: int, counter: int, *, told: bool) -> None:
+        if self._held is not None:
+            self._tell_unclear("another note came into escrow and nothing was said of this one")
+        bill = self._bills.get(number)
+        if bill is None:
+            self.say(f"holds a note of type {number}, whose value is unknown: it goes back by itself", "warning")
+            self.record(None, counter=counter)
+            return
+        last = self.remembered("escrow") or 0
+        self._held = _Held(last + 1, number, bill)
+        self._mine = told
+        self._hold_until = 0.0
+        self._ordered_at = None
+        event = BillEscrowed(bill=bill, escrow=last + 1) if told else None
+        self.record(event, counter=counter, escrow=last + 1, held=self._held.kept())
+
+    def _tell_stacked(self, number: int, counter: int, *, late: bool) -> None:
+        held = self._held
+        if held is not None and held.type != number:
+            self._tell_unclear("a note of another kind was stacked and nothing was said of this one")
+            held = None
+        bill = self._bills.get(number)
+        if bill is None:
+            self.record(
+                BillHeldBack(
+                    code=f"bill {number}",
+                    words=f"a note of type {number} was stacked, whose value is unknown: a dispute, look for it inside",
+                ),
+                counter=counter,
+            )
+            return
+        ordered = held is not None and held.wish == "stack"
+        self._held = None
+        self.record(
+            BillStacked(
+                bill=bill,
+                escrow=None if held is None else held.escrow,
+                late=late or (held is not None and held.doubtful),
+                unclaimed=not ordered,
+            ),
+            counter=counter,
+            held=None,
+        )
+        self._finish("stack", bill)
+        self._finish("return", error=Refused("stacked", "the validator stacked it instead"))
+
+    def _tell_returned(self, counter: int, *, late: bool) -> None:
+        held = self._held
+        self._held = None
+        self.record(
+            BillReturned(
+                bill=None if held is None else held.bill,
+                escrow=None if held is None else held.escrow,
+                late=late or (held is not None and held.doubtful),
+            ),
+            counter=counter,
+            held=None,
+        )
+        self._finish("stack", error=Refused("returned", "the note went back; no credit"))
+        self._finish("return")
+
+    def _tell_other(self, code: int, counter: int) -> None:
+        words, number = states.bill_event_words(code), str(code)
+        match code:
+            case BillEvent.MASTER_INHIBIT | BillEvent.BARCODE:
+                self.record(None, counter=counter)
+            case BillEvent.STACKER_OK:
+                self._cassette = ""
+                self._check_at = self.now
+                self.record(None, counter=counter)
+            case BillEvent.STACKER_REMOVED:
+                self._cassette = words
+                self.record(CassetteRemoved(), counter=counter)
+            case BillEvent.STACKER_INSERTED:
+                self._cassette = ""
+                self._check_at = self.now
+                self.record(CassetteReturned(), counter=counter)
+            case BillEvent.STACKER_FULL:
+                self._cassette = words
+                self._check_at = self.now + FAULT_S
+                self.record(CassetteFull(), counter=counter)
+            case (
+                BillEvent.JAM_UNSAFE
+                | BillEvent.JAM_IN_STACKER
+                | BillEvent.STACKER_JAMMED
+                | BillEvent.JAM_SAFE
+                | BillEvent.STACKER_FAULTY
+            ):
+                self._check_at = self.now
+                self.record(Jammed(code=number, words=words), counter=counter)
+            case (
+                BillEvent.PULLED_BACK
+                | BillEvent.TAMPERED
+                | BillEvent.OPTO_FRAUD
+                | BillEvent.STRING_FRAUD
+                | BillEvent.ANTI_STRING_FAULTY
+            ):
+                self.record(Tampered(code=number, words=words), counter=counter)
+            case BillEvent.UNKNOWN_STACKED:
+                self.record(BillHeldBack(code=number, words=words), counter=counter)
+            case _:
+                self.record(BillRejected(code=number, words=words), counter=counter)
+
+    # The note in escrow
+
+    def _decide(self, wish: str) -> None:
+        """Write down what is to become of it, before it is ordered."""
+        held = self._held
+        if held is None or held.wish == wish:
+            return
+        self._held = _Held(held.escrow, held.type, held.bill, wish)
+        self._began_at, self._ordered_at = self.now, None
+        self.record(None, held=self._held.kept())
+
+    def _order(self) -> Script[None]:
+        """Say it. Whatever the answer, the next event tells what became of the note."""
+        held = self._held
+        if held is None or not held.wish or held.doubtful:
+            return
+        self._ordered_at = self.now
+        answer = yield from self.ask_maybe(ROUTE, STACK if held.wish == "stack" else RETURN)
+        self._ordered_at = self.now
+        if answer:
+            self.say(f"to {held.wish} the note it says {answer[0]}", "warning")
+
+    def _tell_unclear(self, why: str) -> None:
+        held = self._held
+        if held is None:
+            return
+        self._held = None
+        self.record(BillUnclear(bill=held.bill, escrow=held.escrow, remedy=f"{why}: {REMEDY}"), held=None)
+        self._finish("stack", error=_unknown(held))
+        self._finish("return", error=_unknown(held))
+        self._note_state()
+
+    def _finish(self, wish: str, result: object = None, error: DeviceError | None = None) -> None:
+        for ticket in self._waiting.pop(wish, ()):
+            self.finish(ticket, result, error)
+
+
+def _unknown(held: _Held) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{held.wish or 'route'} note {held.escrow} of {held.bill}", REMEDY)
+
+
+def _read_held(kept: dict[str, object] | None) -> _Held | None:
+    if kept is None:
+        return None
+    match kept:
+        case {
+            "escrow": int(escrow),
+            "type": int(number),
+            "minor": int(minor),
+            "currency": str(currency),
+            "wish": str(wish),
+            "doubtful": bool(doubtful),
+        }:
+            try:
+                return _Held(escrow, number, Money(minor, currency), wish, doubtful)
+            except ValueError:
+                return None
+    return None
