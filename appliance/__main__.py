@@ -25,6 +25,8 @@ _EXAMPLES = """\
 examples:
   kioskwire-appliance check-config                 say everything that is wrong, or what is in force
   kioskwire-appliance run                          with .env and routing_config.yaml of this directory
+  kioskwire-appliance devices                      what hangs on which port
+  kioskwire-appliance devices test bills           walk through a device of the routing file's `devices:`
   kioskwire-appliance --env-file /etc/kiosk/.env --routes /etc/kiosk/routing_config.yaml run
   curl http://127.0.0.1:9091/health                how it is
   kill -HUP <pid>                                  take over a changed routing file
@@ -46,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         print(f"kioskwire-appliance {VERSION}")
         return 0
+    if options.command == "devices":
+        from appliance.workbench.devices import run
+
+        return run(options)
     return _configured(options)
 
 
@@ -82,8 +88,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("run", parents=[shared], help="run until SIGTERM or Ctrl-C")
     commands.add_parser("check-config", parents=[shared], help="show the settings in force, or all that is wrong")
+    _declare_devices(commands.add_parser(
+        "devices", parents=[shared], help="list serial ports and what hangs on them; `devices test` tries one device"
+    ))  # fmt: skip
     commands.add_parser("version", help="show the version")
     return parser
+
+
+def _declare_devices(parser: argparse.ArgumentParser) -> None:
+    from appliance.workbench.arguments import declare
+
+    declare(parser)
 
 
 def _configured(options: argparse.Namespace) -> int:

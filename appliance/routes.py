@@ -1,7 +1,8 @@
-"""Which gateway an operation goes to: `routing_config.yaml`, read strictly, every mistake at once.
+"""Which gateway an operation goes to, and what devices there are: `routing_config.yaml`, read strictly, every mistake
+at once.
 
 The file is the one fleets have (`routes: <type>: url, timeout` and `default: url, timeout`) with more options per
-route. A mistake is named by its path, such as `routes.payment.timeout`.
+route, and with `devices:` (see `devices`). A mistake is named by its path, such as `routes.payment.timeout`.
 """
 
 import difflib
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 import yaml
 
+from appliance.devices import DeviceEntry, read_devices
 from wire.environment import Mistake
 from wire.ids import parse_operation
 from wire.masking import mask
@@ -105,6 +107,7 @@ class RouteTable(msgspec.Struct, frozen=True):
 
     routes: dict[str, Route] = {}
     default: Route | None = None
+    devices: dict[str, DeviceEntry] = {}
 
     def find(self, operation: str) -> Route | None:
         """The route for an operation type, the default one, or None."""
@@ -190,7 +193,7 @@ class _Reader:
         if not isinstance(document, dict):
             self.wrong(self.origin, None, "is empty or no mapping; right would be `routes:` and `default:`")
             return RouteTable()
-        self.unknown("", document, ("routes", DEFAULT))
+        self.unknown("", document, ("routes", DEFAULT, "devices"))
         routes = {}
         given = document.get("routes")
         if given is not None and not isinstance(given, dict):
@@ -210,7 +213,7 @@ class _Reader:
             default = self.route(DEFAULT, DEFAULT, document[DEFAULT])
         if not routes and default is None and not self.mistakes:
             self.wrong(self.origin, None, "names no route; right would be at least one under `routes:` or a `default:`")
-        return RouteTable(routes, default)
+        return RouteTable(routes, default, read_devices(document.get("devices"), self.wrong))
 
     def route(self, name: str, path: str, fields: object) -> Route | None:
         if not isinstance(fields, dict):

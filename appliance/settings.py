@@ -145,11 +145,21 @@ def load(env_file: Path | None, environ: Mapping[str, str] | None = None, routin
     if mistakes or settings is None:
         raise SettingsError([_with_origin(mistake, variables, origins) for mistake in mistakes])
     warnings = [f"{name}: {sentence}" for sentence in environment.unknown(Settings, list(file_values))]
+    if routes.devices:
+        warnings.append("devices: `run` does not open devices in this version; `devices test` does")
     return Loaded(settings, routes, origins, warnings)
 
 
+def find_routing_file(env_file: Path | None, routing: str | None = None) -> Path:
+    """Which routing file would be read, for commands that need no other setting."""
+    if routing is not None:
+        return Path(routing)
+    values, name = _read_env_file(env_file, [])
+    return Path(Origins(dict(os.environ), values, name).value("ROUTING_CONFIG") or "routing_config.yaml")
+
+
 def effective(loaded: Loaded) -> list[str]:
-    """The settings in force, one a line with its origin, secrets masked; then the routes."""
+    """The settings in force, one a line with its origin, secrets masked; then the routes and devices."""
     lines = []
     for field in msgspec.structs.fields(Settings):
         variable = field.name.upper()
@@ -162,6 +172,8 @@ def effective(loaded: Loaded) -> list[str]:
         lines.append(f"{variable}={mask(shown)}  ({loaded.origins.of(variable)})")
     for route in loaded.routes.all():
         lines.append(f"{route.path}={route.describe()}  ({loaded.settings.routing_config})")
+    for device in loaded.routes.devices.values():
+        lines.append(f"{device.path}={device.describe()}  ({loaded.settings.routing_config})")
     return lines
 
 

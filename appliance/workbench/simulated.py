@@ -167,7 +167,7 @@ def tell(mistakes: Sequence[Mistake]) -> int:
 def is_control(word: str) -> bool:
     """Whether a word is something that hands could do to a simulated device."""
     name = word.replace("-", "_")
-    if name in DeviceHost.controls:
+    if name == "help" or name in DeviceHost.controls:
         return True
     for family in FAMILIES:
         try:

@@ -121,6 +121,7 @@ class PtyWire(Wire):
     def put(self, data: bytes) -> None:
         if self._master < 0:
             return
+        self._mark()
         try:
             written = os.write(self._master, data)
         except BlockingIOError:
@@ -134,7 +135,19 @@ class PtyWire(Wire):
     def _read(self) -> None:
         with contextlib.suppress(OSError):
             if data := os.read(self._master, _CHUNK):
+                self._mark()
                 self.came(data)
+
+    def _mark(self) -> None:
+        """Leave something for the next host to set otherwise.
+
+        A pseudo-terminal has no parity, and the C library refuses settings of which nothing but that would change
+        (EINVAL), so that a host that wants parity could open it once only. Hosts clear this bit; it means nothing here.
+        """
+        attributes = termios.tcgetattr(self._slave)
+        if not attributes[0] & termios.IGNBRK:
+            attributes[0] |= termios.IGNBRK
+            termios.tcsetattr(self._slave, termios.TCSANOW, attributes)
 
     def _make_link(self) -> None:
         if self._link is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from hardware.ports import LineSettings, open_port
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.simulator import ControlError
 from hardware.simulation.store import Store
@@ -288,6 +289,15 @@ async def test_a_host_at_another_speed_is_not_understood_nor_understands() -> No
         assert host.simulator.heard != b"aaaaaaaa"  # type: ignore[attr-defined]
         assert b"<a>" not in client.heard
         client.close()
+
+
+async def test_a_host_that_wants_parity_can_open_it_again_and_again() -> None:
+    async with toy() as host:
+        for _ in range(3):
+            port = await open_port(host.url, LineSettings(parity="E"))
+            await port.write(b"a")
+            assert (await port.read()).endswith(b">") or (await port.read()).endswith(b">")
+            port.close()
 
 
 async def test_the_line_is_spoilt_by_rate_or_once() -> None:

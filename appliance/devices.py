@@ -1,0 +1,204 @@
+"""The devices of a kiosk as its routing file names them, in the section `devices:`.
+
+    devices:
+      bills: {driver: ccnet, port: /dev/serial/by-id/usb-FTDI_A1, currency: KZT}
+
+`driver` is a name of `hardware.catalogue`, `port` how the line is opened, and the rest that driver's own settings, with
+the types it declares. Every mistake is told by its path, such as `devices.bills.currency`. Nothing is opened here.
+"""
+
+import difflib
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from hardware.catalogue import DRIVERS, DriverEntry, NotInCatalogue, find_driver
+from hardware.journal import DeviceJournal
+from hardware.ports import check_url
+from hardware.roles import Device
+
+Wrong = Callable[[str, object, str], None]
+"""Takes a mistake: its path, the value, the words."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_SECRET = re.compile(r"password|secret|(^|_)(pin|key|cipher)$")
+_SHARED = {"cctalk"}  # families whose devices share a line
+
+
+class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One device of the file."""
+
+    name: str
+    driver: str
+    port: str
+    settings: dict[str, Any] = {}  # as the driver's constructor takes them
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the file."""
+        return f"devices.{self.name}"
+
+    def describe(self) -> str:
+        """One line for a person, without secrets."""
+        words = [f"{self.driver} on {self.port}"]
+        words += [f"{name} {shown(name, value)}" for name, value in self.settings.items()]
+        return ", ".join(words)
+
+    def build(self, journal: DeviceJournal, **more: Any) -> Device:
+        """The driver, closed. Raises `ValueError` for what it cannot work with."""
+        return find_driver(self.driver).load()(self.name, self.port, journal, **self.settings, **more)  # type: ignore[call-arg]
+
+
+def read_devices(given: object, wrong: Wrong) -> dict[str, DeviceEntry]:
+    """The section, by name. What is wrong with it goes to `wrong`; such entries are left out."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        wrong("devices", given, "right would be a mapping of names such as bills, coins, printer")
+        return {}
+    found: dict[str, DeviceEntry] = {}
+    for name, fields in given.items():
+        entry = read_device(str(name), fields, wrong)
+        if entry is None:
+            continue
+        for other in found.values():
+            if other.port == entry.port and not _may_share(other, entry):
+                wrong(f"{entry.path}.port", entry.port, f"is the port of devices.{other.name} already")
+        found[entry.name] = entry
+    return found
+
+
+def read_device(name: str, fields: object, wrong: Wrong) -> DeviceEntry | None:
+    """One entry, or None when anything is wrong with it."""
+    path = f"devices.{name}"
+    good = True
+
+    def mistake(where: str, value: object, words: str) -> None:
+        nonlocal good
+        good = False
+        wrong(where, value, words)
+
+    if not _NAME.fullmatch(name):
+        mistake(path, None, "a device's name is of small letters, digits, - and _, such as bills")
+    if not isinstance(fields, dict):
+        mistake(path, fields, "right would be a mapping with at least `driver` and `port`")
+        return None
+    port = _read_port(f"{path}.port", fields.get("port"), mistake)
+    driver = _read_driver(f"{path}.driver", fields.get("driver"), mistake)
+    if driver is None:
+        return None
+    settings = _read_settings(path, driver, fields, mistake)
+    if not good:
+        return None
+    entry = DeviceEntry(name=name, driver=driver.name, port=port, settings=settings)
+    try:
+        entry.build(_NoJournal())
+    except (ValueError, TypeError, LookupError) as error:
+        mistake(path, None, str(error))
+        return None
+    return entry
+
+
+def shown(name: str, value: object) -> str:
+    """A setting as it may be shown."""
+    if _SECRET.search(name):
+        return "<hidden>"
+    return str(msgspec.json.encode(value), "utf-8") if isinstance(value, dict | list | tuple) else str(value)
+
+
+def _read_port(path: str, given: object, mistake: Wrong) -> str:
+    right = "right would be /dev/serial/by-id/…, another path of a serial port, or tcp://host:port"
+    if given is None or given == "":
+        mistake(path, None, f"is required; {right}; kioskwire-appliance devices lists those of this machine")
+        return ""
+    try:
+        check_url(str(given))
+    except ValueError as error:
+        mistake(path, None, str(error))
+    return str(given)
+
+
+def _read_driver(path: str, given: object, mistake: Wrong) -> DriverEntry | None:
+    if given is None or given == "":
+        mistake(path, None, f"is required; right would be one of {', '.join(DRIVERS)}")
+        return None
+    try:
+        driver = find_driver(str(given))
+        driver.settings()
+    except NotInCatalogue as error:
+        mistake(path, None, str(error))
+        return None
+    except (ImportError, LookupError) as error:
+        mistake(path, given, f"cannot be loaded: {error}")
+        return None
+    return driver
+
+
+def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mistake: Wrong) -> dict[str, Any]:
+    declared = driver.settings()
+    hints = typing.get_type_hints(driver.load().__init__)
+    settings: dict[str, Any] = {}
+    for key, value in fields.items():
+        name = str(key)
+        if name in {"driver", "port"}:
+            continue
+        if name not in declared:
+            near = difflib.get_close_matches(name, ["driver", "port", *declared], n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(declared) or 'none'}"
+            mistake(f"{path}.{name}", None, f"is no setting of the driver {driver.name}; {hint}")
+            continue
+        hint = hints.get(name, declared[name].annotation)
+        try:
+            settings[name] = msgspec.convert(value, hint)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            why = "" if _SECRET.search(name) else f" ({error})"
+            mistake(f"{path}.{name}", None if _SECRET.search(name) else value, f"right would be {_words(hint)}{why}")
+    for name, parameter in declared.items():
+        if parameter.default is inspect.Parameter.empty and name not in fields:
+            hint = hints.get(name, parameter.annotation)
+            mistake(f"{path}.{name}", None, f"is required by the driver {driver.name}; right would be {_words(hint)}")
+    return settings
+
+
+def _may_share(one: DeviceEntry, other: DeviceEntry) -> bool:
+    families = {find_driver(one.driver).family, find_driver(other.driver).family}
+    return len(families) == 1 and families <= _SHARED
+
+
+def _words(hint: Any) -> str:
+    """A type, for a person."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return " or ".join(_words(each) for each in typing.get_args(hint) if each is not type(None))
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return f"one of {', '.join(str(each.value) for each in hint)}"
+    named: dict[Any, str] = {
+        int: "a whole number", float: "a number", bool: "true or false", str: "text (a number in quotes)",
+    }  # fmt: skip
+    if hint in named:
+        return named[hint]
+    origin = typing.get_origin(hint) or hint
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "a mapping"
+    if isinstance(origin, type) and issubclass(origin, list | tuple | set | frozenset):
+        return "a list"
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return f"a mapping of {', '.join(field.name for field in msgspec.structs.fields(hint))}"
+    return "another value"
+
+
+class _NoJournal(DeviceJournal):
+    """Of a driver that is built to be looked at, and never opened."""
+
+    async def recall(self) -> Mapping[str, object]:
+        raise NotImplementedError
+
+    async def record(self, event: object, memory: Mapping[str, object] | None) -> None:
+        raise NotImplementedError
