@@ -150,6 +150,11 @@ class Id003Protocol(BillProtocol):
         return self._kept.note is None and idle and not self._nobodys and self._set_right()
 
     @property
+    def at_rest(self) -> bool:
+        """It is set up, and no note is open."""
+        return self._heard and self._configured and self._kept.note is None and self._code in IDLE
+
+    @property
     def wake_at(self) -> float | None:
         if not self._connected:
             return self._order_until
