@@ -157,7 +157,9 @@ _BASE = (
         0x26, "font", "How wide a font's letters are.", (PASSWORD_FIELD, Field("font", U8)),
         (Field("width", U16), Field("char_w", U8), Field("char_h", U8), Field("fonts", U8)),
     ),
-    Command(0x28, "drawer", "Open the cash drawer.", (PASSWORD_FIELD, Field("drawer", U8, 0)), (CASHIER,), changes=True),
+    Command(
+        0x28, "drawer", "Open the cash drawer.", (PASSWORD_FIELD, Field("drawer", U8, 0)), (CASHIER,), changes=True,
+    ),
     Command(
         0x29, "feed", "Feed the paper.", (PASSWORD_FIELD, FLAGS, Field("lines", U8)), (CASHIER,), changes=True,
         prints=True,

@@ -85,6 +85,8 @@ class Kind(Enum):
     WAIT = "wait and ask again"
 
 
+_BILL_ACCEPTOR = ("error of a bill acceptor wired to the register", "see the register's manual", Kind.ENGINEER)
+
 ERRORS: dict[int, tuple[str, str, Kind]] = {
     0x01: ("the storage does not know this command", "update the register's firmware", Kind.ENGINEER),
     0x02: ("the storage is in a wrong state", "a document may be open in it: annul it", Kind.ENGINEER),
