@@ -1,0 +1,612 @@
+"""The conversation with one CCNET bill validator.
+
+It polls, five times a second, and everything follows from what the answers say (`hearing`). Between two polls it asks
+what setting up wants (`setup`), tells which types to take, or passes on an order about the note in escrow. Money is
+reckoned in `book`; `exchange` is the line. The state that counts is the device's own, as it was last heard: there is
+none of ours that could differ from it, but for what is still to be asked and what is wanted.
+
+A note, and who moves it:
+
+    80 escrow --(owner: stack)--> intent recorded, STACK --> 17 --> 81 --> credit recorded, ACK
+              --(owner: give back, or nobody for 10 s, or not wanted)--> 18 --> 82 --> recorded, ACK
+
+What is not confirmed is told again by the device, so a record may take its time: a late ACK makes the device repeat
+the event, and the repetition is confirmed at once.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from hardware.bills import AwaitReady, BillProtocol, Disable, Enable, GiveBack, Hold, Stack
+from hardware.ccnet import commands
+from hardware.ccnet.bill_table import COUNTRIES
+from hardware.ccnet.book import Book, Note, recall
+from hardware.ccnet.exchange import End, Ended, Exchange
+from hardware.ccnet.frames import Address
+from hardware.ccnet.hearing import HELD, Hearing
+from hardware.ccnet.setup import Setup
+from hardware.ccnet.states import FAULTS, POWERED_UP, State, read_poll
+from hardware.ccnet.wishes import Wishes
+from hardware.errors import DeviceFault, LocalProtocolError, Refused, TransportError
+from hardware.events import DeviceState, Identified, StateChanged
+from hardware.protocol import Action, Actions, Memory, Record, Say, SetLine
+from hardware.roles import Status
+from wire.money import Money
+
+POLL_S = 0.2
+SILENT_S = 5.0  # without a word it counts as lost (the document's maximum non-response time)
+RESET_AGAIN_S = 10.0  # and RESET is sent that often until it speaks
+SEEK_TRIES = 2  # questions at one speed before the other is tried
+ESCROW_S = 10.0  # it holds a note that long by itself, and after each HOLD
+HOLD_AHEAD_S = 5.0  # HOLD is said again that long before
+ORDER_AGAIN_S = 0.5  # a note still in escrow that long behind an order: the order was not heard
+ORDER_S = 30.0  # STACK and RETURN take that long at most
+BUSY_MAX_S = 2.0  # it may ask for 25 s of silence; shorter than what counts as lost
+BAUDS = (9600, 19200)
+
+_MOVING = HELD | {State.STACKING, State.RETURNING, State.BILL_STACKED, State.BILL_RETURNED}  # no mask is told then
+_NOTE_COMMANDS = (commands.STACK, commands.RETURN, commands.HOLD)
+
+
+class CcnetProtocol(BillProtocol):
+    """A CCNET bill validator's conversation, or a Bill-to-Bill unit's as an acceptor (`address` 1).
+
+    Args:
+        memory: what the last life left.
+        currency: of the notes; entries of the bill table that are not of it are refused.
+        country: the table's letters for it, where `countries` does not say.
+        security: denominations in major units that the device is to check more strictly.
+        bauds: speeds that are tried in turn.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        *,
+        currency: str,
+        address: int = Address.BILL_VALIDATOR,
+        country: str | None = None,
+        countries: Mapping[str, str] = COUNTRIES,
+        security: frozenset[Decimal] = frozenset(),
+        bauds: Sequence[int] = BAUDS,
+    ) -> None:
+        self._currency = currency
+        self._bauds, self._baud_at = tuple(bauds), 0
+        self._exchange = Exchange(address)
+        self._book: Book = recall(memory)
+        self._setup = Setup(
+            currency=currency,
+            country=country,
+            countries=countries,
+            security=security,
+            bill_to_bill=address == Address.BILL_TO_BILL,
+        )
+        self._wishes = Wishes()
+        self._hearing = Hearing(self._book, self._setup, self._wishes)
+        self._open = False  # the port
+        self._present = False  # the device
+        self._contacted = False  # the device, in this life
+        self._closing = False
+        self._heard_at = 0.0
+        # What is wanted: no notes, these, or (None) all that are known; and what it was before somebody still waits
+        self._wanted: frozenset[Money] | None = frozenset()
+        self._wanted_before: frozenset[Money] | None = frozenset()
+        # What is to be said
+        self._soon = False  # something may be to be asked before the next poll
+        self._wait_for_poll = False  # it did not answer, or not now: only POLL tells more
+        self._poll_at = 0.0
+        self._seeks = 0
+        self._reset_at: dict[int, float] = {}
+        self._mask_asked: frozenset[int] = frozenset()
+        # The note in escrow
+        self._intent: int | None = None  # recorded for this number
+        self._ordered_at: float | None = None  # last said
+        self._order_until: float | None = None
+        self._taken_before = False
+        self._hold_until = 0.0
+        self._held_until = 0.0
+        self._doubt = False  # is it still the note that was ordered into the cassette?
+        # What was told above
+        self._identified: Identified | None = None
+        self._status = Status(state=DeviceState.ABSENT, words="no answer yet")
+        self._state_told = DeviceState.ABSENT
+        self._code_told = ""
+
+    # What may be looked at
+
+    @property
+    def status(self) -> Status:
+        """As `Device.status`. A note on its way is BUSY here, and not told as an event."""
+        return Status(
+            state=self._status.state,
+            code=self._status.code,
+            words=self._status.words,
+            identity=self._setup.identity,
+            skipped_bytes=self._exchange.reader.dropped,
+            repeats=self._exchange.repeats,
+        )
+
+    @property
+    def denominations(self) -> tuple[Money, ...]:
+        """As `BillValidator.denominations`."""
+        if self._setup.table is None:
+            return ()
+        return tuple(sorted(set(self._setup.known.values()), key=lambda bill: bill.minor))
+
+    @property
+    def settled(self) -> bool:
+        """No note is inside, and the device takes none."""
+        if self._book.note is not None:
+            return False
+        if not self._open or not self._present:
+            return True
+        moving = self._hearing.state in _MOVING
+        return not moving and not self._exchange.asking and not self._setup.mask
+
+    @property
+    def wake_at(self) -> float | None:
+        """The answer's deadline, the end of the gap, or the next poll."""
+        if not self._open:
+            return None
+        waiting = self._exchange.wake_at
+        if waiting is not None:
+            return waiting
+        return self._exchange.free_at if self._soon else max(self._exchange.free_at, self._poll_at)
+
+    # Inputs
+
+    def opened(self, now: float) -> Actions:
+        """The port is there: the speed that was right last is tried first."""
+        self._open = True
+        self._heard_at = self._poll_at = now
+        self._seeks = 0
+        self._reset_at = dict.fromkeys(self._bauds, now + SILENT_S)
+        self._exchange.drop()
+        return [SetLine(self._bauds[self._baud_at])]
+
+    def lost(self, now: float) -> Actions:
+        """The port is gone, and the device out of sight."""
+        self._open = False
+        self._exchange.drop()
+        return self._lose("the port is gone")
+
+    def received(self, data: bytes, now: float) -> Actions:
+        """Bytes from the device."""
+        if not self._open:
+            return ()
+        self._exchange.input(now)
+        sends, ended = self._exchange.received(data, now)
+        return [*sends, *(self._ended(ended, now) if ended else ())]
+
+    def wake(self, now: float) -> Actions:
+        """No answer, or time for the next question."""
+        if not self._open:
+            return ()
+        self._exchange.input(now)
+        sends, ended = self._exchange.wake(now)
+        actions: list[Action] = [*sends, *(self._ended(ended, now) if ended else ())]
+        if self._order_until is not None and now > self._order_until and self._book.note is not None:
+            self._order_until = None
+            actions += self._wishes.unknown(self._book.note.number, "the device does not end it; a late event will")
+        if self._exchange.free(now):
+            actions += self._ask(now)
+        return actions
+
+    def command(self, command: object, ticket: int, now: float) -> Actions:
+        """One of those of `hardware.bills`."""
+        self._soon = True
+        match command:
+            case AwaitReady():
+                self._wishes.ready.append(ticket)
+                return self._wishes.is_ready() if self._ready else ()
+            case Enable(accept):
+                return self._wish_enabled(accept, ticket)
+            case Disable():
+                return self._wish_disabled(ticket)
+            case Stack(escrow):
+                return self._wish_stacked(escrow, ticket)
+            case GiveBack(escrow):
+                return self._wish_back(escrow, ticket)
+            case Hold(escrow, seconds):
+                self._note_in_escrow(escrow)
+                self._hold_until = now + seconds
+                return self._wishes.finish([ticket])
+        raise LocalProtocolError(f"a bill validator knows no {command!r}")
+
+    def abandoned(self, ticket: int, now: float) -> Actions:
+        """What was ordered stays ordered."""
+        self._wishes.forget(ticket)
+        return ()
+
+    def closing(self, now: float) -> Actions:
+        """Take none any more; the note in escrow goes back, one that is being stacked is waited for."""
+        self._closing = True
+        self._soon = True
+        self._wanted = frozenset()
+        self._send_back()
+        return ()
+
+    # Wishes from above
+
+    def _wish_enabled(self, accept: frozenset[Money] | None, ticket: int) -> Actions:
+        if not self._present or self._closing:
+            raise TransportError(f"the validator cannot be told: {self._status.words}")
+        if self._status.state is DeviceState.FAULT:
+            raise DeviceFault(self._status.code, self._status.words)
+        if self._setup.done:
+            self._check(accept)
+        if not self._wishes.enable:
+            self._wanted_before = self._wanted
+        self._wanted = accept
+        self._wishes.enable.append(ticket)
+        return self._wishes.agreed() if self._mask_agreed else ()
+
+    def _wish_disabled(self, ticket: int) -> Actions:
+        self._wanted = self._wanted_before = frozenset()
+        self._send_back()
+        superseded = self._wishes.not_enabled(Refused("disabled", "it was disabled before it agreed"))
+        self._wishes.disable.append(ticket)
+        if not self._present or self._status.state is DeviceState.FAULT:
+            return [*superseded, *self._wishes.disabled_anyway()]
+        return [*superseded, *(self._wishes.agreed() if self._mask_agreed and self._book.note is None else ())]
+
+    def _wish_stacked(self, escrow: int, ticket: int) -> Actions:
+        last = self._book.last
+        if last is not None and last.number == escrow and last.stacked and last.bill is not None:
+            return self._wishes.finish([ticket], last.bill)
+        note = self._note_in_escrow(escrow)
+        if not self._present:
+            raise TransportError(f"note {escrow} cannot be stacked: {self._status.words}")
+        if note.order == "return":
+            raise Refused("return", "the note goes back already")
+        note.order = "stack"
+        self._wishes.stack.setdefault(escrow, []).append(ticket)
+        return ()
+
+    def _wish_back(self, escrow: int, ticket: int) -> Actions:
+        last = self._book.last
+        if last is not None and last.number == escrow and not last.stacked:
+            return self._wishes.finish([ticket])
+        note = self._note_in_escrow(escrow)
+        if not self._present:
+            raise TransportError(f"note {escrow} cannot be given back: {self._status.words}")
+        if note.order == "stack":
+            raise Refused("stack", "the note was ordered into the cassette already")
+        note.order = "return"
+        self._wishes.give_back.setdefault(escrow, []).append(ticket)
+        return ()
+
+    def _note_in_escrow(self, escrow: int) -> Note:
+        note = self._book.note
+        if note is None or note.number != escrow:
+            raise Refused("escrow", f"note {escrow} is not in escrow (any more)")
+        return note
+
+    def _send_back(self) -> None:
+        if self._book.note is not None and not self._book.note.order:
+            self._book.note.order = "return"
+
+    def _check(self, accept: frozenset[Money] | None) -> None:
+        unknown = sorted(str(bill) for bill in (accept or frozenset()) - set(self._setup.known.values()))
+        if unknown:
+            raise Refused("type", f"this validator knows no note of {', '.join(unknown)}")
+
+    @property
+    def _taking(self) -> frozenset[int]:
+        """The bill types that are wanted."""
+        wanted = self._wanted
+        return frozenset(number for number, bill in self._setup.known.items() if wanted is None or bill in wanted)
+
+    @property
+    def _mask_agreed(self) -> bool:
+        return self._present and self._setup.done and self._setup.mask == self._taking
+
+    @property
+    def _ready(self) -> bool:
+        return (
+            self._present and self._setup.done and self._status.state not in (DeviceState.FAULT, DeviceState.STARTING)
+        )
+
+    # What is asked next
+
+    def _ask(self, now: float) -> list[Action]:
+        """The next question, or none before the next poll."""
+        if not self._present:
+            return self._seek(now)
+        state = self._hearing.state
+        if state is not None and not self._wait_for_poll:
+            if asked := self._ask_about_note(state, now):
+                return asked
+            question = self._setup.question(state, empty=self._book.note is None)
+            if question is not None:
+                return [self._exchange.ask(*question, now)]
+            if self._mask_due(state):
+                self._mask_asked = self._taking
+                data = self._setup.mask_command(self._mask_asked)
+                return [self._exchange.ask(commands.ENABLE_BILL_TYPES, data, now)]
+        self._soon = False
+        if now < self._poll_at:
+            return []
+        self._poll_at = now + POLL_S
+        return [self._exchange.ask(commands.POLL, commands.POLL.encode(), now)]
+
+    def _mask_due(self, state: int) -> bool:
+        return (
+            self._setup.table is not None
+            and self._setup.done
+            and self._setup.mask != self._taking
+            and state not in _MOVING
+            and state not in POWERED_UP
+            and state != State.INITIALIZE
+            and self._book.note is None
+        )
+
+    def _ask_about_note(self, state: int, now: float) -> list[Action]:
+        note = self._book.note
+        if note is None or state not in HELD:
+            return []
+        if self._doubt:
+            return self._settle_doubt(note, now)
+        if note.order:
+            if self._ordered_at is not None and now < self._ordered_at + ORDER_AGAIN_S:
+                return []
+            return self._order(note, now)
+        if now < self._held_until - HOLD_AHEAD_S or self._hold_until < self._held_until:
+            return []
+        self._held_until = now + ESCROW_S
+        return [self._exchange.ask(commands.HOLD, commands.HOLD.encode(), now)]
+
+    def _order(self, note: Note, now: float) -> list[Action]:
+        """STACK or RETURN, once: whether it was heard is seen from the next answers to POLL."""
+        actions: list[Action] = []
+        if self._ordered_at is None:
+            self._order_until = now + ORDER_S
+        self._ordered_at = now
+        command = commands.RETURN
+        if note.order == "stack":
+            command = commands.STACK
+            if self._intent != note.number:
+                self._intent = note.number
+                actions.append(Record(memory=self._book.memory()))
+            self._taken_before, note.taken = note.taken, True
+        return [*actions, self._exchange.ask(command, command.encode(), now, tries=1)]
+
+    def _settle_doubt(self, note: Note, now: float) -> list[Action]:
+        """A note is in escrow after an outage, and one of that type was ordered into the cassette before it."""
+        if self._setup.has_counter and self._book.counter is not None:
+            return [self._exchange.ask(commands.GET_COUNTER, commands.GET_COUNTER.encode(), now)]
+        return self._another_note(note)
+
+    def _another_note(self, note: Note) -> list[Action]:
+        self._doubt = False
+        actions = self._hearing.gone()
+        self._book.unwanted(note.type, note.bill)
+        self._ordered_at = None
+        return actions
+
+    def _seek(self, now: float) -> list[Action]:
+        """Nobody answers: at one speed, then at the other, with RESET now and then."""
+        actions: list[Action] = []
+        if self._seeks and self._seeks % SEEK_TRIES == 0 and len(self._bauds) > 1:
+            self._baud_at = (self._baud_at + 1) % len(self._bauds)
+            actions.append(SetLine(self._bauds[self._baud_at]))
+        self._seeks += 1
+        baud = self._bauds[self._baud_at]
+        command = commands.POLL
+        if now >= self._reset_at[baud]:
+            self._reset_at[baud] = now + RESET_AGAIN_S
+            command = commands.RESET
+        self._soon = False
+        self._poll_at = now + POLL_S
+        return [*actions, self._exchange.ask(command, command.encode(), now, tries=1)]
+
+    # What was answered
+
+    def _ended(self, ended: Ended, now: float) -> list[Action]:
+        self._soon = True
+        if ended.end is End.SILENT:
+            return self._silent(ended, now)
+        self._heard_at = now
+        command = ended.command
+        if command is commands.POLL:
+            return self._polled(ended, now)
+        if command is commands.ENABLE_BILL_TYPES:
+            if ended.end is End.AGREED:
+                self._setup.mask = self._mask_asked if self._setup.done else frozenset()
+                return self._wishes.agreed() if self._mask_agreed else []
+            self._wait_for_poll = True
+            return []
+        if command in _NOTE_COMMANDS:
+            return self._ordered(ended)
+        return self._set_up(ended, now)
+
+    def _silent(self, ended: Ended, now: float) -> list[Action]:
+        self._wait_for_poll = True
+        self._poll_at = now
+        if self._present and now - self._heard_at >= SILENT_S:
+            self._exchange.drop()
+            self._seeks = 0
+            self._reset_at = dict.fromkeys(self._bauds, now)
+            return self._lose("it does not answer any more")
+        return []
+
+    def _ordered(self, ended: Ended) -> list[Action]:
+        """The answer to STACK, RETURN or HOLD. What it leads to is seen by POLL."""
+        self._wait_for_poll = True
+        note = self._book.note
+        if ended.end is End.ILLEGAL and ended.command is commands.STACK and note is not None:
+            note.taken = self._taken_before  # this one surely did nothing
+        return []
+
+    def _set_up(self, ended: Ended, now: float) -> list[Action]:
+        """The answer to a question of setting up, confirmed once it is in the book."""
+        actions: list[Action] = []
+        if ended.command is commands.GET_COUNTER and ended.end is End.ANSWERED:
+            actions += self._counted(ended.data)
+        elif ended.command is commands.POWER_RECOVERY and ended.end is End.ANSWERED:
+            actions += self._recovered(ended.data)
+        if ended.command is commands.GET_BILL_TABLE:
+            self._hearing.table_refused = ended.end is End.ILLEGAL
+        remark = self._setup.ended(ended)
+        if remark:
+            actions.append(Say(remark, "warning"))
+        if ended.end is End.ANSWERED:
+            actions += self._identify()
+            actions.append(self._exchange.confirm(now))
+        elif ended.command is not commands.RESET:
+            self._wait_for_poll = ended.end is End.ILLEGAL
+        else:
+            self._hearing.answer = None  # whatever it was, it will be INITIALIZE
+        self._wait_for_poll = self._wait_for_poll or ended.end is End.ILLEGAL
+        return [*actions, *self._stand()]
+
+    def _counted(self, data: bytes) -> list[Action]:
+        count, note, counter = int.from_bytes(data, "big"), self._book.note, self._book.counter
+        if note is not None and counter is not None:
+            if not self._doubt:
+                return []
+            if (count - counter.count) % (1 << 16) != counter.since:
+                return self._another_note(note)  # something went into the cassette meanwhile
+            self._doubt = False
+            note.taken = False  # it lies here: no order was carried out
+            if not self._wishes.wants_stack(note.number):
+                note.order = "return"
+            self._ordered_at = None
+            return []
+        before = self._book.memory()
+        event = self._book.counted(self._setup.identity.serial, count)
+        if event is None and self._book.memory() == before:
+            return []
+        return [Record(event, self._book.memory())]
+
+    def _recovered(self, data: bytes) -> list[Action]:
+        """Bill-to-Bill: notes that were on their way into a cassette when the power went."""
+        try:
+            recovery = commands.read_recovery(data)
+        except ValueError as error:
+            return [Say(f"POWER RECOVERY was answered against the protocol: {error}", "warning")]
+        if recovery.kind != commands.RECOVERY_STACKING:
+            if not recovery.kind:
+                return []
+            words = commands.RECOVERY_KINDS.get(recovery.kind, f"{recovery.kind:02X}")
+            return [Say(f"the power cut interrupted {words}: {data.hex().upper()}; count the notes", "error")]
+        note = self._book.note
+        types = [bill_type for bill_type, _ in recovery.pairs]
+        actions: list[Action] = []
+        for event, memory in self._book.recover(types, self._setup.known or self._book.bills):
+            actions.append(Record(event, memory))
+            if note is not None and self._book.note is None and note.bill is not None:
+                actions += self._wishes.stacked(note.number, note.bill)
+                note = None
+        return actions
+
+    def _identify(self) -> list[Action]:
+        identity = self._setup.identity
+        if self._setup.table is None or not identity.maker:
+            return []
+        told = Identified(
+            maker=identity.maker, model=identity.model, serial=identity.serial, accepts=self.denominations
+        )
+        if told == self._identified:
+            return []
+        self._identified = told
+        self._book.bills = dict(self._setup.known)
+        return [Record(told, self._book.memory())]
+
+    def _polled(self, ended: Ended, now: float) -> list[Action]:
+        self._wait_for_poll = False
+        answer = read_poll(ended.data) if ended.end is End.ANSWERED else None
+        if answer is None:
+            words = f"POLL was answered with {ended.data.hex().upper() or ended.end.name}"
+            confirm = [self._exchange.confirm(now)] if ended.end is End.ANSWERED else []
+            return [*confirm, Say(words, "warning")]
+        reset = None
+        if not self._present:
+            self._present = True
+            reset, self._contacted = not self._contacted, True
+        before = self._book.note
+        heard = self._hearing.heard(answer, taking=self._taking if self._setup.done else frozenset(), reset=reset)
+        if self._book.note is not before or heard.new_note:
+            self._note_changed(now)
+        if not heard.same_note:
+            self._doubt = True
+        if answer.state == State.BUSY:
+            self._poll_at = max(self._poll_at, now + min((answer.detail or 0) / 10, BUSY_MAX_S))
+        confirm = [self._exchange.confirm(now)] if heard.confirm else []
+        return [*heard.records, *confirm, *heard.then, *self._stand()]
+
+    def _note_changed(self, now: float) -> None:
+        self._ordered_at = self._order_until = None
+        self._intent = None
+        self._doubt = False
+        self._hold_until = 0.0
+        self._held_until = now + ESCROW_S
+
+    # How it stands
+
+    def _lose(self, why: str) -> list[Action]:
+        note = self._book.note
+        self._present = False
+        self._hearing.lost()
+        self._setup.mask = None
+        self._doubt = False
+        actions: list[Action] = []
+        if note is not None and note.order:
+            actions += self._wishes.cut_off(note.number, began=self._ordered_at is not None)
+            if self._ordered_at is None and note.order == "stack" and not note.taken:
+                note.order = ""
+        self._ordered_at = self._order_until = None
+        if self._wishes.enable:
+            self._wanted = self._wanted_before
+            actions += self._wishes.not_enabled(TransportError(f"the validator was lost: {why}"))
+        actions += self._wishes.disabled_anyway()
+        return [*actions, *self._stand(why)]
+
+    def _stand(self, absent: str = "") -> list[Action]:
+        """Take notice of how the device stands, and tell it where it is another state."""
+        actions: list[Action] = []
+        self._status = status = self._reckon(absent)
+        if status.state is DeviceState.FAULT and self._wishes.enable:
+            self._wanted = self._wanted_before
+            actions += self._wishes.not_enabled(DeviceFault(status.code, status.words))
+        if status.state is DeviceState.FAULT:
+            actions += self._wishes.disabled_anyway()
+        if self._ready:
+            actions += self._wishes.is_ready() + self._check_wanted()
+        if status.state is DeviceState.BUSY:
+            return actions
+        was, code = self._state_told, self._code_told
+        if status.state is was and (status.state is not DeviceState.FAULT or status.code == code):
+            return actions
+        self._state_told, self._code_told = status.state, status.code
+        event = StateChanged(state=status.state, was=was, code=status.code, words=status.words)
+        return [*actions, Record(event), Say(f"{was} -> {status.state}, because: {status.words}")]
+
+    def _check_wanted(self) -> list[Action]:
+        """What was wished before its table was known."""
+        if not self._wishes.enable:
+            return []
+        try:
+            self._check(self._wanted)
+        except Refused as refused:
+            self._wanted = self._wanted_before
+            return self._wishes.not_enabled(refused)
+        return []
+
+    def _reckon(self, absent: str) -> Status:
+        answer = self._hearing.answer
+        if not self._present:
+            return Status(state=DeviceState.ABSENT, words=absent or self._status.words)
+        if answer is None:
+            return Status(state=DeviceState.STARTING, words="it is being reset")
+        if answer.state in FAULTS:
+            return Status(state=DeviceState.FAULT, code=answer.code, words=answer.words)
+        if not self._setup.done or answer.state in POWERED_UP or answer.state == State.INITIALIZE:
+            return Status(state=DeviceState.STARTING, code=answer.code, words=f"is set up; {answer.words}")
+        if not self._setup.known:
+            words = f"its bill table has no notes of {self._currency}: set `country` or `countries`"
+            return Status(state=DeviceState.FAULT, code="table", words=words)
+        state = {State.IDLING: DeviceState.READY, State.DISABLED: DeviceState.DISABLED}.get(
+            State(answer.state) if answer.known else State.BUSY, DeviceState.BUSY
+        )
+        return Status(state=state, code=answer.code, words=answer.words)
