@@ -70,7 +70,6 @@ class CoinConversation(DeviceConversation):
         self._check_at = self._status_at = self._inhibits_at = self._reapply_at = 0.0
         self._has_status = True
         self._status = 0
-        self._counter = 0
 
     @property
     def denominations(self) -> tuple[Money, ...]:
@@ -149,10 +148,7 @@ class CoinConversation(DeviceConversation):
         serial = self.identity.serial
         known = self.remembered("counter")
         if known is None or self.memory.get("serial") != serial:
-            # Never seen: what lies in its buffer was somebody else's.
-            counter, _ = yield from self.read_events(ASK_EVENTS, None)
-            self._counter = counter
-            self.tell_identity(serial=serial, counter=counter, taking=None)
+            yield from self.read_baseline(ASK_EVENTS, serial=serial, taking=None)
             return
         self.tell_identity()
         yield from self._compare_inhibits()
@@ -219,7 +215,7 @@ class CoinConversation(DeviceConversation):
 
     def _compare_inhibits(self) -> Script[None]:
         """A device that began anew has other inhibits than it was given."""
-        self._inhibits_at = self.now + INHIBITS_S[0 if self._counter == 0 else 1]
+        self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
         if self.memory.get("taking") != "on":
             return
         master = yield from self.ask_maybe(GET_MASTER)
@@ -241,11 +237,7 @@ class CoinConversation(DeviceConversation):
             yield from self._apply()
 
     def _take_news(self, *, late: bool) -> Script[None]:
-        known = self.remembered("counter")
-        old = 0 if known is None else known
-        counter, events = yield from self.read_events(ASK_EVENTS, old)
-        self._counter = counter
-        found = credit.news(old, counter, events)
+        found = yield from self.read_news(ASK_EVENTS)
         if found.reset:
             self._tell_reset()
         elif found.lost:
@@ -255,7 +247,8 @@ class CoinConversation(DeviceConversation):
                     words=f"{found.lost} events of the coin acceptor came too fast to be read: "
                     "coins among them are uncredited",
                 ),
-                counter=credit.back(counter, credit.KEPT),
+                counter=credit.back(found.happenings[0].counter, 1),
+                newest=None,
             )
         inhibited = False
         for happening in found.happenings:
@@ -274,15 +267,17 @@ class CoinConversation(DeviceConversation):
                     "what it took just before may be uncredited",
                 ),
                 counter=0,
+                newest=None,
                 taking=None,
             )
         else:
             self.say("began anew; it took no coins then", "info")
-            self.record(None, counter=0)
+            self.record(None, counter=0, newest=None)
 
     def _tell(self, happening: credit.Happening, *, late: bool) -> bool:
         """One event; whether it says that a coin went back which should have been taken."""
         a, b, counter = happening.a, happening.b, happening.counter
+        seen = {"counter": counter, "newest": [a, b]}
         if a:
             coin = self._coins.get(a)
             if coin is None:
@@ -291,15 +286,15 @@ class CoinConversation(DeviceConversation):
                         code=f"coin {a}",
                         words=f"a coin of type {a} was taken, whose value is unknown: a dispute, look for it inside",
                     ),
-                    counter=counter,
+                    **seen,
                 )
             else:
-                self.record(CoinAccepted(coin=coin, path=b, number=counter, late=late), counter=counter)
+                self.record(CoinAccepted(coin=coin, path=b, number=counter, late=late), **seen)
             return False
         if b == CoinError.NONE:
-            self.record(None, counter=counter)
+            self.record(None, **seen)
             return False
-        self.record(CoinRejected(code=str(b), words=states.coin_error_words(b)), counter=counter)
+        self.record(CoinRejected(code=str(b), words=states.coin_error_words(b)), **seen)
         if b in SUSPECT:
             self._check_at = self.now
         if b == CoinError.INHIBITED:

@@ -5,8 +5,9 @@ events stand in the answer, the newest first. So the number of new events is the
 what exceeds five cannot be read any more. A 0 where there was something else means that the device began anew and
 nobody can tell how many events went unread before.
 
-A device may begin anew and count on while nobody listens. That shows when the counter seems to have gone far ahead,
-stands at 1 to 4, and the places behind it were never filled.
+A device may begin anew and count on while nobody listens. That shows when the event that was the newest does not stand
+where it should by now; or when the counter seems to have gone far ahead, stands at 1 to 4, and the places behind it
+were never filled.
 """
 
 from collections.abc import Sequence
@@ -61,12 +62,13 @@ def difference(old: int, new: int) -> int | None:
     return new - old if new >= old else new - old + 255
 
 
-def news(old: int, counter: int, events: Sequence[tuple[int, int]]) -> News:
-    """What is new in an answer, against the counter that was known."""
+def news(old: int, counter: int, events: Sequence[tuple[int, int]], newest: tuple[int, int] | None = None) -> News:
+    """What is new in an answer, against the counter that was known, and the event that stood with it."""
     count = difference(old, counter)
     if count is None:
         return News(reset=True)
-    reset = count > KEPT and counter < KEPT and not any(a or b for a, b in events[counter:])
+    moved = newest is not None and old > 0 and count < KEPT and events[count] != newest
+    reset = moved or (count > KEPT and counter < KEPT and not any(a or b for a, b in events[counter:]))
     if reset:
         count = counter
     readable = min(count, KEPT)

@@ -182,26 +182,38 @@ class DeviceConversation(Conversation):
             last = again
         raise Silent(header)
 
-    def read_events(self, header: int, old: int | None) -> Script[tuple[int, tuple[tuple[int, int], ...]]]:
-        """Counter and buffer, believed as far as the news in them weigh.
+    def read_news(self, header: int) -> Script[credit.News]:
+        """What is new in the buffer, believed as far as it weighs.
 
         One new event or a few are asked for twice (sum-8). A counter that fell to 0, or went on by more than the
         buffer holds, may be an answer of long ago: it is asked for again after silence.
         """
+        old, newest = self.remembered("counter") or 0, self._newest()
         last = yield from self.ask(header)
         for _ in range(CONTRADICTIONS_MAX):
-            count = None if old is None else credit.difference(old, last[0])
-            if count == 0:
-                return credit.parse(last)
-            if count is None or count > credit.KEPT:
+            found = credit.news(old, *credit.parse(last), newest)
+            if not (found.happenings or found.lost or found.reset):
+                return found
+            if found.lost or found.reset:
                 yield from self.quiet()
             elif self.kind is Sum.CRC16:
-                return credit.parse(last)
+                return found
             again = yield from self.ask(header)
             if again == last:
-                return credit.parse(last)
+                return found
             last = again
         raise Silent(header)
+
+    def read_baseline(self, header: int, **changes: object) -> Script[None]:
+        """A device that was never seen: what lies in its buffer was somebody else's."""
+        counter, events = credit.parse((yield from self.settled_answer(header)))
+        self.tell_identity(**{**changes, "counter": counter, "newest": list(events[0])})
+
+    def _newest(self) -> tuple[int, int] | None:
+        match self.memory.get("newest"):
+            case [int(a), int(b)]:
+                return a, b
+        return None
 
     # What is left in `out`
 

@@ -49,6 +49,8 @@ INHIBITS_S = (1.0, 10.0)
 REAPPLY_S = 1.0
 REMEDY = "count the notes in the cassette and compare"
 
+Seen = dict[str, object]  # what is remembered of the last event: its counter and itself
+
 
 @dataclass(frozen=True, slots=True)
 class _Held:
@@ -93,7 +95,6 @@ class NoteConversation(DeviceConversation):
         self._hold_until = self._longer_at = 0.0
         self._check_at = FOREVER
         self._inhibits_at = self._reapply_at = 0.0
-        self._counter = 0
 
     @property
     def denominations(self) -> tuple[Money, ...]:
@@ -219,21 +220,19 @@ class NoteConversation(DeviceConversation):
         serial = self.identity.serial
         known = self.remembered("counter")
         if known is None or self.memory.get("serial") != serial:
-            counter, _ = yield from self.read_events(ASK_EVENTS, None)
-            self._counter = counter
             if self._held is not None:
                 self._tell_unclear("another validator stands in its place")
-            self.tell_identity(serial=serial, counter=counter, taking=None)
+            yield from self.read_baseline(ASK_EVENTS, serial=serial, taking=None)
             return
         self.tell_identity()
         yield from self._compare_inhibits()
         yield from self._take_news(late=True)
         held = self._held
+        self._began_at = self.now
         if held is None or held.doubtful:
             return
         if not held.wish and not self._mine:
             self._decide("return")  # whoever was told of it is gone
-        self._began_at = self.now
         if held.wish or not self._mine:
             yield from self._order()
 
@@ -304,7 +303,7 @@ class NoteConversation(DeviceConversation):
             yield from self._apply()
 
     def _compare_inhibits(self) -> Script[None]:
-        self._inhibits_at = self.now + INHIBITS_S[0 if self._counter == 0 else 1]
+        self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
         if self.memory.get("taking") != "on":
             return
         master = yield from self.ask_maybe(GET_MASTER)
@@ -342,13 +341,9 @@ class NoteConversation(DeviceConversation):
             self._finish("return", error=_unknown(held))
 
     def _take_news(self, *, late: bool) -> Script[None]:
-        known = self.remembered("counter")
-        old = 0 if known is None else known
-        counter, events = yield from self.read_events(ASK_EVENTS, old)
-        self._counter = counter
-        found = credit.news(old, counter, events)
+        found = yield from self.read_news(ASK_EVENTS)
         if found.reset:
-            self._tell_reset(counter=0)
+            self._tell_reset(counter=0, newest=None)
         elif found.lost:
             self.record(
                 CreditsLost(
@@ -356,7 +351,8 @@ class NoteConversation(DeviceConversation):
                     words=f"{found.lost} events of the bill validator came too fast to be read: "
                     "notes among them are uncredited",
                 ),
-                counter=credit.back(counter, credit.KEPT),
+                counter=credit.back(found.happenings[0].counter, 1),
+                newest=None,
             )
             if self._held is not None:
                 self._tell_unclear("events that would say so were lost")
@@ -379,25 +375,26 @@ class NoteConversation(DeviceConversation):
 
     def _tell(self, happening: credit.Happening, *, late: bool, follows: bool) -> bool:
         """One event; whether it says that a note went back which should have been taken."""
-        a, b, counter = happening.a, happening.b, happening.counter
+        a, b = happening.a, happening.b
+        seen: Seen = {"counter": happening.counter, "newest": [a, b]}
         if a and b == 1:
-            self._tell_escrowed(a, counter, told=not follows)
+            self._tell_escrowed(a, seen, told=not follows)
         elif a:
-            self._tell_stacked(a, counter, late=late)
+            self._tell_stacked(a, seen, late=late)
         elif b == BillEvent.RETURNED:
-            self._tell_returned(counter, late=late)
+            self._tell_returned(seen, late=late)
         else:
-            self._tell_other(b, counter)
+            self._tell_other(b, seen)
             return b == BillEvent.INHIBITED and self._taken
         return False
 
-    def _tell_escrowed(self, number: int, counter: int, *, told: bool) -> None:
+    def _tell_escrowed(self, number: int, seen: Seen, *, told: bool) -> None:
         if self._held is not None:
             self._tell_unclear("another note came into escrow and nothing was said of this one")
         bill = self._bills.get(number)
         if bill is None:
             self.say(f"holds a note of type {number}, whose value is unknown: it goes back by itself", "warning")
-            self.record(None, counter=counter)
+            self.record(None, **seen)
             return
         last = self.remembered("escrow") or 0
         self._held = _Held(last + 1, number, bill)
@@ -405,9 +402,9 @@ class NoteConversation(DeviceConversation):
         self._hold_until = 0.0
         self._ordered_at = None
         event = BillEscrowed(bill=bill, escrow=last + 1) if told else None
-        self.record(event, counter=counter, escrow=last + 1, held=self._held.kept())
+        self.record(event, **seen, escrow=last + 1, held=self._held.kept())
 
-    def _tell_stacked(self, number: int, counter: int, *, late: bool) -> None:
+    def _tell_stacked(self, number: int, seen: Seen, *, late: bool) -> None:
         held = self._held
         if held is not None and held.type != number:
             self._tell_unclear("a note of another kind was stacked and nothing was said of this one")
@@ -419,7 +416,7 @@ class NoteConversation(DeviceConversation):
                     code=f"bill {number}",
                     words=f"a note of type {number} was stacked, whose value is unknown: a dispute, look for it inside",
                 ),
-                counter=counter,
+                **seen,
             )
             return
         ordered = held is not None and held.wish == "stack"
@@ -431,13 +428,13 @@ class NoteConversation(DeviceConversation):
                 late=late or (held is not None and held.doubtful),
                 unclaimed=not ordered,
             ),
-            counter=counter,
+            **seen,
             held=None,
         )
         self._finish("stack", bill)
         self._finish("return", error=Refused("stacked", "the validator stacked it instead"))
 
-    def _tell_returned(self, counter: int, *, late: bool) -> None:
+    def _tell_returned(self, seen: Seen, *, late: bool) -> None:
         held = self._held
         self._held = None
         self.record(
@@ -446,32 +443,32 @@ class NoteConversation(DeviceConversation):
                 escrow=None if held is None else held.escrow,
                 late=late or (held is not None and held.doubtful),
             ),
-            counter=counter,
+            **seen,
             held=None,
         )
         self._finish("stack", error=Refused("returned", "the note went back; no credit"))
         self._finish("return")
 
-    def _tell_other(self, code: int, counter: int) -> None:
+    def _tell_other(self, code: int, seen: Seen) -> None:
         words, number = states.bill_event_words(code), str(code)
         match code:
             case BillEvent.MASTER_INHIBIT | BillEvent.BARCODE:
-                self.record(None, counter=counter)
+                self.record(None, **seen)
             case BillEvent.STACKER_OK:
                 self._cassette = ""
                 self._check_at = self.now
-                self.record(None, counter=counter)
+                self.record(None, **seen)
             case BillEvent.STACKER_REMOVED:
                 self._cassette = words
-                self.record(CassetteRemoved(), counter=counter)
+                self.record(CassetteRemoved(), **seen)
             case BillEvent.STACKER_INSERTED:
                 self._cassette = ""
                 self._check_at = self.now
-                self.record(CassetteReturned(), counter=counter)
+                self.record(CassetteReturned(), **seen)
             case BillEvent.STACKER_FULL:
                 self._cassette = words
                 self._check_at = self.now + FAULT_S
-                self.record(CassetteFull(), counter=counter)
+                self.record(CassetteFull(), **seen)
             case (
                 BillEvent.JAM_UNSAFE
                 | BillEvent.JAM_IN_STACKER
@@ -480,7 +477,7 @@ class NoteConversation(DeviceConversation):
                 | BillEvent.STACKER_FAULTY
             ):
                 self._check_at = self.now
-                self.record(Jammed(code=number, words=words), counter=counter)
+                self.record(Jammed(code=number, words=words), **seen)
             case (
                 BillEvent.PULLED_BACK
                 | BillEvent.TAMPERED
@@ -488,11 +485,11 @@ class NoteConversation(DeviceConversation):
                 | BillEvent.STRING_FRAUD
                 | BillEvent.ANTI_STRING_FAULTY
             ):
-                self.record(Tampered(code=number, words=words), counter=counter)
+                self.record(Tampered(code=number, words=words), **seen)
             case BillEvent.UNKNOWN_STACKED:
-                self.record(BillHeldBack(code=number, words=words), counter=counter)
+                self.record(BillHeldBack(code=number, words=words), **seen)
             case _:
-                self.record(BillRejected(code=number, words=words), counter=counter)
+                self.record(BillRejected(code=number, words=words), **seen)
 
     # The note in escrow
 
