@@ -89,8 +89,8 @@ def read_device(name: str, fields: object, wrong: Wrong) -> DeviceEntry | None:
     if not isinstance(fields, dict):
         mistake(path, fields, "right would be a mapping with at least `driver` and `port`")
         return None
-    port = _read_port(f"{path}.port", fields.get("port"), mistake)
     driver = _read_driver(f"{path}.driver", fields.get("driver"), mistake)
+    port = _read_port(f"{path}.port", fields.get("port"), driver, mistake)
     if driver is None:
         return None
     settings = _read_settings(path, driver, fields, mistake)
@@ -112,16 +112,17 @@ def shown(name: str, value: object) -> str:
     return str(msgspec.json.encode(value), "utf-8") if isinstance(value, dict | list | tuple) else str(value)
 
 
-def _read_port(path: str, given: object, mistake: Wrong) -> str:
+def _read_port(path: str, given: object, driver: DriverEntry | None, mistake: Wrong) -> str:
     right = "right would be /dev/serial/by-id/…, another path of a serial port, or tcp://host:port"
     if given is None or given == "":
         mistake(path, None, f"is required; {right}; kioskwire-appliance devices lists those of this machine")
         return ""
-    try:
-        check_url(str(given))
-    except ValueError as error:
-        mistake(path, None, str(error))
-    return str(given)
+    if driver is None or driver.protocol:
+        try:
+            check_url(str(given))
+        except ValueError as error:
+            mistake(path, None, str(error))
+    return str(given)  # one that speaks HTTP has an address of its own kind, and looks at it itself
 
 
 def _read_driver(path: str, given: object, mistake: Wrong) -> DriverEntry | None:

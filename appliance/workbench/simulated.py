@@ -20,7 +20,7 @@ from hardware.simulation.wires import PtyWire, TcpWire, Wire, WireError
 from wire.environment import Mistake
 from wire.money import Money
 
-_TCP_ONLY = {"atol"}
+_HTTP = {"atol"}
 _STDIN = 0
 
 
@@ -220,9 +220,9 @@ def _read_wire(options: argparse.Namespace, kind: type[Simulator] | None, mistak
         if not host or not port.isascii() or not port.isdecimal() or int(port) > 65535:
             mistakes.append(Mistake("--tcp", options.tcp, "right would be HOST:PORT such as 127.0.0.1:0"))
             return None
-        return TcpWire(host.strip("[]"), int(port))
-    if options.family in _TCP_ONLY:
-        words = "speaks TCP only; right would be --tcp 127.0.0.1:0" + (" instead of --link" if options.link else "")
+        return TcpWire(host.strip("[]"), int(port), "http" if options.family in _HTTP else "tcp")
+    if options.family in _HTTP:
+        words = "speaks HTTP; right would be --tcp 127.0.0.1:0" + (" instead of --link" if options.link else "")
         mistakes.append(Mistake(options.family, "", words))
         return None
     if options.link and not Path(options.link).absolute().parent.is_dir():

@@ -9,8 +9,6 @@ is a matter of order, and that order is `ORDER`:
    better layer, comes before anything with the other two in it.
 3. ID-003, SSP, CCNET and ccTalk all wait for a start byte or an address of their own, with a sum behind it, and let
    the rest pass. ccTalk comes last: it asks several addresses.
-4. A web server is only looked for on a TCP line that no printer is likely to be behind.
-
 A port that another program has open is told to be in use and is never touched. What cannot be helped: a printer that
 is not wired to answer, or set to another speed, may keep some of these bytes in its line buffer; the driver's first
 command of each slip clears it.
@@ -24,16 +22,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from hardware.errors import TransportError
 from hardware.ports import LineSettings, Port, check_url, open_port
 from hardware.ports.listing import FoundPort, list_ports
 from hardware.probe import Ask, Found, Probe
 
-ORDER = ("escpos", "shtrih", "id003", "ssp", "ccnet", "cctalk", "atol")
-_TCP_ONLY = frozenset({"atol"})
-_PRINTER_PORTS = range(9100, 9110)  # raw printing: a question in HTTP would come out on paper
+ORDER = ("escpos", "shtrih", "id003", "ssp", "ccnet", "cctalk")
 PORT_S = 30.0  # at most for one port, all families together
 _QUIET_S = 0.05  # between two questions: what is still on its way belongs to the first
 
@@ -116,8 +111,6 @@ def in_order(url: str, probes: Mapping[str, Sequence[Probe]]) -> list[Probe]:
     families = sorted(probes, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     chosen: list[Probe] = []
     for family in families:
-        if family in _TCP_ONLY and (not tcp or urlsplit(url).port in _PRINTER_PORTS):
-            continue
         for probe in probes[family]:
             # A TCP line has no speed: the same question is asked once.
             if not tcp or all((probe.family, probe.ask) != (other.family, other.ask) for other in chosen):

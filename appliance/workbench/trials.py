@@ -172,10 +172,7 @@ async def _try_printer(device: ReceiptPrinter, say: Say, reference: str) -> None
 
 async def _leave(device: Device, say: Say) -> None:
     """Take back what was begun. Says what it could not do, and raises nothing."""
-    if isinstance(device, BillValidator | CoinAcceptor) and device.status.state not in {
-        DeviceState.ABSENT,
-        DeviceState.DISABLED,
-    }:
+    if isinstance(device, BillValidator | CoinAcceptor) and device.status.state is not DeviceState.ABSENT:
         try:
             async with asyncio.timeout(LEAVE_S):
                 await device.disable()

@@ -53,8 +53,14 @@ def read_options(kind: type[Simulator], typed: Mapping[str, str]) -> dict[str, A
     """
     known = options_of(kind)
     hints = typing.get_type_hints(kind.__init__)
+    takes_any = any(
+        each.kind is inspect.Parameter.VAR_KEYWORD for each in inspect.signature(kind).parameters.values()
+    )  # and checks them itself
     given: dict[str, Any] = {}
     for name, value in typed.items():
+        if takes_any and name not in known:
+            given[name] = value
+            continue
         if name not in known:
             there = f"there are {', '.join(known)}" if known else "it has none"
             raise ControlError(f"{kind.family} has no option {name}; {there}")

@@ -171,11 +171,12 @@ class TcpWire(Wire):
 
     Args:
         host, port: where to listen; port 0 takes a free one, and keeps it.
+        scheme: of its URL, for a device that speaks HTTP.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, scheme: str = "tcp") -> None:
         super().__init__()
-        self._host, self._port = host, port
+        self._host, self._port, self._scheme = host, port, scheme
         self._listener: socket.socket | None = None
         self._client: socket.socket | None = None
         self._plugged = False
@@ -184,7 +185,7 @@ class TcpWire(Wire):
     @property
     def url(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"tcp://{host}:{self._port}"
+        return f"{self._scheme}://{host}:{self._port}"
 
     def plug(self) -> None:
         self._plugged = True

@@ -1,0 +1,169 @@
+"""The section `devices:` of the routing file, with every mistake by its path."""
+
+import inspect
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Literal
+
+import pytest
+import yaml
+
+from appliance import devices
+from appliance.devices import DeviceEntry, read_devices
+from appliance.routes import RoutingError, parse_routes
+from appliance.settings import Origins, effective, load
+from hardware.catalogue import DriverEntry
+from hardware.journal import DeviceJournal
+from hardware.roles import BillValidator
+from wire.environment import SettingsError
+
+
+class Speed(StrEnum):
+    SLOW = "slow"
+    QUICK = "quick"
+
+
+class Toy:
+    """A driver with a setting of every kind."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        journal: DeviceJournal,
+        *,
+        currency: str,
+        baud: int = 9600,
+        limit_s: float = 1.0,
+        echo: bool = False,
+        speed: Speed = Speed.SLOW,
+        link: Literal["v1", "v2"] | None = None,
+        table: Mapping[int, str] | None = None,
+        coins: tuple[int, ...] = (),
+        password: int | str = 30,
+        trace: object = None,
+    ) -> None:
+        if currency != "KZT":
+            raise ValueError(f"{name}: currency: {currency!r} is not known to a toy")
+        self.given = {
+            "baud": baud, "limit_s": limit_s, "echo": echo, "speed": speed, "link": link, "table": table, "coins": coins,
+        }  # fmt: skip
+        self.name, self.url, self.password = name, url, password
+
+
+@pytest.fixture(autouse=True)
+def _toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = DriverEntry("toy", "cctalk", BillValidator, "ccnet", "a toy")
+    monkeypatch.setattr(DriverEntry, "load", lambda self: Toy)
+    found = devices.find_driver
+    monkeypatch.setattr(devices, "find_driver", lambda name: entry if name == "toy" else found(name))
+
+
+def read(text: str) -> tuple[dict[str, DeviceEntry], list[str]]:
+    mistakes: list[str] = []
+    found = read_devices(yaml.safe_load(text), lambda path, _value, words: mistakes.append(f"{path}: {words}"))
+    return found, mistakes
+
+
+def test_every_setting_is_read_with_its_type() -> None:
+    found, mistakes = read(
+        """
+bills:
+  {driver: toy, port: /dev/ttyUSB0, currency: KZT, baud: 19200, limit_s: 2, echo: true, speed: quick, link: v1,
+   table: {1: KZT}, coins: [5, 10], password: "0030"}
+"""
+    )
+    assert mistakes == []
+    built = found["bills"].build(devices._NoJournal())
+    assert isinstance(built, Toy)
+    assert built.given == {
+        "baud": 19200, "limit_s": 2.0, "echo": True, "speed": Speed.QUICK, "link": "v1", "table": {1: "KZT"},
+        "coins": (5, 10),
+    }  # fmt: skip
+    assert (built.name, built.url, built.password) == ("bills", "/dev/ttyUSB0", "0030")
+
+
+def test_a_password_is_never_shown() -> None:
+    found, _ = read('bills: {driver: toy, port: /dev/ttyUSB0, currency: KZT, password: "0042", table: {1: KZT}}')
+    assert found["bills"].describe() == (
+        'toy on /dev/ttyUSB0, currency KZT, password <hidden>, table {"1":"KZT"}'
+    )  # fmt: skip
+    _, mistakes = read("bills: {driver: toy, port: /dev/ttyUSB0, currency: KZT, password: [1234]}")
+    assert mistakes == ["devices.bills.password: right would be a whole number or text (a number in quotes)"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "mistake"),
+    [
+        ("5", "devices.bills: right would be a mapping with at least `driver` and `port`"),
+        ("{port: /dev/x, currency: KZT}", "devices.bills.driver: is required; right would be one of ccnet"),
+        ("{driver: ccnett, port: /dev/x}", "devices.bills.driver: there is no driver 'ccnett'; did you mean ccnet?"),
+        ("{driver: toy, currency: KZT}", "devices.bills.port: is required; right would be /dev/serial/by-id"),
+        ("{driver: toy, port: COM1, currency: KZT}", "devices.bills.port: 'COM1' names no line"),
+        ("{driver: toy, port: /dev/x}", "devices.bills.currency: is required by the driver toy; right would be text"),
+        ("{driver: toy, port: /dev/x, currency: USD}", "devices.bills: bills: currency: 'USD' is not known to a toy"),
+        ("{driver: toy, port: /dev/x, currency: KZT, buad: 1}", "devices.bills.buad: is no setting of the driver toy; "
+         "did you mean baud?"),
+        ("{driver: toy, port: /dev/x, currency: KZT, trace: x}", "devices.bills.trace: is no setting of the driver"),
+        ("{driver: toy, port: /dev/x, currency: KZT, baud: fast}", "devices.bills.baud: right would be a whole number"),
+        ("{driver: toy, port: /dev/x, currency: KZT, baud: true}", "devices.bills.baud: right would be a whole number"),
+        ("{driver: toy, port: /dev/x, currency: KZT, echo: 1}", "devices.bills.echo: right would be true or false"),
+        ("{driver: toy, port: /dev/x, currency: KZT, speed: x}", "devices.bills.speed: right would be one of slow, qu"),
+        ("{driver: toy, port: /dev/x, currency: KZT, link: v3}", "devices.bills.link: right would be one of v1, v2"),
+        ("{driver: toy, port: /dev/x, currency: KZT, table: 1}", "devices.bills.table: right would be a mapping"),
+        ("{driver: toy, port: /dev/x, currency: KZT, coins: 1}", "devices.bills.coins: right would be a list"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_by_its_path(fields: str, mistake: str) -> None:
+    found, mistakes = read(f"bills: {fields}")
+    assert found == {}
+    assert len(mistakes) == 1
+    assert mistakes[0].startswith(mistake)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    _, mistakes = read("{Bills: {driver: toy, port: x, baud: y, colour: red}, coins: 5}")
+    assert [mistake.split(": ")[0] for mistake in mistakes] == [
+        "devices.Bills", "devices.Bills.port", "devices.Bills.baud", "devices.Bills.colour", "devices.Bills.currency",
+        "devices.coins",
+    ]  # fmt: skip
+    assert read("[]")[1] == ["devices: right would be a mapping of names such as bills, coins, printer"]
+
+
+def test_one_port_has_one_device_but_on_a_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "{a: {driver: toy, port: /dev/x, currency: KZT}, b: {driver: toy, port: /dev/x, currency: KZT}}"
+    assert read(text)[1] == []
+    monkeypatch.setattr(devices, "_SHARED", set())
+    assert read(text)[1] == ["devices.b.port: is the port of devices.a already"]
+
+
+ROUTES = 'routes: {payment: {url: "http://127.0.0.1:1/"}}\n'
+
+
+def test_the_routing_file_has_the_section_and_needs_none() -> None:
+    assert parse_routes(ROUTES.encode(), "r").devices == {}
+    table = parse_routes(f"{ROUTES}devices: {{bills: {{driver: toy, port: /dev/x, currency: KZT}}}}".encode(), "r")
+    assert table.devices["bills"].path == "devices.bills"
+    with pytest.raises(RoutingError) as caught:
+        parse_routes(f"{ROUTES}devices: {{bills: {{driver: toy, port: /dev/x, currency: 5}}}}".encode(), "r.yaml")
+    assert str(caught.value.mistakes[0]).startswith("devices.bills.currency=5: right would be text")
+    assert "(from r.yaml)" in str(caught.value.mistakes[0])
+
+
+def test_check_config_shows_them_and_says_that_run_does_not_open_them(tmp_path: Any) -> None:
+    routes = tmp_path / "routing.yaml"
+    routes.write_text(f"{ROUTES}devices: {{bills: {{driver: toy, port: /dev/x, currency: KZT, password: 5}}}}")
+    environ = {"WS_SERVER_URL": "ws://hub/ws", "WS_TOKEN": "token", "ROUTING_CONFIG": str(routes)}
+    try:
+        loaded = load(None, environ)
+    except SettingsError as error:
+        pytest.fail(str(error.mistakes))
+    line = f"devices.bills=toy on /dev/x, currency KZT, password <hidden>  ({routes})"
+    assert line in effective(loaded)
+    assert any("does not open devices" in warning for warning in loaded.warnings)
+    assert isinstance(loaded.origins, Origins)
+
+
+def test_types_of_every_kind_have_words() -> None:
+    assert devices._words(inspect.Parameter.empty) == "another value"
+    assert devices._words(int | None) == "a whole number"
