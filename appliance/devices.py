@@ -10,6 +10,7 @@ the types it declares. Every mistake is told by its path, such as `devices.bills
 import difflib
 import inspect
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -143,7 +144,7 @@ def _read_driver(path: str, given: object, mistake: Wrong) -> DriverEntry | None
 
 def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mistake: Wrong) -> dict[str, Any]:
     declared = driver.settings()
-    hints = typing.get_type_hints(driver.load().__init__)
+    hints = _hints(driver, declared)
     settings: dict[str, Any] = {}
     for key, value in fields.items():
         name = str(key)
@@ -165,6 +166,16 @@ def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mi
             hint = hints.get(name, parameter.annotation)
             mistake(f"{path}.{name}", None, f"is required by the driver {driver.name}; right would be {_words(hint)}")
     return settings
+
+
+def _hints(driver: DriverEntry, declared: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """The settings' types. Those of arguments that are none may be names for type checkers only."""
+    module = vars(sys.modules[driver.load().__module__])
+    written = {name: each.annotation for name, each in declared.items()}
+    return {
+        name: eval(hint, module) if isinstance(hint, str) else hint  # noqa: S307 - it is our own source
+        for name, hint in written.items()
+    }
 
 
 def _may_share(one: DeviceEntry, other: DeviceEntry) -> bool:

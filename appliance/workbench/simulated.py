@@ -338,8 +338,15 @@ def _list_controls(controls: Mapping[str, tuple[str, Mapping[str, str]]]) -> str
     for name, (summary, arguments) in controls.items():
         lines.append(f"  {name.replace('_', '-'):18} {summary}")
         if arguments:
-            lines.append(f"  {'':18}   " + " ".join(f"{key}={example}" for key, example in arguments.items()))
+            lines.append(f"  {'':18}   " + " ".join(_example(key, each, arguments) for key, each in arguments.items()))
     return "\n".join(lines)
+
+
+def _example(key: str, example: str, arguments: Mapping[str, str]) -> str:
+    """As one would type it: amounts as people say them."""
+    if key == "minor" and "value" not in arguments and example.isdecimal():
+        return f"value={int(example) / 100:g}"
+    return f"{key}={example}"
 
 
 def _told(line: Line) -> str:

@@ -13,6 +13,7 @@ import os
 import socket
 import stat
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -212,20 +213,38 @@ def read_words(controls: Mapping[str, Control] | Mapping[str, Mapping[str, str]]
         raise ControlError(f"there is no {words[0]}; there are {', '.join(sorted(controls))}")
     known = controls[name]
     names = list(known.arguments if isinstance(known, Control) else known)
+    # A person says 500 and means five hundred; `minor=` is there for who wants to be exact.
+    of_major = "minor" in names and "value" not in names
+    typed = ["value" if key == "minor" and of_major else key for key in names]
+    if "value" in typed:
+        typed.sort(key=lambda key: key != "value")
     arguments: dict[str, str] = {}
     for word in words[1:]:
         key, equals, value = word.partition("=")
         key = key.replace("-", "_")
-        if not equals or key not in names:
-            left = [argument for argument in names if argument not in arguments]
+        if not equals or key not in {*names, *typed}:
+            left = [argument for argument in typed if argument not in arguments]
             if not left or equals:
-                takes = f"takes {', '.join(names)}" if names else "takes no arguments"
+                takes = f"takes {', '.join(typed)}" if typed else "takes no arguments"
                 raise ControlError(f"{words[0]} {takes}, not {word}")
             key, value = left[0], word
         if key in arguments:
             raise ControlError(f"{words[0]}: {key} is given twice")
         arguments[key] = value
+    if of_major and "value" in arguments:
+        arguments["minor"] = _minor(arguments.pop("value"))
     return Asked(name, arguments)
+
+
+def _minor(value: str) -> str:
+    """Of currencies with two digits behind the point, which all are that devices here take."""
+    try:
+        minor = Decimal(value) * 100
+        if minor == minor.to_integral_value():
+            return str(int(minor))
+    except ArithmeticError:
+        pass
+    raise ControlError(f"value={value}: right would be an amount such as 500")
 
 
 def _is_alive(path: Path) -> bool:

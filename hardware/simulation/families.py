@@ -52,7 +52,7 @@ def read_options(kind: type[Simulator], typed: Mapping[str, str]) -> dict[str, A
         ControlError: an unknown option, or a value of another type.
     """
     known = options_of(kind)
-    hints = typing.get_type_hints(kind.__init__)
+    hints = typing.get_type_hints(kind.__init__) if known else {}
     takes_any = any(
         each.kind is inspect.Parameter.VAR_KEYWORD for each in inspect.signature(kind).parameters.values()
     )  # and checks them itself

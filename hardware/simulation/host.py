@@ -154,7 +154,8 @@ class DeviceHost:
         Raises:
             ControlError: there is none such, or it cannot be done.
         """
-        if name in self.controls:
+        family = self.simulator.controls.get(name)
+        if name in self.controls and not (family and arguments):
             self._check(name, arguments)
             done: Mapping[str, object] | None = getattr(self, name)(**arguments)
             return done or {}
@@ -168,7 +169,15 @@ class DeviceHost:
 
     def all_controls(self) -> Mapping[str, Control]:
         """The simulator's and the host's."""
-        return {**self.simulator.controls, **self.controls}
+        # A bus has devices whose power goes one by one: what is of the same name is told apart by its arguments.
+        both = {
+            name: Control(
+                f"{each.summary}; or {self.simulator.controls[name].summary}", self.simulator.controls[name].arguments
+            )
+            for name, each in self.controls.items()
+            if name in self.simulator.controls
+        }
+        return {**self.simulator.controls, **self.controls, **both}
 
     def power_on(self) -> None:
         """Power comes."""

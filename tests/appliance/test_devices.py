@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import yaml
@@ -16,6 +16,9 @@ from hardware.catalogue import DriverEntry
 from hardware.journal import DeviceJournal
 from hardware.roles import BillValidator
 from wire.environment import SettingsError
+
+if TYPE_CHECKING:
+    from hardware.trace import Trace
 
 
 class Speed(StrEnum):
@@ -32,7 +35,7 @@ class Toy:
         url: str,
         journal: DeviceJournal,
         *,
-        currency: str,
+        currency: "str",
         baud: int = 9600,
         limit_s: float = 1.0,
         echo: bool = False,
@@ -41,12 +44,13 @@ class Toy:
         table: Mapping[int, str] | None = None,
         coins: tuple[int, ...] = (),
         password: int | str = 30,
-        trace: object = None,
+        trace: "Trace | None" = None,
     ) -> None:
         if currency != "KZT":
             raise ValueError(f"{name}: currency: {currency!r} is not known to a toy")
         self.given = {
-            "baud": baud, "limit_s": limit_s, "echo": echo, "speed": speed, "link": link, "table": table, "coins": coins,
+            "baud": baud, "limit_s": limit_s, "echo": echo, "speed": speed, "link": link, "table": table,
+            "coins": coins,
         }  # fmt: skip
         self.name, self.url, self.password = name, url, password
 

@@ -94,7 +94,12 @@ def test_without_a_runtime_directory_of_the_session_it_lies_in_tmp(monkeypatch: 
     assert runtime_directory() == Path(f"/tmp/kioskwire-sim-{os.getuid()}")
 
 
-CONTROLS = {"insert": Control("", {"value": "1000", "count": "1"}), "paper_out": Control("")}
+CONTROLS = {
+    "insert": Control("", {"value": "1000", "count": "1"}),
+    "paper_out": Control(""),
+    "coin": Control("", {"minor": "10000", "path": "1"}),
+    "note": Control("", {"minor": "50000", "value": "500"}),
+}
 
 
 @pytest.mark.parametrize(
@@ -104,6 +109,11 @@ CONTROLS = {"insert": Control("", {"value": "1000", "count": "1"}), "paper_out":
         ("insert value=1000", Asked("insert", {"value": "1000"})),
         ("insert 1000 3", Asked("insert", {"value": "1000", "count": "3"})),
         ("insert count=2 500", Asked("insert", {"count": "2", "value": "500"})),
+        ("coin 100", Asked("coin", {"minor": "10000"})),
+        ("coin value=0.5 path=2", Asked("coin", {"minor": "50", "path": "2"})),
+        ("coin 100 2", Asked("coin", {"minor": "10000", "path": "2"})),
+        ("coin minor=5000", Asked("coin", {"minor": "5000"})),
+        ("note 500", Asked("note", {"value": "500"})),
         ("paper-out", Asked("paper_out")),
         ("paper_out", Asked("paper_out")),
     ],
@@ -115,8 +125,11 @@ def test_what_a_person_types(typed: str, asked: Asked) -> None:
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ("", "say what to do: one of insert, paper_out"),
-        ("dance", "there is no dance; there are insert, paper_out"),
+        ("", "say what to do: one of coin, insert, note, paper_out"),
+        ("dance", "there is no dance; there are coin, insert, note, paper_out"),
+        ("coin many", "value=many: right would be an amount such as 500"),
+        ("coin 0.001", "value=0.001: right would be an amount such as 500"),
+        ("coin 1 2 3", "coin takes value, path, not 3"),
         ("insert 1 2 3", "insert takes value, count, not 3"),
         ("insert colour=red", "insert takes value, count, not colour=red"),
         ("insert value=1 value=2", "insert: value is given twice"),

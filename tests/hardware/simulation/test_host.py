@@ -6,15 +6,15 @@ import os
 import socket
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from hardware.ports import LineSettings, open_port
 from hardware.simulation.host import DeviceHost
-from hardware.simulation.simulator import ControlError
+from hardware.simulation.simulator import Control, ControlError
 from hardware.simulation.store import Store
 from hardware.simulation.wires import PtyWire, TcpWire, WireError
 from tests.hardware.simulation.toy import Toy
@@ -198,6 +198,24 @@ async def test_what_cannot_be_done_is_told_in_words(name: str, arguments: dict[s
             host.do(name, **arguments)
         assert words.replace("both, to_device or to_host", "one of both, to_device, to_host") in str(caught.value)
         host.do("insert", value="1")
+
+
+async def test_what_host_and_device_call_the_same_is_told_apart_by_its_arguments() -> None:
+    class Bus(Toy):
+        controls: ClassVar[Mapping[str, Control]] = {
+            **Toy.controls,
+            "power_off": Control("take one device's power", {"device": "coins"}),
+        }
+
+        def do_power_off(self, device: str, now: float) -> Mapping[str, object]:
+            return {"device": device}
+
+    async with DeviceHost(Bus({}, Store().note)) as host:
+        assert host.all_controls()["power_off"].arguments == {"device": "coins"}
+        assert host.do("power_off", device="coins") == {"device": "coins"}
+        assert host.powered
+        host.do("power_off")
+        assert not host.powered
 
 
 async def test_a_mistake_in_the_simulator_ends_the_host_and_is_raised() -> None:
