@@ -411,11 +411,11 @@ class CcnetProtocol(BillProtocol):
         if command is commands.POLL:
             return self._polled(ended, now)
         if command is commands.ENABLE_BILL_TYPES:
-            if ended.end is End.AGREED:
-                self._setup.mask = self._mask_asked if self._setup.done else frozenset()
-                return self._wishes.agreed() if self._mask_agreed else []
-            self._wait_for_poll = True
-            return []
+            self._wait_for_poll = True  # what it leads to is seen by POLL
+            if ended.end is not End.AGREED:
+                return []
+            self._setup.mask = self._mask_asked if self._setup.done else frozenset()
+            return self._wishes.agreed() if self._mask_agreed else []
         if command in _NOTE_COMMANDS:
             return self._ordered(ended)
         return self._set_up(ended, now)
