@@ -3,7 +3,7 @@
 
 BENCH_ENVS := .venv-bench
 
-.PHONY: bench bench-clean
+.PHONY: bench bench-devices bench-clean
 bench: $(BENCH_ENVS)/fastapi.stamp $(BENCH_ENVS)/crossbar.stamp | install-dev ## measure hub and appliance beside named peers (BENCH_ARGS="--quick")
 	@$(VENV)/bin/python -m bench.run $(BENCH_ARGS)
 
@@ -20,6 +20,9 @@ $(BENCH_ENVS)/%.stamp: bench/requirements-%.txt | install-dev
 		grep -v '^WARNING' $(BENCH_ENVS)/$*.log | tail -n 1 > $(BENCH_ENVS)/$*.failed; \
 		echo "The peer $* could not be installed ($(BENCH_ENVS)/$*.log says why); the runner goes on without it"; \
 	fi
+
+bench-devices: | install-dev ## measure polling and acknowledging eight devices beside pyserial threads (SECONDS=20, JSON=file)
+	@$(VENV)/bin/python -m bench.devices $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(JSON),--json '$(abspath $(JSON))')
 
 bench-clean: ## remove the virtual environments of the peers
 	rm -rf $(BENCH_ENVS)
