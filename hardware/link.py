@@ -116,7 +116,7 @@ class Link(Generic[P]):
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self._out_of_use = "is not open"
-        self._woken_in_vain = False
+        self._woken = self._woken_in_vain = False
 
     @property
     def protocol(self) -> P:
@@ -318,7 +318,10 @@ class Link(Generic[P]):
             self._port = news
             return protocol.lost(now) if news is None else protocol.opened(now)
         wake_at = protocol.wake_at
-        if wake_at is not None and wake_at <= now:
+        # Not twice while somebody waits: a wish that never ends must not keep everybody else's from being heard.
+        woken, self._woken = self._woken, False
+        if wake_at is not None and wake_at <= now and not (woken and (self._abandoned or self._commands)):
+            self._woken = True
             actions = protocol.wake(now)
             self._woken_in_vain = not actions and protocol.wake_at == wake_at
             return actions
