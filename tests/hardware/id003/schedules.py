@@ -86,8 +86,8 @@ def at_rest(duel: Duel) -> bool:
 def money_breaches(duel: Duel, *, clean: bool = False, clear: bool = False) -> list[str]:
     """What the journal says against what physically happened.
 
-    `clean`: nothing happened that a note may be unclear after. `clear`: the line lost nothing, so that nobody is told of
-    notes that are not there.
+    `clean`: nothing happened that a note may be unclear after. `clear`: the line lost nothing, so that
+    nobody is told of notes that are not there.
     """
     stacked = Counter(int(str(fact.figures["minor"])) for fact in duel.facts("bill_stacked"))
     credited = Counter(event.bill.minor for event in duel.told(BillStacked) if isinstance(event, BillStacked))

@@ -1,0 +1,46 @@
+"""What is remembered survives a restart, and a stranger's memory harms nobody."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.id003.memory import Note, Remembered, recall
+from wire.money import Money
+
+notes = st.builds(
+    Note,
+    st.integers(1, 9999),
+    st.integers(0x61, 0x6F),
+    st.builds(Money, st.integers(1, 10**9), st.sampled_from(["KZT", "RUB"])),
+    st.sampled_from(["", "stack", "return"]),
+    st.sampled_from([0, 0x40, 0x41, 0x42]),
+    st.booleans(),
+    st.booleans(),
+)
+remembered = st.builds(
+    Remembered, st.integers(0, 9999), st.none() | notes, st.sampled_from(["", "credited", "told"]), st.booleans()
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(remembered)
+def test_it_comes_back_through_json(kept: Remembered) -> None:
+    assert recall(json.loads(json.dumps(kept.to_memory()))) == kept
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(Remembered().to_memory(), json_values)))
+def test_whatever_was_written_by_somebody_else_is_read_without_harm(memory: dict[str, object]) -> None:
+    recall(memory)
+
+
+@pytest.mark.parametrize("note", [{"minor": 1}, {"currency": "?"}, [], "x", {"minor": True, "currency": "KZT"}])
+def test_a_garbled_note(note: object) -> None:
+    kept = recall({"note": note, "escrow": "7", "run": "sideways"})
+    assert kept.escrow == 0
+    assert kept.run == ""
