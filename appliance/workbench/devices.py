@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 def _run_survey(options: argparse.Namespace) -> int:
     probes: dict[str, Sequence[Probe]] = {}
     if not options.no_probe:
-        for family in catalogue.PROBED:
+        for family in dict.fromkeys((*catalogue.PROBED, "atol")):
             try:
                 probes[family] = catalogue.probes([family])
             except ImportError as error:
@@ -131,7 +131,10 @@ def routing_fields(port: Surveyed, answer: Answer) -> dict[str, Any]:
     """What the routing file would say of a device; settings that must be given and nobody can know are None."""
     fields: dict[str, Any] = {"driver": answer.found.driver, "port": port.port.url}
     try:
-        declared = catalogue.find_driver(answer.found.driver).settings()
+        driver = catalogue.find_driver(answer.found.driver)
+        if not driver.protocol:  # a web server
+            fields["port"] = port.port.url.replace("tcp://", "http://")
+        declared = driver.settings()
     except (catalogue.NotInCatalogue, ImportError, LookupError):
         return fields
     known = {"baud": answer.line.baud, "address": answer.found.address}
@@ -220,7 +223,8 @@ def _run_test(options: argparse.Namespace) -> int:
     journal = _journal_file(options, entry, mistakes)
     if mistakes or entry is None or journal is None:
         for mistake in mistakes:
-            print(f"kioskwire-appliance: {mistake}", file=sys.stderr)
+            shown = f"{mistake.name}={mistake.value}" if mistake.value else mistake.name
+            print(f"kioskwire-appliance: {shown}: {mistake.words}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.WARNING, format="  log   %(message)s", stream=sys.stderr)
     _say(f"{entry.name}: {entry.describe()}")

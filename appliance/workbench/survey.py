@@ -8,7 +8,10 @@ is a matter of order, and that order is `ORDER`:
 2. A Shtrih-M register in automatic mode takes the link layer of the first 8F, 05 or 02 it hears and keeps it. 8F, its
    better layer, comes before anything with the other two in it.
 3. ID-003, SSP, CCNET and ccTalk all wait for a start byte or an address of their own, with a sum behind it, and let
-   the rest pass. ccTalk comes last: it asks several addresses.
+   the rest pass. ccTalk comes after them: it asks several addresses.
+4. A web server is looked for last, and only on a TCP line that is no printer's: what a question in HTTP would come out
+   of is paper.
+
 A port that another program has open is told to be in use and is never touched. What cannot be helped: a printer that
 is not wired to answer, or set to another speed, may keep some of these bytes in its line buffer; the driver's first
 command of each slip clears it.
@@ -22,13 +25,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hardware.errors import TransportError
 from hardware.ports import LineSettings, Port, check_url, open_port
 from hardware.ports.listing import FoundPort, list_ports
 from hardware.probe import Ask, Found, Probe
 
-ORDER = ("escpos", "shtrih", "id003", "ssp", "ccnet", "cctalk")
+ORDER = ("escpos", "shtrih", "id003", "ssp", "ccnet", "cctalk", "atol")
+_TCP_ONLY = frozenset({"atol"})
+_PRINTER_PORTS = range(9100, 9110)  # raw printing
 PORT_S = 30.0  # at most for one port, all families together
 _QUIET_S = 0.05  # between two questions: what is still on its way belongs to the first
 
@@ -111,6 +117,8 @@ def in_order(url: str, probes: Mapping[str, Sequence[Probe]]) -> list[Probe]:
     families = sorted(probes, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
     chosen: list[Probe] = []
     for family in families:
+        if family in _TCP_ONLY and (not tcp or urlsplit(url).port in _PRINTER_PORTS):
+            continue
         for probe in probes[family]:
             # A TCP line has no speed: the same question is asked once.
             if not tcp or all((probe.family, probe.ask) != (other.family, other.ask) for other in chosen):
@@ -138,7 +146,15 @@ async def _ask_all(url: str, probes: Iterable[Probe]) -> tuple[Answer, ...]:
                     port.close()
                 port = await open_port(url, probe.line)
                 opened = (probe.family, probe.line)
-            found = await _ask(port, probe)
+            try:
+                found = await _ask(port, probe)
+            except TransportError:
+                if not url.startswith("tcp:"):
+                    raise
+                # Hung up on a question that is not in its language; the next is asked on a line of its own.
+                port.close()
+                port = None
+                continue
             answers += [Answer(each, probe.line) for each in found]
             if found:
                 break

@@ -145,3 +145,24 @@ def test_in_use_is_known_by_its_cause() -> None:
 def test_the_adapters_driver_is_known_or_not() -> None:
     assert module.adapter_driver("/dev/nowhere") == ""
     assert module.adapter_driver("tcp://host:1") == ""
+
+
+async def test_on_tcp_who_hangs_up_on_one_question_is_asked_the_next() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1) == b"G":
+            writer.write(b"HTTP")
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    families = probes(("ccnet", b"x", b"y"), ("cctalk", b"x", b"y"), ("atol", b"G", b"HTTP"))
+    (found,) = await survey([url], families, listed=False)
+    server.close()
+    assert found.state is State.FOUND
+
+
+def test_no_web_server_is_looked_for_where_a_printer_may_be() -> None:
+    families = probes(("atol", b"", b""), ("escpos", b"", b""))
+    assert [probe.family for probe in in_order("tcp://10.0.0.2:16732", families)] == ["escpos", "atol"]
+    for url in ("/dev/ttyUSB0", "tcp://10.0.0.2:9100"):
+        assert [probe.family for probe in in_order(url, families)] == ["escpos"]
