@@ -6,7 +6,11 @@ result before 167 leaves; from then on the truth is what 166 says, never the ans
     counter one further       it was accepted: follow it until nothing remains
     counter as before         asked after silence, so that no late answer can say it: not accepted, may be sent again
     counter 0                 the hopper lost power: what it keeps without power decides (below)
+    counter 1                 it lost power, and the order came when that was back: follow it
     any other                 somebody else made it pay: unclear
+
+A counter that is as before may also have been at 0 in between. The flag "power came" tells: it is cleared by a reset
+before each payout. Where a hopper does not clear it, the other counts must agree that nothing happened.
 
 A hopper that lost power says with a flag of its third byte that paid and unpaid are of a payout cut short; without
 the flag, its count of coins ever paid says how many left it. Where the two disagree, where the flag says that its
@@ -246,6 +250,7 @@ class HopperConversation(DeviceConversation):
             "total": total,
             "paid": before.paid,
             "unpaid": before.unpaid,
+            "marked": not self._flags & HopperFlag.POWER_UP,
         }
         self.record(PayoutBegan(reference=reference, asked=count, coin=self.coin), payout=intent)
         self.change(DeviceState.BUSY)
@@ -258,9 +263,9 @@ class HopperConversation(DeviceConversation):
         self._idle_counter = None
 
     def _prepare(self) -> Script[None]:
-        """Flags of the last payout that only a reset clears."""
+        """Flags that only a reset clears, so that each says something of this payout when it is up."""
         self._flags = yield from self._test()
-        if self._flags & (~HARMLESS_FLAGS | HopperFlag.POWER_LOST):
+        if self._flags & (~HARMLESS_FLAGS | HopperFlag.POWER_LOST | HopperFlag.POWER_UP):
             yield from self.ask_maybe(1)
             yield Rest(self.now + RESET_S, nudged=False)
         yield from self._examine()
@@ -302,25 +307,31 @@ class HopperConversation(DeviceConversation):
         return bytes.fromhex(self._security)
 
     def _accepted(self, intent: dict[str, object]) -> Script[bool]:
-        """Whether 167 was. Raises `_Unclear`; resolves a power cut by itself."""
+        """Whether 167 was; also when the power went since. Raises `_Unclear`."""
         before = _number(intent, "counter")
         status = yield from self._read_status()
-        if status.counter == before:
-            yield from self.quiet()
-            status = yield from self._read_status()
         if status.counter == credit.following(before):
             return True
-        if status.counter == before and before:
-            return False
-        if status.counter == before:
-            # 0 and 0: not accepted, or accepted and then the power went.
-            return (yield from self._began_from_nothing(intent, status))
-        if status.counter == 0:
-            return True  # `_follow` finds out
-        raise _Unclear(f"its event counter went from {before} to {status.counter}")
-
-    def _began_from_nothing(self, intent: dict[str, object], status: HopperStatus) -> Script[bool]:
+        yield from self.quiet()
+        status = yield from self._read_status()
         flags = yield from self._test()
+        marked = intent.get("marked") is True
+        if status.counter == credit.following(before) or status.remaining:
+            return True
+        if marked and not flags & HopperFlag.POWER_UP:
+            if status.counter == before:
+                return False
+            raise _Unclear(f"its event counter went from {before} to {status.counter}")
+        if marked and status.counter == 1:
+            return True  # the order came when the power was back
+        if status.counter == 0 and before:
+            return True  # the power went; `_follow` finds out
+        if status.counter != before:
+            raise _Unclear(f"its event counter went from {before} to {status.counter}")
+        return (yield from self._paid_something(intent, status, flags))
+
+    def _paid_something(self, intent: dict[str, object], status: HopperStatus, flags: int) -> Script[bool]:
+        """The counter is as before, which a power cut may have done."""
         if flags & HopperFlag.POWER_LOST:
             return True
         total, total_now = intent.get("total"), (yield from self._read_total())
@@ -341,7 +352,8 @@ class HopperConversation(DeviceConversation):
             if status.counter == 0:
                 yield from self._after_power_cut(intent, status, late=late)
                 return
-            if status.counter != credit.following(before):
+            # 1: the order came when the power was back, or the counter went on from 0 or 255.
+            if status.counter not in {credit.following(before), 1}:
                 raise _Unclear(f"its event counter went from {before} to {status.counter}")
             if status.remaining == 0:
                 break
@@ -366,6 +378,8 @@ class HopperConversation(DeviceConversation):
         if status.paid + status.unpaid != _number(intent, "asked") and counted != status.paid:
             raise _Unclear(f"it says {status.paid} paid and {status.unpaid} not, which is not what was asked")
         if counted is not None and counted != status.paid:
+            if flags & HopperFlag.POWER_UP:
+                raise _Unclear(f"it lost power, says {status.paid} paid and counted {counted}")
             self.say(f"paid {status.paid} coins by its status and {counted} by its total count", "warning")
         words = (
             "" if status.unpaid == 0 else states.hopper_words(flags, but=HARMLESS_FLAGS) or "it stopped before the end"

@@ -140,7 +140,9 @@ class SimulatedHopper(SimulatedDevice):
         self.store["damaged"] = False
 
     def power_on(self, now: float) -> None:
-        cut = self.store["running"] and not self.powered
+        if self.powered:
+            return
+        cut = self.store["running"]
         super().power_on(now)
         self.flags |= HopperFlag.POWER_UP | (HopperFlag.POWER_LOST if cut else 0)
 
@@ -229,7 +231,7 @@ class SimulatedBillValidator(Inhibited):
         super().begin(now)
         self.mode = 3
         self.patience = 0.0
-        self.silent = not self._tells
+        self.silent = not self._tells and bool(self.store["held"])
         self.fault = (0,) if self.store["cassette"] else (44,)
         if self.store["held"]:
             self._move("stacking" if self.store["where"] == "stacking" else "returning", now)
