@@ -92,7 +92,7 @@ class Asking:
         self.settings = settings
         self.book = book
 
-    def ask(self, name: str, **values: object) -> Steps[Reply]:
+    def ask(self, name: str, /, **values: object) -> Steps[Reply]:
         """A command's answer, once the register prints no more and no longer waits to go on printing."""
         if name != "device_type":
             values = {"password": self._password(name), **values}
@@ -110,7 +110,7 @@ class Asking:
             else:
                 return reply
 
-    def must(self, name: str, **values: object) -> Steps[Reply]:
+    def must(self, name: str, /, **values: object) -> Steps[Reply]:
         """As `ask`. Raises `Refused` or `DeviceFault` for an error."""
         reply = yield from self.ask(name, **values)
         if reply.error:

@@ -1,0 +1,105 @@
+"""A simulated register's printer: what waits for paper, line by line, and what came out.
+
+What is to be printed outlives the power: an interrupted document waits for B0, as one does that ran out of paper.
+(That it waits so after a power cut as well is inferred; no source tells of it.)
+"""
+
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from hardware.shtrih.states import Submode
+from hardware.simulation.simulator import Ledger
+
+LINE_S = 0.04  # some 25 lines a second
+
+
+class Printer:
+    """Keeps itself in `memory`, which outlives the power."""
+
+    def __init__(self, memory: MutableMapping[str, Any], ledger: Ledger) -> None:
+        self._memory: dict[str, Any] = memory.setdefault(
+            "printer", {"paper": True, "cover": False, "waits": False, "jobs": [], "left": None}
+        )
+        self._ledger = ledger
+        self._at: float | None = None
+
+    @property
+    def wake_at(self) -> float | None:
+        """When the next line is on paper."""
+        return self._at
+
+    @property
+    def submode(self) -> Submode:
+        """As a status tells it."""
+        jobs, waits = bool(self._memory["jobs"]), bool(self._memory["waits"])
+        if not self._able:
+            return Submode.PAPER_RAN_OUT if jobs else Submode.NO_PAPER
+        if jobs:
+            return Submode.CONTINUE_AWAITED if waits else Submode.PRINTING
+        return Submode.READY
+
+    @property
+    def _able(self) -> bool:
+        return bool(self._memory["paper"]) and not self._memory["cover"]
+
+    def power_on(self) -> None:
+        """What was interrupted waits to be continued."""
+        self._at = None
+        self._memory["waits"] = bool(self._memory["jobs"])
+
+    def add(self, kind: str, lines: int, now: float, figures: Mapping[str, object] | None = None) -> None:
+        """Print this many lines; `kind` and `figures` go into the ledger when the last is on paper."""
+        self._memory["jobs"].append({"kind": kind, "lines": lines, "figures": dict(figures or {})})
+        if self._at is None and not self._memory["waits"]:
+            self._at = now + LINE_S
+
+    def wake(self, now: float) -> None:
+        """A line is on paper."""
+        if self._at is None or now < self._at:
+            return
+        self._at = None
+        jobs = self._memory["jobs"]
+        if not jobs or not self._able or self._memory["waits"]:
+            return
+        jobs[0]["lines"] -= 1
+        if jobs[0]["lines"] <= 0:
+            done = jobs.pop(0)
+            self._ledger(done["kind"], done["figures"])
+        if self._memory["left"] is not None:
+            self._memory["left"] -= 1
+            if self._memory["left"] <= 0:
+                self.paper_out(None)
+                return
+        if jobs:
+            self._at = now + LINE_S
+
+    def carry_on(self, now: float) -> bool:
+        """B0; whether there was something to go on with."""
+        if not self._able:
+            return False
+        self._memory["waits"] = False
+        if self._memory["jobs"] and self._at is None:
+            self._at = now + LINE_S
+        return True
+
+    def paper_out(self, after: int | None) -> None:
+        """The roll ends now, or after so many lines."""
+        if after:
+            self._memory["left"] = after
+            return
+        self._memory["paper"], self._memory["left"] = False, None
+        self._stop()
+
+    def paper_in(self) -> None:
+        """A new roll."""
+        self._memory["paper"], self._memory["left"] = True, None
+
+    def cover(self, opened: bool) -> None:
+        """The cover, which stops the printer as a missing roll does."""
+        self._memory["cover"] = opened
+        if opened:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._at = None
+        self._memory["waits"] = bool(self._memory["jobs"])
