@@ -52,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from appliance.workbench.devices import run
 
         return run(options)
+    if options.command == "decode":
+        from appliance.workbench.decode import run as decode
+
+        return decode(options)
+    if options.command == "replay":
+        from appliance.workbench.replay import run as replay
+
+        return replay(options)
     return _configured(options)
 
 
@@ -91,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     _declare_devices(commands.add_parser(
         "devices", parents=[shared], help="list serial ports and what hangs on them; `devices test` tries one device"
     ))  # fmt: skip
+    _declare_bench(
+        commands.add_parser("decode", help="tell a frame's bytes in words"),
+        commands.add_parser("replay", help="tell a trace in words"),
+    )
     commands.add_parser("version", help="show the version")
     return parser
 
@@ -99,6 +111,13 @@ def _declare_devices(parser: argparse.ArgumentParser) -> None:
     from appliance.workbench.arguments import declare
 
     declare(parser)
+
+
+def _declare_bench(decode: argparse.ArgumentParser, replay: argparse.ArgumentParser) -> None:
+    from appliance.workbench.arguments import declare_decode, declare_replay
+
+    declare_decode(decode)
+    declare_replay(replay)
 
 
 def _configured(options: argparse.Namespace) -> int:

@@ -5,7 +5,10 @@
     devices     that command and `devices test`
     survey      what hangs on which port
     trials      one device, step by step
+    reading     bytes as frames, and which are to be refused
+    decode      `kioskwire-appliance decode`
+    replay      `kioskwire-appliance replay`
 
-Only the two commands come in. Nothing here is part of a running appliance, and nothing here reaches the journal of
+Only the commands come in. Nothing here is part of a running appliance, and nothing here reaches the journal of
 one: a device that is open there is left alone.
 """

@@ -1,7 +1,9 @@
-"""Arguments of `kioskwire-appliance devices`. Imports nothing heavy, so that --help is quick."""
+"""Arguments of `kioskwire-appliance devices`, `decode` and `replay`. Imports nothing heavy: --help is quick."""
 
 import argparse
 
+# As `hardware.catalogue.PROTOCOLS` has them.
+PROTOCOLS = ("ccnet", "cctalk", "cctalk-crc16", "shtrih-v1", "shtrih-v2", "escpos", "id003", "itl-ssp")
 PAY_MAX = 5  # coins; a test is no way to empty a hopper
 
 
@@ -29,3 +31,26 @@ def declare(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--wait", metavar="SECONDS", default="120", help="for a person's hand (default: %(default)s)")
     test.add_argument("--journal", metavar="FILE", help="where what happens is written; found again by the next test")
     test.add_argument("--trace", metavar="FILE", help="write every byte of the line there")
+
+
+def declare_decode(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `decode`."""
+    parser.description = (
+        "Reads frames. Exit status: 0 a good frame, 1 to be refused (the reason is on stderr), 2 asked for wrongly."
+    )
+    parser.add_argument("protocol", metavar="PROTOCOL", help=f"one of {', '.join(PROTOCOLS)}")
+    parser.add_argument(
+        "hex", metavar="HEX", nargs="+", help="bytes, with or without spaces, colons and 0x; - for stdin"
+    )
+    parser.add_argument("--from", dest="sender", choices=("host", "device"), help="who sends it; guessed when not said")
+    parser.add_argument("--json", action="store_true", help="print it as one JSON object")
+
+
+def declare_replay(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `replay`."""
+    parser.description = "Tells a trace in words. Exit status: 0, or 2 when it cannot be read."
+    parser.add_argument("trace", metavar="TRACE", help="a file that `devices test --trace` wrote")
+    parser.add_argument(
+        "--protocol", metavar="PROTOCOL", default="", help="read it as this one, whatever it says itself"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")

@@ -1,0 +1,110 @@
+"""`kioskwire-appliance replay`: a trace in words, with times, directions and what was wrong."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from appliance.workbench.reading import as_data, is_frame
+from hardware.catalogue import NotInCatalogue, explainer
+from hardware.explain import Explained, Explainer, Sender
+from hardware.trace import Piece, Recording, TraceError, read_trace
+
+_RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
+_ARROWS = {"host": "→", "device": "←"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line: a frame that became whole with this piece, or what became of the port."""
+
+    piece: Piece
+    sender: Sender | None
+    item: Explained | None
+    words: str
+
+
+def run(options: argparse.Namespace) -> int:
+    """Returns the exit status: 0, or 2 when there is nothing that could be read."""
+    try:
+        recordings = read_trace(Path(options.trace))
+        for recording in recordings:
+            explainer(_protocol(recording, options.protocol))
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        for recording in recordings:
+            _print(recording, options.protocol, as_json=options.json, colour=colour)
+    except OSError as error:
+        return _complain(f"{options.trace}: cannot be read: {error.strerror or error}")
+    except (TraceError, NotInCatalogue) as error:
+        return _complain(str(error))
+    return 0
+
+
+def tell(recording: Recording, protocol: str = "") -> Iterator[Told]:
+    """What was said in a recording, in the order in which it became whole.
+
+    Raises:
+        NotInCatalogue: the recording's protocol is none that can be decoded, and no other was named.
+    """
+    name = _protocol(recording, protocol)
+    reader = explainer(name)
+    last: Piece | None = None
+    for piece in recording.pieces:
+        last = piece
+        if piece.sender is not None:
+            for item in reader.feed(piece.sender, piece.data):
+                yield Told(piece, piece.sender, item, item.words)
+            continue
+        if piece.words.startswith(("opened", "lost")):
+            yield from _rest(reader, piece)
+            reader = explainer(name)
+        yield Told(piece, None, None, piece.words)
+    if last is not None:
+        yield from _rest(reader, last)
+
+
+def _rest(reader: Explainer, piece: Piece) -> Iterator[Told]:
+    for sender in _ARROWS:
+        for item in reader.finish(sender):  # type: ignore[arg-type]
+            yield Told(piece, sender, item, item.words)  # type: ignore[arg-type]
+
+
+def _protocol(recording: Recording, named: str) -> str:
+    return named or recording.header.get("protocol", "")
+
+
+def _print(recording: Recording, protocol: str, *, as_json: bool, colour: bool) -> None:
+    if not as_json:
+        about = ", ".join(recording.header[name] for name in ("device", "protocol", "url", "line", "program")
+                          if recording.header.get(name))  # fmt: skip
+        print(f"{_DIM if colour else ''}{about}{_PLAIN if colour else ''}")
+    for told in tell(recording, protocol):
+        print(_json(told) if as_json else _line(told, colour=colour))
+
+
+def _json(told: Told) -> str:
+    at = {"at": told.piece.at, "seconds": told.piece.seconds}
+    if told.item is None:
+        return msgspec.json.encode({**at, "event": told.words}).decode()
+    return msgspec.json.encode({**at, "from": told.sender, **as_data(told.item)}).decode()
+
+
+def _line(told: Told, *, colour: bool) -> str:
+    at = told.piece.at.strftime("%H:%M:%S.%f")[:-3]
+    if told.sender is None or told.item is None:
+        return f"{at} * {told.words}"
+    item = told.item
+    line = f"{at} {_ARROWS[told.sender]} {item.words}"
+    if item.fault is None and is_frame(item):
+        return line
+    line = f"{at} {_ARROWS[told.sender]} ! {item.fault or item.words}: {item.data.hex(' ').upper()}"
+    return f"{_RED}{line}{_PLAIN}" if colour else line
+
+
+def _complain(words: str) -> int:
+    print(f"kioskwire-appliance replay: {words}", file=sys.stderr)
+    return 2
