@@ -324,6 +324,10 @@ class CcnetSimulator(Simulator):
         """It works on, and is not heard."""
         self._mute_until = now + _number(seconds, "seconds", 3600)
 
+    def unmute(self) -> None:
+        """It is heard again."""
+        self._mute_until = 0.0
+
     def describe(self) -> Mapping[str, object]:
         """What a person at the bench wants to see."""
         shown = self.mechanism.poll()

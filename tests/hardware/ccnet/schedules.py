@@ -84,9 +84,12 @@ def ready(duel: Duel) -> Duel:
 
 def state_of(duel: Duel) -> int:
     """What the device would answer to POLL."""
-    simulator = duel.simulator
-    assert isinstance(simulator, CcnetSimulator)
-    return simulator.mechanism.shown
+    return _simulator(duel).mechanism.shown
+
+
+def _simulator(duel: Duel) -> CcnetSimulator:
+    assert isinstance(duel.simulator, CcnetSimulator)
+    return duel.simulator
 
 
 def status_of(duel: Duel) -> DeviceState:
@@ -103,6 +106,7 @@ def insert(duel: Duel, value: int = 500) -> bool:
 def heal(duel: Duel) -> None:
     """No more trouble: power, a host, a clean line, nothing stuck; and time enough to find out."""
     duel.calm()
+    _simulator(duel).unmute()
     duel.run(until=lambda: duel.connected and duel.powered, within_s=60)
     for _ in range(4):
         for control in ("repair", "put_cassette", "clear"):
@@ -177,9 +181,7 @@ class Way:
 
     def play(self, troubles: Sequence[Trouble]) -> tuple[int, list[str]]:
         """The script with these troubles; how many steps it took, and the breaches."""
-        duel = ready(
-            world(self.decide, device=self.device, owner_s=self.owner_s, journal_s=self.journal_s)
-        )
+        duel = ready(world(self.decide, device=self.device, owner_s=self.owner_s, journal_s=self.journal_s))
         before = duel.steps
         duel._troubles = [Trouble(each.step + before, each.kind, each.down_s) for each in troubles]
         for _ in range(self.notes):
@@ -189,7 +191,7 @@ class Way:
         heal(duel)
         repeats = self.device.get("repeats", "yes") == "yes"
         counter = self.device.get("counter", "yes") == "yes"
-        found = breaches(duel, repeats=repeats, sure=not troubles, counter=counter)
+        found = breaches(duel, repeats=repeats, sure=(repeats and counter) or not troubles, counter=counter)
         if not troubles:
             found += self._expected(duel)
         if not at_rest(duel):
@@ -302,5 +304,3 @@ def _told(duel: Duel) -> list[str]:
         if isinstance(result, Exception) and not isinstance(result, Refused) and not str(result):
             found.append(f"an error without words: {result!r}")
     return found
-
-
