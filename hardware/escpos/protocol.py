@@ -16,7 +16,7 @@ proof after that is `SlipUnclear`. A slip that was cut short may leave half a co
 printer: before the next one it is cleaned (NULs to fill up the command, ESC @, a cut, GS r 1 and a silence after it).
 
 A question never stands inside a command. A picture may itself hold the bytes of one; some printers answer it. While
-such a block is on its way nothing is asked, and what comes is not listened to.
+such a block is on its way nothing is asked, and statuses that come are not believed.
 
 The lines above are our inference from the manuals, not a maker's recipe; no maker has one.
 """
@@ -52,7 +52,8 @@ from hardware.slip import Slip
 
 WINDOW = 2  # blocks on their way
 AHEAD_S = 1.2  # and no more than the line carries in this time
-GAP_S = 0.2  # between two questions while a slip is printed
+GAP_S = 0.1  # between two questions while a slip is printed; a cover cannot be opened and closed unseen
+DEAF_S = 0.2  # after a block that holds the bytes of a question was carried over: what it called forth has come
 DRAIN_S = 0.3  # a late answer is waited for before the next question
 QUIET_S = 3.0  # no answer to an older GS r for so long: nothing waits inside an idle printer any more
 CLEAN_S = 10.0  # for the answer that says so
@@ -62,7 +63,7 @@ NEVER_PRINTED = "no-confirmation"
 LOOK = "look at the paper; print it again only as a marked copy"
 
 _ROUND = (1, 2, 3, 4)
-_WHILE_PRINTING = (2, 4, 3, 1)
+_WHILE_PRINTING = (1, 2, 1, 4, 1, 3)  # 1 tells of anything that stops it
 _AFTER = (4, 2, 3, 1)
 _PASSING = (Trouble.HEAD_HOT, Trouble.OFFLINE, Trouble.WAITING)  # may go by while a slip is printed
 
@@ -127,6 +128,8 @@ class _Job:
     copy: bool
     blocks: deque[bytes]
     begin_by: float
+    stood_still: bool = False  # it was seen off line
+    hot: bool = False  # and said that it had to cool
     tickets: list[int] = field(default_factory=list)
 
 
@@ -172,7 +175,7 @@ class EscposProtocol(Protocol):
         self._round: deque[int] = deque()
         self._misses = 0
         self._markers: deque[float] = deque()  # when each GS r that is not answered was sent
-        self._deaf = False  # a block is on its way that holds the bytes of a question
+        self._deaf_until = float("-inf")  # a block is on its way that holds the bytes of a question
         self._line_free_at = 0.0
         self._alive_since = 0.0
         self._job: _Job | None = None
@@ -393,8 +396,15 @@ class EscposProtocol(Protocol):
         self._health = health
         self._tell(out)
         trouble = health.trouble
+        if self._phase in _ON_PAPER and self._job is not None:
+            self._job.stood_still |= health.online is False
+            self._job.hot |= trouble is Trouble.HEAD_HOT
         if self._phase in _ON_PAPER and trouble is not None and trouble not in _PASSING:
             self._cut_off(out, now, trouble.words)
+        elif self._phase is _Phase.CLEANING and trouble is not None:
+            # It stands still, so its silence proves nothing: begun anew when it is well.
+            self._phase = _Phase.IDLE
+            self._timers.pop("clean", None)
 
     def _buffered(self, out: list[Action], value: int, now: float) -> None:
         if self._phase is _Phase.CLEANING:
@@ -407,9 +417,6 @@ class EscposProtocol(Protocol):
                 self._cut_off(out, now, "the printer answered more than it was asked")
             return
         sent_at = self._markers.popleft()
-        if not self._markers and self._deaf:
-            self._deaf = False
-            self._timers["ask"] = now
         self._timers["progress"] = now + self._settings.confirm_s
         self._alive(out, sent_at, now)
         if self._job is not None:
@@ -421,7 +428,7 @@ class EscposProtocol(Protocol):
         return (*_ROUND, 20) if self._settings.profile.full_status else _ROUND
 
     def _ask(self, out: list[Action], now: float) -> None:
-        if not self._connected or self._mute or self._question is not None or self._deaf:
+        if not self._connected or self._mute or self._question is not None:
             return
         if not self._round:
             self._round = deque(_WHILE_PRINTING if self._phase in _ON_PAPER else self._questions())
@@ -441,7 +448,7 @@ class EscposProtocol(Protocol):
         if self._misses >= 2 and self._phase not in _ON_PAPER:
             self._gone(out, now)
         else:
-            self._timers["ask"] = now + DRAIN_S
+            self._timers["ask"] = max(now + DRAIN_S, self._deaf_until)
 
     def _gone(self, out: list[Action], now: float) -> None:
         self._absent = self._dirty = True
@@ -476,7 +483,8 @@ class EscposProtocol(Protocol):
     def _after_answer(self, out: list[Action], now: float) -> None:
         """A question was answered and none is due: the round goes on, or it is over."""
         if self._phase in (_Phase.SENDING, _Phase.CONFIRMING):
-            self._timers["ask"] = now + (self._settings.confirm_s if self._deaf else GAP_S)
+            urgent = self._health.online is False and bool(self._round)  # off line: why?
+            self._timers["ask"] = max(now if urgent else now + GAP_S, self._deaf_until)
         elif self._round:
             self._ask(out, now)
         elif self._phase is _Phase.CHECKING:
@@ -502,10 +510,10 @@ class EscposProtocol(Protocol):
                 self._send(out, c.encode(c.DLE_ENQ, n=2), now)
                 self._timers["ask"] = now + RECOVER_S
             self._recovering = not self._recovering
-        elif trouble is None:
-            self._recovering = False
-            if self._dirty and "again" not in self._timers:
-                self._clean(out, now)
+            return
+        self._recovering = False
+        if trouble is None and self._dirty and "again" not in self._timers:
+            self._clean(out, now)
 
     # Cleaning
 
@@ -559,7 +567,8 @@ class EscposProtocol(Protocol):
             else:
                 self._phase = _Phase.CHECKING
                 self._round = deque(self._questions())
-                self._timers["ask"] = now
+                self._timers.pop("ask", None)
+                self._ask(out, now)
         self._await_start()
 
     def _await_start(self) -> None:
@@ -599,8 +608,11 @@ class EscposProtocol(Protocol):
             if not self._mute and ahead_s > AHEAD_S and (self._markers or self._question is not None):
                 return
             block = job.blocks.popleft()
-            self._deaf = self._deaf or c.DLE_EOT.prefix in block
             self._send_marked(out, block, now)
+            if c.DLE_EOT.prefix in block:
+                self._deaf_until = self._line_free_at + DEAF_S
+                if "ask" in self._timers:
+                    self._timers["ask"] = max(self._timers["ask"], self._deaf_until)
         if self._mute:
             self._cut_off(out, now, "this printer confirms nothing")
         elif not self._full:
@@ -632,6 +644,9 @@ class EscposProtocol(Protocol):
             return
         job = self._job
         assert job is not None
+        if job.stood_still and not job.hot:
+            self._cut_off(out, now, "the printer stood still while it printed and did not say why")
+            return
         self._remember(out, self._remembered.ended(PRINTED), SlipPrinted(reference=job.reference))
         out.extend(Finish(ticket) for ticket in job.tickets)
         self._end_job()
@@ -682,7 +697,7 @@ class EscposProtocol(Protocol):
         self._phase = _Phase.IDLE
         self._markers.clear()
         self._round.clear()
-        self._deaf = False
+        self._deaf_until = float("-inf")
         for name in ("life", "progress", "begin"):
             self._timers.pop(name, None)
 
@@ -791,4 +806,4 @@ class EscposProtocol(Protocol):
         self._question = None
         self._round.clear()
         self._markers.clear()
-        self._deaf = False
+        self._deaf_until = float("-inf")

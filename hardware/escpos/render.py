@@ -46,7 +46,7 @@ def render(
         profile: the model.
         missing: what becomes of letters that the model lacks: "refuse", or "transliterate" by `codepages.STAND_INS`.
         block_bytes: about how long a block is; only a single command may be longer.
-        copy_words: printed large above it; a copy opens no drawer.
+        copy_words: printed large above and below it; a copy opens no drawer.
         prologue: sent behind ESC @.
 
     Raises:
@@ -65,11 +65,7 @@ class _Renderer:
 
     def render(self, slip: Slip, copy_words: str, prologue: bytes) -> list[bytes]:
         atoms = [c.encode(c.INIT) + (c.encode(c.KANJI_OFF) if self._profile.kanji_off else b"") + prologue]
-        if copy_words:
-            atoms += self._text(Text(text=copy_words, align=Align.CENTER, bold=True, width=2, height=2))
-        for element in slip.elements:
-            if copy_words and isinstance(element, OpenDrawer):
-                continue
+        for element in _marked(slip.elements, copy_words) if copy_words else slip.elements:
             atoms += self._element(element)
         return _in_blocks(atoms, self._block_bytes)
 
@@ -249,6 +245,16 @@ def _ean(content: str, digits: int) -> str:
     if len(content) == digits and content != whole:
         raise Refused("barcode", f"the check digit of {content} is {whole[-1]}")
     return whole
+
+
+def _marked(elements: tuple[Element, ...], words: str) -> list[Element]:
+    """A copy: it says so above and below (either line may be spoiled), and opens no drawer."""
+    mark = Text(text=words, align=Align.CENTER, bold=True, width=2, height=2)
+    marked: list[Element] = [mark, *(element for element in elements if not isinstance(element, OpenDrawer))]
+    end = len(marked)
+    while end > 1 and isinstance(marked[end - 1], Feed | Cut):
+        end -= 1
+    return [*marked[:end], mark, *marked[end:]]
 
 
 def _in_blocks(atoms: list[bytes], block_bytes: int) -> list[bytes]:
