@@ -98,6 +98,7 @@ class Once:
         if order is None:
             return
         self.order = order
+        order.answer_by = self._clock.now + self._timing.answer_s
         try:
             verdict = yield from self._follow(order)
             if isinstance(verdict, Never):
@@ -188,7 +189,8 @@ class Once:
                 case WebError():
                     unknown_since = self._clock.now if unknown_since is None else unknown_since
                     if not order.tickets and self._clock.now - unknown_since < self._timing.settle_s:
-                        yield from self._wait(order, self._timing.retry_s, TransportError(answer.description))
+                        unknown = TransportError(answer.description)
+                        yield from self._wait(order, self._timing.retry_s, unknown, stuck=False)
                         continue
                     return (yield from self._unknown(order))
                 case Results(outcomes) if outcomes:
@@ -219,7 +221,7 @@ class Once:
         if outcome.status is TaskStatus.WAIT and self._clock.now >= order.answer_by - self._timing.blocked_s:
             yield from self._continue_print()
         busy = DeviceFault("busy", "the register's queue does not move: look at its paper and at its web server")
-        yield from self._wait(order, self._timing.poll_s, busy)
+        yield from self._wait(order, self._timing.poll_s, busy, stuck=False)
 
     def _continue_print(self) -> Talk[None]:
         """Have the register print on, should it wait for that; one such task at a time."""
@@ -322,7 +324,8 @@ class Once:
 
     # The end
 
-    def _wait(self, order: Order, seconds: float, why: DeviceError) -> Talk[None]:
+    def _wait(self, order: Order, seconds: float, why: DeviceError, *, stuck: bool = True) -> Talk[None]:
+        """Let time pass. Callers are let go when it was too long, and others too when nothing moves."""
         if order.tickets and self._clock.now >= order.answer_by:
             order.late = True
             for ticket in order.tickets:
@@ -330,7 +333,7 @@ class Once:
             order.tickets.clear()
         if not order.tickets:
             order.late = True
-            self.held = why
+        self.held = why if not order.tickets and (stuck or self._clock.now >= order.answer_by) else None
         yield Pause(seconds)
 
     def _close(self, order: Order, verdict: Verdict) -> Talk[None]:

@@ -224,9 +224,9 @@ class AtolProtocol(Protocol):
                 raise OutcomeUnknown(order.what, f"it is being found out; now: {self._once.held}")
             other.tickets.append(ticket)
             return ()
-        if running is None and self._once.left is not None and self._once.left.reference == order.reference:
-            self._once.left.tickets.append(ticket)
-            self._once.left.answer_by = self._clock.now + self._timing.answer_s
+        left = self._once.left
+        if running is None and left is not None and left.reference == order.reference:
+            left.tickets.append(ticket)
             return ()
         known = self._once.known(order)
         return None if known is None else (Finish(ticket, known[0], known[1]),)

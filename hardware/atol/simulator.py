@@ -7,7 +7,7 @@ its lines go out, it is closed (*that* moment it is registered), and it is print
 Options: `login`, `password` (HTTP Basic); `on_cut`: interrupted, error or blocked; `on_paper`: error (or a
 warning, once the document is registered), block (the task), warn (the queue, behind a finished task); `unblock`: self
 (it goes on when the cause is gone) or continue (it wants a `continuePrint`); `documents`: "no" for a driver that
-cannot read documents from the storage; `serial`, `storage`.
+cannot read documents from the storage; `serial`, `storage`; `speed`: how many times faster than a real one.
 """
 
 import base64
@@ -15,20 +15,16 @@ import binascii
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import h11
 
 from hardware.atol.receipts import OPERATIONS
+from hardware.atol.simulated_register import FISCAL, SimulatedRegister, TaskError, check, major_of, minor_of
 from hardware.simulation.simulator import Control, ControlError, Ledger, Simulator
 
-_TODAY = datetime(2026, 11, 21, 10, 0)  # noqa: DTZ001 - a register's clock has no zone
-SHIFT_MAX_S = 24 * 3600.0
 RECOVER_S = 1.0  # between two looks of a blocked queue whether it can go on
-_DOCUMENT_TYPES = {"openShift": "openShift", "closeShift": "closeShift", "reportOfdExchangeStatus": "ofdExchangeStatus"}
-_FISCAL = (*OPERATIONS, *_DOCUMENT_TYPES)
 _QUESTIONS_S = 0.05
 _PHASES: Mapping[str, tuple[tuple[str, float], ...]] = {
     "receipt": (("begin", 0.3), ("lines", 0.3), ("close", 0.4), ("print", 1.0)),
@@ -36,12 +32,6 @@ _PHASES: Mapping[str, tuple[tuple[str, float], ...]] = {
     "paper": (("begin", 0.2), ("print", 0.8)),
 }
 _PAPER_TASKS = ("reportX", "nonFiscal", "printLastReceiptCopy", "printFnDocument", "continuePrint")
-
-
-class _TaskError(Exception):
-    def __init__(self, code: int, description: str) -> None:
-        self.code, self.description = code, description
-        super().__init__(description)
 
 
 class _Blocked(Exception):
@@ -74,10 +64,10 @@ class AtolSimulator(Simulator):
         "cover_close": Control("it is closed again"),
         "cut_power": Control("power goes and comes back at once"),
         "forget_results": Control("the web server is installed anew: its database of tasks is empty"),
-        "expire_shift": Control("24 hours go by for the shift"),
         "block": Control("an earlier task blocks the queue", {"reason": "paperError"}),
         "unblock": Control("and does no more"),
         "other_sale": Control("another program registers a sale", {"total": "100.00"}),
+        "expire_shift": Control("24 hours go by for the shift"),
     }
 
     def __init__(
@@ -93,6 +83,7 @@ class AtolSimulator(Simulator):
         documents: str = "yes",
         serial: str = "00106900000001",
         storage: str = "9999078900000961",
+        speed: float = 1.0,
     ) -> None:
         super().__init__(memory, ledger)
         _one_of("on_cut", on_cut, "interrupted", "error", "blocked")
@@ -101,19 +92,14 @@ class AtolSimulator(Simulator):
         _one_of("documents", documents, "yes", "no")
         self._credentials = f"{login}:{password}" if login else ""
         self._on_cut, self._on_paper, self._unblock = on_cut, on_paper, unblock
-        self._reads_documents = documents == "yes"
-        self._serial = serial
+        self._speed = speed
+        self._register = SimulatedRegister(
+            memory, ledger, storage=storage, serial=serial, reads_documents=documents == "yes"
+        )
         memory.setdefault("tasks", {})
         memory.setdefault("queue", [])
         memory.setdefault("count", 0)
         memory.setdefault("blocked", None)
-        memory.setdefault("storage", storage)
-        memory.setdefault("documents", [])
-        memory.setdefault("shift", {"state": "closed", "number": 0, "since": 0.0, "receipts": 0})
-        memory.setdefault("cash", 0)
-        memory.setdefault("paper", True)
-        memory.setdefault("cover", False)
-        memory.setdefault("unprinted", False)
         self._http = h11.Connection(h11.SERVER)
         self._running: _Running | None = None
         self._recover_at: float | None = None
@@ -141,7 +127,7 @@ class AtolSimulator(Simulator):
         if running is None:
             return
         self.memory["unprinted"] = self.memory["unprinted"] or running.document is not None
-        if self._on_cut == "blocked" and running.task["type"] in _FISCAL:
+        if self._on_cut == "blocked" and running.task["type"] in FISCAL:
             self._block(running, _Blocked("connectionError", 241, "Соединение с ККТ потеряно"), now)
             self._recover_at = None
         elif self._on_cut == "error":
@@ -199,6 +185,10 @@ class AtolSimulator(Simulator):
             self._http, self._request = h11.Connection(h11.SERVER), None
             return [*answers, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
 
+    def hung_up(self, now: float) -> None:
+        """Half a request is forgotten with its connection."""
+        self._http, self._request, self._body = h11.Connection(h11.SERVER), None, b""
+
     def _respond(self, request: h11.Request, body: bytes, now: float) -> bytes:
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers}
         status, answer = self.answer(
@@ -255,7 +245,7 @@ class AtolSimulator(Simulator):
                 raise ValueError("uuid or type")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return 400, _dump(_error(501, f"Ошибка парсинга запроса: {error}"))
-        if sum(task["type"] in _FISCAL for task in tasks) > 1:
+        if sum(task["type"] in FISCAL for task in tasks) > 1:
             return 400, _dump(_error(501, "Больше одной фискальной операции в задании"))
         if uuid in self.memory["tasks"]:
             return 409, _dump(
@@ -307,20 +297,22 @@ class AtolSimulator(Simulator):
         task = self._tasks(uuid)[index]
         kind = task["type"]
         phases: tuple[tuple[str, float], ...] = (("ask", _QUESTIONS_S),)
-        if kind in _FISCAL:
+        if kind in FISCAL:
             phases = _PHASES["receipt"]
         elif kind in ("cashIn", "cashOut"):
             phases = _PHASES["cash"]
         elif kind in _PAPER_TASKS:
             phases = _PHASES["paper"]
         self.memory["tasks"][uuid]["results"][index]["status"] = "inProgress"
-        self._running = _Running(uuid, index, task, phases, 0, now + phases[0][1], self._last_number())
+        self._running = _Running(
+            uuid, index, task, phases, 0, now + phases[0][1] / self._speed, self._register.last_number
+        )
 
     def _go_on(self, running: _Running, now: float) -> None:
         name = running.phases[running.phase][0]
         try:
             result = getattr(self, f"_phase_{name}")(running, now)
-        except _TaskError as error:
+        except TaskError as error:
             self._running = None
             self._end(running, "error", error.code, error.description)
             return
@@ -330,7 +322,7 @@ class AtolSimulator(Simulator):
             return
         running.phase += 1
         if running.phase < len(running.phases):
-            running.until = now + running.phases[running.phase][1]
+            running.until = now + running.phases[running.phase][1] / self._speed
             return
         self._running = None
         record = self.memory["tasks"][running.uuid]["results"][running.index]
@@ -364,11 +356,13 @@ class AtolSimulator(Simulator):
         record = self.memory["tasks"].get(blocked["uuid"])
         for result in record["results"] if record else ():
             if result["status"] == "blocked":
-                document = next((one for one in self._documents() if one["uuid"] == blocked["uuid"]), None)
+                document = next((one for one in self._register.documents if one["uuid"] == blocked["uuid"]), None)
                 if document is None:
                     result["status"] = "error"
                 else:
-                    result.update(status="ready", code=0, description="Ошибок нет", result=self._fiscal(document))
+                    result.update(
+                        status="ready", code=0, description="Ошибок нет", result=self._register.fiscal(document)
+                    )
         self._print_rest()
         self.memory["blocked"] = None
         self._recover_at = None
@@ -376,18 +370,18 @@ class AtolSimulator(Simulator):
     # Phases of a task, each at its end
 
     def _phase_ask(self, running: _Running, now: float) -> object:
-        return self._question(running.task, now)
+        return self._register.question(running.task, now)
 
     def _phase_begin(self, running: _Running, now: float) -> None:
         task = running.task
         kind = task["type"]
-        self._age(now)
-        if kind in _FISCAL:
-            self._may(kind)
+        self._register.age(now)
+        if kind in FISCAL:
+            self._register.may(kind)
         if kind in OPERATIONS:
-            _check(task)
-        if kind == "cashOut" and _minor(task["cashSum"]) > self.memory["cash"]:
-            raise _TaskError(80, "Нет наличных денег")
+            check(task)
+        if kind == "cashOut" and minor_of(task["cashSum"]) > self.memory["cash"]:
+            raise TaskError(80, "Нет наличных денег")
         if not task.get("electronically"):
             self._needs_paper()
 
@@ -395,37 +389,37 @@ class AtolSimulator(Simulator):
         """Out they go; a power cut here leaves nothing."""
 
     def _phase_close(self, running: _Running, now: float) -> None:
-        running.document = self._register(running.task, running.uuid, now)
+        running.document = self._register.register(running.task, running.uuid, now)
 
     def _phase_count(self, running: _Running, now: float) -> None:
-        amount = _minor(running.task["cashSum"])
+        amount = minor_of(running.task["cashSum"])
         self.memory["cash"] += amount if running.task["type"] == "cashIn" else -amount
         self.ledger("cash", {"type": running.task["type"], "minor": amount, "task": running.uuid})
 
     def _phase_print(self, running: _Running, now: float) -> object:
         document, task = running.document, running.task
         if document is not None and task.get("electronically"):
-            return self._fiscal(document)
+            return self._register.fiscal(document)
         if not self._can_print():
             self.memory["unprinted"] = self.memory["unprinted"] or document is not None
             if document is None or self._on_paper == "block":
                 self._needs_paper()
-            return self._fiscal(document) | {"warnings": {"notPrinted": True}} if document else None
+            return self._register.fiscal(document) | {"warnings": {"notPrinted": True}} if document else None
         self._print_rest()
         texts = [item.get("text") or item.get("barcode") for item in task.get("items", ()) if isinstance(item, dict)]
         figures = {"type": task["type"], "task": running.uuid, "text": " | ".join(text for text in texts if text)}
         self.ledger("printed", figures | ({"number": document["number"]} if document else {}))
         if document is not None:
-            return self._fiscal(document)
-        return {"counters": {"cashSum": _major(self.memory["cash"])}} if "cashSum" in task else None
+            return self._register.fiscal(document)
+        return {"counters": {"cashSum": major_of(self.memory["cash"])}} if "cashSum" in task else None
 
     def _needs_paper(self) -> None:
         if self._can_print():
             return
         code, words = (45, "Открыта крышка") if self.memory["cover"] else (44, "Нет бумаги")
-        if self._on_paper == "block" and self._running is not None and self._running.task["type"] in _FISCAL:
+        if self._on_paper == "block" and self._running is not None and self._running.task["type"] in FISCAL:
             raise _Blocked("paperError", code, words)
-        raise _TaskError(code, words)
+        raise TaskError(code, words)
 
     def _can_print(self) -> bool:
         return bool(self.memory["paper"]) and not self.memory["cover"]
@@ -433,122 +427,7 @@ class AtolSimulator(Simulator):
     def _print_rest(self) -> None:
         if self.memory["unprinted"]:
             self.memory["unprinted"] = False
-            self.ledger("printed", {"type": "continued", "task": "", "text": "", "number": self._last_number()})
-
-    # The register
-
-    def _may(self, kind: str) -> None:
-        state = self.memory["shift"]["state"]
-        if kind == "openShift":
-            if state != "closed":
-                raise _TaskError(83, "Смена открыта - операция невозможна")
-        elif state == "closed":
-            raise _TaskError(73, "Смена закрыта - операция невозможна")
-        elif state == "expired" and kind != "closeShift":
-            raise _TaskError(68, "Смена превысила 24 часа")
-
-    def _register(self, task: Mapping[str, Any], uuid: str, now: float) -> dict[str, Any]:
-        kind, shift = task["type"], self.memory["shift"]
-        if kind == "openShift":
-            shift.update(state="opened", number=shift["number"] + 1, since=now, receipts=0)
-        number = self._last_number() + 1
-        total = sum(_minor(item["amount"]) for item in task.get("items", ()) if item["type"] == "position")
-        if kind in OPERATIONS:
-            shift["receipts"] += 1
-            cash = sum(_minor(part["sum"]) for part in task["payments"] if str(part["type"]) in ("0", "cash"))
-            paid = sum(_minor(part["sum"]) for part in task["payments"])
-            self.memory["cash"] += (cash - (paid - total)) * (1 if kind in ("sell", "buyReturn") else -1)
-        correction = kind.endswith("Correction")
-        document = {
-            "number": number,
-            "type": _DOCUMENT_TYPES.get(kind) or ("receiptCorrection" if correction else "receipt"),
-            "operation": OPERATIONS.get(kind, 0),
-            "total": total,
-            "sign": str(1494325660 + number * 7919),
-            "at": (_TODAY + timedelta(seconds=now)).strftime("%Y-%m-%dT%H:%M:%S"),
-            "shift": shift["number"],
-            "receipt": shift["receipts"] if kind in OPERATIONS else None,
-            "uuid": uuid,
-        }
-        self._documents().append(document)
-        names = [item.get("name", "") for item in task.get("items", ())]
-        self.ledger("document", {**document, "task": uuid, "text": names[0] if names else ""})
-        if kind == "closeShift":
-            shift.update(state="closed")
-        return document
-
-    def _fiscal(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        params = {
-            "fiscalDocumentDateTime": document["at"] + "+03:00",
-            "fiscalDocumentNumber": document["number"],
-            "fiscalDocumentSign": document["sign"],
-            "fnNumber": self.memory["storage"],
-            "registrationNumber": "0000000001002292",
-            "shiftNumber": document["shift"],
-            "fnsUrl": "www.nalog.gov.ru",
-        }
-        if document["operation"]:
-            params |= {"fiscalReceiptNumber": document["receipt"], "total": _major(document["total"])}
-        elif document["type"] == "closeShift":
-            params["receiptsCount"] = self.memory["shift"]["receipts"]
-        return {"fiscalParams": params, "warnings": {"notPrinted": bool(self.memory["unprinted"])}}
-
-    def _question(self, task: Mapping[str, Any], now: float) -> object:
-        self._age(now)
-        shift, clock = self.memory["shift"], _TODAY + timedelta(seconds=now)
-        match task["type"]:
-            case "getShiftStatus":
-                expires = (_TODAY + timedelta(seconds=shift["since"] + SHIFT_MAX_S)).isoformat()
-                status = {"state": shift["state"], "number": shift["number"], "expiredTime": expires}
-                return {"shiftStatus": status | {"documentsCount": shift["receipts"]}}
-            case "getFnStatus":
-                return {"fnStatus": {"fiscalDocumentNumber": self._last_number(), "warnings": {"ofdTimeout": False}}}
-            case "getFnInfo":
-                return {"fnInfo": {"serial": self.memory["storage"], "livePhase": "fiscalMode", "warnings": {}}}
-            case "getDeviceInfo":
-                info = {"model": 69, "modelName": "АТОЛ 77Ф", "serial": self._serial, "firmwareVersion": "5.8.100"}
-                return {"deviceInfo": info}
-            case "getDeviceStatus":
-                status = {"currentDateTime": clock.isoformat(), "shift": shift["state"], "blocked": False}
-                status |= {"coverOpened": self.memory["cover"], "paperPresent": self.memory["paper"]}
-                return {"deviceStatus": status | {"fiscal": True, "fnFiscal": True, "fnPresent": True}}
-            case "ofdExchangeStatus":
-                return {"status": {"notSentCount": 0, "notSentFirstDocNumber": 0}, "errors": {}, "warnings": {}}
-            case "getFnDocument" if self._reads_documents:
-                return {"documentTLV": self._tlv(int(task["fiscalDocumentNumber"]))}
-            case "openCashDrawer":
-                self.ledger("drawer", {})
-                return None
-            case kind:
-                raise _TaskError(11, f"Не поддерживается: {kind}")
-
-    def _tlv(self, number: int) -> dict[str, Any]:
-        document = next((one for one in self._documents() if one["number"] == number), None)
-        if document is None:
-            raise _TaskError(123, "Запрошенные данные отсутствуют в архиве ФН")
-        tlv: dict[str, Any] = {"1040": number, "1012": document["at"], "1038": document["shift"]}
-        tlv |= {"fiscalDocumentType": document["type"], "short": False, "qr": ""}
-        if document["operation"]:
-            stamp = document["at"].replace("-", "").replace(":", "")[:13]
-            tlv["1020"] = _major(document["total"])
-            tlv["qr"] = (
-                f"t={stamp}&s={_major(document['total'])}&fn={self.memory['storage']}"
-                f"&i={number}&fp={document['sign']}&n={document['operation']}"
-            )
-        return tlv
-
-    def _age(self, now: float) -> None:
-        shift = self.memory["shift"]
-        if shift["state"] == "opened" and now - shift["since"] >= SHIFT_MAX_S:
-            shift["state"] = "expired"
-
-    def _documents(self) -> list[dict[str, Any]]:
-        documents: list[dict[str, Any]] = self.memory["documents"]
-        return documents
-
-    def _last_number(self) -> int:
-        documents = self._documents()
-        return int(documents[-1]["number"]) if documents else 0
+            self.ledger("printed", {"type": "continued", "task": "", "text": "", "number": self._register.last_number})
 
     # A person's hands
 
@@ -592,7 +471,7 @@ class AtolSimulator(Simulator):
     def do_block(self, now: float, reason: str = "paperError") -> None:
         """By a task that is nobody's here."""
         if self.memory["blocked"] is None:
-            self._hold(reason, "somebody's", self._last_number(), now)
+            self._hold(reason, "somebody's", self._register.last_number, now)
 
     def do_unblock(self, now: float) -> None:
         """It was dealt with."""
@@ -602,17 +481,17 @@ class AtolSimulator(Simulator):
 
     def do_other_sale(self, now: float, total: str = "100.00") -> Mapping[str, object]:
         """Another program's sale, at once."""
-        self._may("sell")
+        self._register.may("sell")
         amount = Decimal(total)
         items = [{"type": "position", "name": "somebody's", "amount": amount}]
         task = {"type": "sell", "items": items, "payments": [{"type": "0", "sum": amount}]}
-        return {"number": self._register(task, "somebody's", now)["number"]}
+        return {"number": self._register.register(task, "somebody's", now)["number"]}
 
     def describe(self) -> Mapping[str, object]:
         waiting, blocked = len(self.memory["queue"]), self.memory["blocked"]
         return {
             "shift": dict(self.memory["shift"]),
-            "last_document": self._last_number(),
+            "last_document": self._register.last_number,
             "cash_minor": self.memory["cash"],
             "paper": self.memory["paper"],
             "cover_open": self.memory["cover"],
@@ -625,40 +504,6 @@ class AtolSimulator(Simulator):
 def _one_of(name: str, value: str, *known: str) -> None:
     if value not in known:
         raise ControlError(f"{name}: {value!r} is none of {', '.join(known)}")
-
-
-def _check(task: Mapping[str, Any]) -> None:
-    try:
-        total = Decimal(0)
-        for item in task["items"]:
-            if item["type"] != "position":
-                continue
-            amount = Decimal(item["amount"])
-            exact = (Decimal(item["price"]) * Decimal(item["quantity"])).quantize(Decimal("0.01"), ROUND_HALF_UP)
-            if amount > exact:
-                raise _TaskError(227, "Сумма позиции не равна цене, умноженной на количество")
-            total += amount
-        paid = sum((Decimal(part["sum"]) for part in task["payments"]), Decimal(0))
-        cash = sum(
-            (Decimal(part["sum"]) for part in task["payments"] if str(part["type"]) in ("0", "cash")), Decimal(0)
-        )
-        if "total" in task and Decimal(task["total"]) != total:
-            raise _TaskError(227, "Неверная сумма чека")
-    except (KeyError, TypeError, ArithmeticError) as error:
-        raise _TaskError(501, f"Ошибка парсинга запроса: {error}") from None
-    if paid < total:
-        raise _TaskError(66, "Чек оплачен не полностью")
-    if paid - cash > total:
-        raise _TaskError(52, "Сумма не наличных платежей превышает сумму чека")
-
-
-def _minor(amount: Any) -> int:
-    return int((Decimal(amount) * 100).to_integral_value(ROUND_HALF_UP))
-
-
-def _major(minor: int) -> str:
-    """As the server writes amounts; `_dump` takes the quotes away."""
-    return f"{minor // 100}.{minor % 100:02}"
 
 
 def _error(code: int, description: str) -> dict[str, object]:

@@ -66,7 +66,7 @@ class WebDuel:
     def __init__(
         self,
         *,
-        options: Mapping[str, str] | None = None,
+        options: Mapping[str, Any] | None = None,
         seed: int = 0,
         rates: Mapping[str, float] | None = None,
         troubles: Sequence[Trouble] = (),

@@ -1,0 +1,25 @@
+"""The money proofs: every kind of trouble at steps of a shift, and random bad days. `make chaos` plays more of them."""
+
+import itertools
+
+import pytest
+
+from tests.hardware.atol import schedules
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_a_random_bad_day(seed: int) -> None:
+    assert schedules.run(seed) == []
+
+
+@pytest.mark.parametrize("start", range(4))
+def test_trouble_at_steps_of_a_shift(start: int) -> None:
+    """A part of them; all, one by one, are for `make chaos`."""
+    breaches = itertools.islice(schedules.steps(stride=19), start, None, 4)
+    assert [breach for found in breaches for breach in found] == []
+
+
+def test_the_script_without_trouble_registers_everything() -> None:
+    for options in schedules.OPTIONS:
+        _, breaches = schedules.script(options, None)
+        assert breaches == []
