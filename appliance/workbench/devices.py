@@ -173,9 +173,9 @@ def _standing(port: Surveyed) -> list[str]:
 
 def _routing_line(port: Surveyed, answer: Answer, all_found: Sequence[tuple[Surveyed, Answer]]) -> str:
     name = _suggest(answer.found.driver)
-    same = [other for _port, other in all_found if _suggest(other.found.driver) == name]
+    same = [id(other) for _port, other in all_found if _suggest(other.found.driver) == name]
     if len(same) > 1:
-        name += str(same.index(answer) + 1)
+        name += str(same.index(id(answer)) + 1)
     fields = routing_fields(port, answer)
     text = ", ".join(f"{key}: {'…' if value is None else value}" for key, value in fields.items())
     missing = [key for key, value in fields.items() if value is None]

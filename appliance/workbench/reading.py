@@ -41,16 +41,13 @@ class Reading:
     @property
     def reason(self) -> str | None:
         """Why it must be refused, or None."""
-        open_fault: Explained | None = None
+        open_fault: str | None = None
         for item in self.items:
             if item.fault is not None:
-                if open_fault is None or not _is_damaged_frame(open_fault):
-                    open_fault = item
-            elif is_frame(item) and not (open_fault and len(item.data) == 1 and _is_damaged_frame(open_fault)):
+                open_fault = open_fault or item.fault
+            elif is_frame(item) and len(item.data) > 1:
                 open_fault = None
-        if open_fault is not None:
-            return open_fault.fault
-        return None if self.good else "no frame was found"
+        return open_fault or (None if self.good else "no frame was found")
 
     @property
     def skipped(self) -> list[Explained]:
