@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hardware import explain
-from hardware.checksums import crc16_ccitt_false, xor8
+from hardware.checksums import crc16_ccitt_false
 from hardware.explain import Explained, Explainer, Sender
 from hardware.shtrih import commands
 from hardware.shtrih.declaration import Command
@@ -100,10 +100,7 @@ class _ExplainerV1(Explainer):
             case Dropped(data, reason, noise):
                 if noise:
                     return Explained(data=data, words="FF between frames, skipped", sender=sender)
-                if data[:1] == b"\x02" and len(data) > 2 and data[1] + 3 <= len(data):
-                    sent, reckoned = data[data[1] + 2], xor8(data[1 : data[1] + 2])
-                    return _refused(data, reason, sender, explain.checksum("xor-8", sent, reckoned, digits=2))
-                return _refused(data, reason, sender)
+                return _refused(data, reason, sender, _sum("xor-8", item, 2))
         raw = item.encode()
         lrc = raw[-1]
         return _content(
@@ -134,7 +131,7 @@ class _ExplainerV2(Explainer):
 
     def _explain(self, sender: Sender, item: FrameV2 | Dropped) -> Explained:
         if isinstance(item, Dropped):
-            return _refused(item.data, item.reason, sender, _sum_v2(item.data))
+            return _refused(item.data, item.reason, sender, _sum("crc-16/ccitt-false", item, 4))
         raw = item.encode()
         plain = unstuff(raw[1:]) or b""
         crc = int.from_bytes(plain[-2:], "little")
@@ -160,14 +157,12 @@ class _ExplainerV2(Explainer):
         return _content(sender, raw, item.data, frame, numbered=numbered, checksum=checksum)
 
 
-def _sum_v2(data: bytes) -> dict[str, object] | None:
-    """The checksum of a frame that is whole but for it."""
-    if data[:1] != bytes([START]):
+def _sum(algorithm: str, dropped: Dropped, digits: int) -> dict[str, object] | None:
+    """The checksum of a frame that was whole but for it."""
+    if dropped.checksum is None:
         return None
-    plain = unstuff(data[1:])
-    if plain is None or len(plain) < 4 or len(plain) != int.from_bytes(plain[:2], "little") + 4:
-        return None
-    return explain.checksum("crc-16/ccitt-false", int.from_bytes(plain[-2:], "little"), crc16_ccitt_false(plain[:-2]))
+    sent, reckoned = dropped.checksum
+    return explain.checksum(algorithm, sent, reckoned, digits=digits)
 
 
 def _guess(content: bytes) -> Sender:
@@ -254,11 +249,11 @@ def _figures(values: dict[str, object]) -> str:
     shown = {key: value for key, value in values.items() if key not in {"password", "cashier"}}
     if "type" in shown and "quantity" in shown:
         shown["type"] = CALCULATION_SIGNS.get(int(str(shown["type"])), shown["type"])
-    return "".join(f", {key} {value}" for key, value in shown.items() if value not in {None, ""} and _plain(value))
-
-
-def _plain(value: object) -> bool:
-    return isinstance(value, (int, str))
+    return "".join(
+        f", {key} {value}"
+        for key, value in shown.items()
+        if isinstance(value, int) or (isinstance(value, str) and value)
+    )
 
 
 def _refused(data: bytes, reason: str, sender: Sender, checksum: dict[str, object] | None = None) -> Explained:

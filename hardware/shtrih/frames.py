@@ -91,6 +91,7 @@ class Dropped:
     data: bytes
     reason: str
     noise: bool = False
+    checksum: tuple[int, int] | None = None  # of a frame that was whole but for it: sent, reckoned
 
 
 F = TypeVar("F", bound=Control | FrameV1 | FrameV2)
@@ -99,7 +100,7 @@ F = TypeVar("F", bound=Control | FrameV1 | FrameV2)
 @dataclass(frozen=True, slots=True)
 class _Wrong:
     reason: str
-    size: int = 1
+    checksum: tuple[int, int] | None = None
 
 
 class FrameReader(Generic[F]):
@@ -131,8 +132,8 @@ class FrameReader(Generic[F]):
             match self._next():
                 case None:
                     break
-                case _Wrong(reason, size):
-                    self._drop(reason, size, found)
+                case _Wrong(reason, checksum):
+                    self._drop(reason, checksum, found)
                 case frame, size:
                     self._flush(found)
                     del self._buffer[:size]
@@ -147,16 +148,19 @@ class FrameReader(Generic[F]):
         self.skipped += len(rest)
         return rest
 
-    def _drop(self, reason: str, size: int, found: list[F | Dropped]) -> None:
-        gone = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        self.skipped += len(gone)
+    def _drop(self, reason: str, checksum: tuple[int, int] | None, found: list[F | Dropped]) -> None:
+        gone = bytes(self._buffer[:1])
+        del self._buffer[:1]
+        self.skipped += 1
         noise = reason == ""
         last = self._dropping
         if last is not None and last.noise != noise:
             self._flush(found)
             last = None
-        self._dropping = Dropped((last.data if last else b"") + gone, last.reason if last else reason, noise)
+        if last is None:
+            self._dropping = Dropped(gone, reason, noise, checksum)
+        else:
+            self._dropping = Dropped(last.data + gone, last.reason, noise, last.checksum)
 
     def _flush(self, found: list[F | Dropped]) -> None:
         if self._dropping is not None:
@@ -191,7 +195,7 @@ class ReaderV1(FrameReader["Control | FrameV1"]):
         body = bytes(buffer[1 : length + 2])
         if (reckoned := xor8(body)) != buffer[length + 2]:
             self.damaged += 1
-            return _Wrong(f"LRC {buffer[length + 2]:02X}, must be {reckoned:02X}")
+            return _Wrong(f"LRC {buffer[length + 2]:02X}, must be {reckoned:02X}", (buffer[length + 2], reckoned))
         return FrameV1(body[1:]), length + 3
 
 
@@ -226,14 +230,14 @@ class ReaderV2(FrameReader[FrameV2]):
             return None if end < 0 else self._damaged("a start byte 8F inside of a frame")
         sent = int.from_bytes(body[-2:], "little")
         if (reckoned := crc16_ccitt_false(bytes(body[:-2]))) != sent:
-            return self._damaged(f"CRC {sent:04X}, must be {reckoned:04X}")
+            return self._damaged(f"CRC {sent:04X}, must be {reckoned:04X}", (sent, reckoned))
         if need == 4:
             return FrameV2(None), at
         return FrameV2(int.from_bytes(body[2:4], "little"), bytes(body[4:-2])), at
 
-    def _damaged(self, reason: str) -> _Wrong:
+    def _damaged(self, reason: str, checksum: tuple[int, int] | None = None) -> _Wrong:
         self.damaged += 1
-        return _Wrong(reason)
+        return _Wrong(reason, checksum)
 
 
 def unstuff(data: bytes) -> bytes | None:
