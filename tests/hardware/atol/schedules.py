@@ -234,8 +234,13 @@ OPTIONS = tuple(
 )
 
 
-def steps(stride: int = 1) -> Iterator[Callable[[], list[str]]]:
-    """Every kind of trouble before every step of the script: each plays one and gives its breaches."""
+def steps(stride: int = 1) -> list[str]:
+    """The breaches of every kind of trouble before every step of the script."""
+    return [breach for play in plays(stride) for breach in play()]
+
+
+def plays(stride: int = 1) -> Iterator[Callable[[], list[str]]]:
+    """The same, one by one."""
     for options in OPTIONS:
         count, _ = script(options, None)
         for kind in (*HOST, *WORLD, *WIRE):
