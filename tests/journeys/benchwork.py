@@ -31,9 +31,9 @@ class Bench:
             cwd=self.directory, env=self.environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
 
-    def start(self, *command: str) -> "Running":
+    def start(self, *command: str, stdin: int = subprocess.DEVNULL) -> "Running":
         """A command that goes on."""
-        running = Running(self, command)
+        running = Running(self, command, stdin)
         self._running.append(running)
         return running
 
@@ -72,12 +72,12 @@ class Bench:
 class Running:
     """A program and its screen."""
 
-    def __init__(self, bench: Bench, command: tuple[str, ...]) -> None:
+    def __init__(self, bench: Bench, command: tuple[str, ...], stdin: int) -> None:
         self.log = bench.directory / f"{command[0]}-{len(bench._running)}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [program(command[0]), *command[1:]],
-                cwd=bench.directory, env=bench.environment(), stdin=subprocess.DEVNULL, stdout=log,
+                cwd=bench.directory, env=bench.environment(), stdin=stdin, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 preexec_fn=die_with(os.getpid()),  # noqa: PLW1509 - it calls the kernel and nothing else
             )  # fmt: skip

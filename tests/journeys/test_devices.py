@@ -1,6 +1,8 @@
 """An engineer at the bench: the commands as they are typed, against simulated devices that are killed and unplugged."""
 
 import json
+import os
+import pty
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +96,25 @@ def test_a_device_that_is_not_there_fails_by_name(bench: Bench) -> None:
     bench.device("ccnet", "bills")
     listed = bench.run("kioskwire-appliance", "devices", "--only", "--port", str(bench.directory / "bills"))
     assert "configured as  bills" in listed.stdout
+
+
+def test_what_is_typed_into_its_own_terminal(bench: Bench) -> None:
+    keyboard, terminal = pty.openpty()
+    device = bench.start("kioskwire-sim", "device", "ccnet", stdin=terminal)
+    device.says("type help")
+    for typed, answer in (
+        ("help", "power-cut"),
+        ("pull-cassette", "cassette removed: notes 0"),
+        ("dance", "there is no dance"),
+        ("power-cut after=many", "after=many: right would be a whole number"),
+        ("power-off", "done"),
+    ):
+        os.write(keyboard, f"{typed}\n".encode())
+        device.says(answer)
+    os.write(keyboard, b"quit\n")
+    assert device.ends() == 0
+    os.close(keyboard)
+    os.close(terminal)
 
 
 def test_two_of_a_kind_are_told_apart(bench: Bench) -> None:

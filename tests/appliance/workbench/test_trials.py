@@ -265,6 +265,20 @@ async def test_a_printer_prints_and_confirms() -> None:
     assert "change the roll soon" in screen
 
 
+async def test_a_printer_without_kazakh_letters_prints_the_rest() -> None:
+    class Plain(Printer):
+        async def print_slip(self, slip: Slip, reference: str, *, copy: bool = False) -> None:
+            self._do(f"print_slip {reference}")
+            if "Қ" in str(slip):
+                raise Refused("slip", "'Қ' is not in its code pages")
+
+    device = Plain()
+    assert "without Kazakh letters" in await device.walk()
+    assert device.done[-3:] == ["print_slip test-1", "print_slip test-1-plain", "close"]
+    with pytest.raises(Failed, match="no paper"):
+        await Printer(print_slip=DeviceFault("paper", "no paper")).walk()
+
+
 async def test_a_register_does_nothing_fiscal() -> None:
     device = Register()
     screen = await device.walk()
