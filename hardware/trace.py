@@ -272,7 +272,7 @@ def read_trace(path: Path) -> list[Recording]:
             found[-1][0][name] = value
         elif piece := _piece(line):
             found[-1][1].append(piece)
-        elif lines[number]:  # else it was cut off by a power cut, and what follows is the next start
+        elif lines[number] not in {"", _MAGIC}:  # else the power went, and what follows is the next start
             raise TraceError(f"{path}, line {number}: is no line of a trace: {line[:60]!r}")
     if not found:
         raise TraceError(f"{path}: is no trace: it is empty")
