@@ -7,14 +7,17 @@ threads of `shtrih-m/fr_drv_ng`, `fr_drv_ng_examples` and `javapos_shtrih`, and,
 
     frames      bytes of link layers v1 (ENQ/ACK/NAK, LRC) and v2 (8F, stuffed, numbered)
     fields      how numbers, money, dates, texts and TLV stand in a command
-    commands    every command, its request and its answer
+    tags        TLV of the fiscal storage
+    declaration, commands, storage_commands    every command, its request and its answer
     states      modes, submodes, error codes, in words
     line        one question and one answer over either link layer
     book        what must outlive a power cut
-    steps, procedures, recovery, slips    what is asked in which order, and what an answer means for the money
+    plan        a receipt in the register's own words
+    steps, procedures, slips    what is asked in which order, and what an answer means for the money
+    requests    what is asked for from above
     protocol    all of it on one port
     driver      the role `FiscalRegister`
-    simulator, fiscal, printing    the other end
+    simulator, handlers, fiscal, printing    the other end
     explain, probe
 
 Limits: marking codes (FF60 and up) are decoded and encoded but not part of a receipt; corrections are those of FFD

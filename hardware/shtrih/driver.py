@@ -11,8 +11,8 @@ from hardware.ports import LineSettings, Port
 from hardware.roles import FiscalRegister, RegisterStatus, Status
 from hardware.shtrih.line import BYTE_SERIAL_S, BYTE_TCP_S
 from hardware.shtrih.plan import TAXES, Settings
-from hardware.shtrih.protocol import (
-    LINKS,
+from hardware.shtrih.protocol import LINKS, ShtrihProtocol
+from hardware.shtrih.requests import (
     AwaitReady,
     Cash,
     CloseShift,
@@ -23,7 +23,6 @@ from hardware.shtrih.protocol import (
     PrintSlip,
     ReadStatus,
     RegisterReceipt,
-    ShtrihProtocol,
     XReport,
 )
 from hardware.slip import Slip

@@ -53,6 +53,7 @@ class Line(ABC):
     """Either link layer. `result` is set once an exchange is over; begin the next one then."""
 
     name: str
+    call_s: float  # how long a device that is called may take to be found
 
     def __init__(self, byte_s: float) -> None:
         self.result: Result | None = None
@@ -121,6 +122,7 @@ class LineV1(Line):
     """ENQ, ACK, NAK."""
 
     name = "v1"
+    call_s = 7.0  # a model that cuts paper is silent for 3 s
 
     def __init__(self, byte_s: float = BYTE_SERIAL_S) -> None:
         super().__init__(byte_s)
@@ -256,6 +258,7 @@ class LineV2(Line):
     """Numbered and stuffed."""
 
     name = "v2"
+    call_s = 2.5
 
     def __init__(self, byte_s: float = BYTE_SERIAL_S) -> None:
         super().__init__(byte_s)

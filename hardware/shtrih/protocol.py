@@ -29,93 +29,31 @@ from hardware.shtrih.book import recall
 from hardware.shtrih.commands import command as declared
 from hardware.shtrih.line import BYTE_SERIAL_S, Answered, Gone, Line, LineV1, LineV2
 from hardware.shtrih.plan import Settings
+from hardware.shtrih.requests import (
+    AwaitReady,
+    Cash,
+    CloseShift,
+    Find,
+    OpenDrawer,
+    OpenShift,
+    PrintCopy,
+    PrintSlip,
+    ReadStatus,
+    RegisterReceipt,
+    XReport,
+)
 from hardware.shtrih.slips import Register
 from hardware.shtrih.states import PAPERLESS, SUBMODE_WORDS, Mode, Submode, mode_words
 from hardware.shtrih.steps import Ask, Lost, Note, Pause, Saw, Step, Steps, Tell
-from hardware.slip import Slip
-from wire.receipt import Operator, Receipt
 
-CALL_S = 5.0  # for getting in step, each link layer
 CALL_AGAIN_S = 2.0
 ASK_TRIES = 3
+ASK_S = 5.0  # for a question that changes nothing, each time
 ASK_AGAIN_S = 0.2
 ABSENT = "it was not registered; it may be begun anew"
 LATER = "the register is asked when it answers again"
 LINKS = ("auto", "v1", "v2")
 WORKING = frozenset({Mode.SHIFT_OPEN, Mode.SHIFT_EXPIRED, Mode.SHIFT_CLOSED, Mode.DOCUMENT_OPEN})
-
-
-@dataclass(frozen=True, slots=True)
-class RegisterReceipt:
-    """Finished with its `FiscalDocument`."""
-
-    receipt: Receipt
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class OpenShift:
-    """Finished with its `FiscalDocument`."""
-
-    reference: str
-    operator: Operator | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CloseShift:
-    """Finished with its `FiscalDocument`."""
-
-    reference: str
-    operator: Operator | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cash:
-    """`kind` is "cash_in" or "cash_out". Finished with the register's own document."""
-
-    kind: str
-    minor: int
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class PrintSlip:
-    """Finished with None once it is on paper."""
-
-    slip: Slip
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class Find:
-    """Finished with a `FiscalDocument` or None."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class XReport:
-    """Finished with None."""
-
-
-@dataclass(frozen=True, slots=True)
-class PrintCopy:
-    """Finished with None."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDrawer:
-    """Finished with None."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadStatus:
-    """Finished with a `RegisterStatus`."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitReady:
-    """Finished with None once the register is set up; `DeviceFault` when it is out of service."""
 
 
 @dataclass
@@ -170,6 +108,7 @@ class ShtrihProtocol(Protocol):
         self._identified = False
         self._paperless = False
         self._seen = (int(Mode.SHIFT_CLOSED), int(Submode.READY))
+        self._told = ""
         self._closing = False
         self._complained = False
 
@@ -315,7 +254,7 @@ class ShtrihProtocol(Protocol):
     def _call(self, now: float) -> list[Action]:
         self._phase = "calling"
         self._call_at = None
-        return [Send(piece) for piece in self._line.begin(b"", CALL_S, now)]
+        return [Send(piece) for piece in self._line.begin(b"", self._line.call_s, now)]
 
     def _gone(self, words: str, now: float, *, again: bool = False) -> list[Action]:
         """The device does not answer: what it was doing ends, and it is called, `again` at once.
@@ -469,7 +408,7 @@ class ShtrihProtocol(Protocol):
         self._warming = command.changes and self._line.risky
         if self._warming:
             data = declared("short_status").ask({"password": self.settings.password})
-        return [Send(piece) for piece in self._line.begin(data, command.limit_s, now)]
+        return [Send(piece) for piece in self._line.begin(data, command.limit_s if command.changes else ASK_S, now)]
 
     def _answered(self, data: bytes, now: float) -> list[Action]:
         ask = self._ask
@@ -513,8 +452,9 @@ class ShtrihProtocol(Protocol):
             self._job = None
             out += self._gone(str(error), now)
             return [*out, *self._stand(DeviceState.FAULT, code, str(error))]
-        if not job.tickets:
-            out.append(Say(f"{job.what}: {error}", "warning"))
+        if not job.tickets and self._told != (words := f"{job.what}: {error}"):
+            self._told = words
+            out.append(Say(words, "warning"))
         return [*out, *self._next(now)]
 
     def _finish_joined(self) -> list[Action]:

@@ -15,7 +15,8 @@ from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear
 from hardware.protocol import Memory
 from hardware.shtrih.fiscal import KINDS, Storage
 from hardware.shtrih.plan import Settings
-from hardware.shtrih.protocol import AwaitReady, Cash, CloseShift, OpenShift, RegisterReceipt, ShtrihProtocol
+from hardware.shtrih.protocol import ShtrihProtocol
+from hardware.shtrih.requests import AwaitReady, Cash, CloseShift, OpenShift, RegisterReceipt
 from hardware.shtrih.simulator import ShtrihSimulator
 from hardware.simulation.faults import Rates
 from tests.hardware.duel import Duel, Stuck, Trouble
