@@ -122,7 +122,7 @@ def as_words(found: Sequence[Surveyed], names: Mapping[str, str]) -> list[str]:
             "",
             "nothing answered. Has the device power? Is it set to this interface (DIP switches), is RX on TX?",
         ]
-    if any(port.state is State.UNREACHABLE for port in found) and (hint := dialout_hint()):
+    if not routing and (hint := dialout_hint()):
         lines.append(hint)
     return lines
 
@@ -248,7 +248,14 @@ async def _test(entry: DeviceEntry, journal: Path, wishes: Wishes, trace_file: s
     device = entry.build(FileJournal(journal, heard), **more)
     trial = asyncio.ensure_future(walk_through(device, heard, _say, wishes, reference=f"test-{int(time.time())}"))
 
+    stopping = False
+
     def stop() -> None:
+        nonlocal stopping
+        if stopping:
+            _say("  now   still stopping; a note that is held needs some seconds")
+            return
+        stopping = True
         _say("  now   stopping: what is held goes back")
         trial.cancel()
 

@@ -195,7 +195,7 @@ def _is_taken(error: TransportError) -> bool:
 
 
 def dialout_hint() -> str:
-    """What to check when no port is there, or none may be opened."""
+    """What to check when nothing is found, or nothing where there is something to check."""
     groups = os.getgroups()
     with contextlib.suppress(KeyError, ImportError):
         import grp  # noqa: PLC0415 - a detail of this sentence

@@ -45,11 +45,14 @@ class Heard:
     def __init__(self, say: Say) -> None:
         self._say = say
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._told = ""
 
     def __call__(self, event: Event) -> None:
         """For `FileJournal`."""
-        if words := tell(event):
+        words = tell(event)
+        if words and (words != self._told or type(event) in events.MONEY_EVENTS):
             self._say(f"  ...   {words}")
+            self._told = words
         self._events.put_nowait(event)
 
     def forget(self) -> None:

@@ -101,6 +101,12 @@ def test_when_nothing_is_there_it_says_what_to_check() -> None:
     assert "Has the device power" in "\n".join(as_words([Surveyed(BOARD, "", State.SILENT)], {}))
 
 
+def test_who_may_open_no_port_is_told_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "dialout_hint", lambda: "not in the group")
+    assert as_words([], {})[-1] == "not in the group"
+    assert "not in the group" not in as_words([found()], {})
+
+
 def test_the_same_as_data() -> None:
     data = as_data(found(), {})
     assert (data["state"], data["usb"], data["by_id"]) == ("found", "0403:6001", "/dev/serial/by-id/usb-A1")

@@ -193,6 +193,13 @@ async def test_nobody_puts_a_note_in() -> None:
     assert device.done[-2:] == ["disable", "close"]
 
 
+async def test_the_same_is_said_once_but_money() -> None:
+    device = Notes()
+    for event in (events.PaperOut(), events.PaperOut(), *(events.BillStacked(bill=NOTE, escrow=n) for n in (1, 2))):
+        device.heard(event)
+    assert device.screen == ["  ...   there is no paper", *["  ...   500.00 KZT was kept"] * 2]
+
+
 async def test_it_breaks_while_a_note_is_waited_for() -> None:
     device = Notes()
     device.comes = (

@@ -173,6 +173,27 @@ async def test_a_persons_hand_moves_it_and_the_ledger_is_written_before_it_is_to
     assert Store(tmp_path, "toy").memory == {"lives": 1, "stacked": 1}
 
 
+async def test_on_a_disk_that_takes_no_more_nothing_is_told_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store()
+    host = toy(store)
+    await host.open()
+    client = Client(host.url)
+    await client.hears(b"!")
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "commit", full)
+    client.write(b"a")
+    with pytest.raises(OSError, match="No space"):
+        await host.ended()
+    await settle()
+    assert client.read() == b"!"
+    client.close()
+    with pytest.raises(OSError, match="No space"):
+        await host.close()
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
