@@ -79,8 +79,8 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """What frames can be read of, and the family that reads them."""
 
-PROBED = ("ccnet", "cctalk", "shtrih", "escpos", "id003", "ssp")
-"""The families that can be asked for on a port."""
+PROBED = ("ccnet", "cctalk", "shtrih", "escpos", "id003", "ssp", "atol")
+"""The families that can be asked for on a port; ATOL's on TCP alone, as a serial printer would print the question."""
 
 
 def find_driver(name: str) -> DriverEntry:
