@@ -124,6 +124,8 @@ class Asking:
             answer = yield from self.get(task)
             last = self._words(answer)
             if isinstance(answer, Results) and not any(outcome.status in UNDER_WAY for outcome in answer.outcomes):
+                if not what:
+                    _raise_unasked(answer.outcomes)
                 return answer.outcomes
             if isinstance(answer, WebError) and answer.http < 500 and not what:
                 raise TransportError(f"{self.name}: {answer.description}")
@@ -189,6 +191,18 @@ class Asking:
                 return ", ".join(outcome.word for outcome in outcomes) or "nothing"
             case _:
                 return "taken"
+
+
+def _raise_unasked(outcomes: Sequence[Outcome]) -> None:
+    """A question that did not reach the register is not answered with no."""
+    for outcome in outcomes:
+        if outcome.status is TaskStatus.READY:
+            continue
+        if outcome.status is TaskStatus.ERROR and outcome.code not in FAULT_CODES and outcome.code:
+            return  # it said no; what stands behind it was not run for that
+        if outcome.status is TaskStatus.ERROR and outcome.code:
+            raise fault_of(outcome.code, outcome.description)
+        raise TransportError(f"the register was interrupted: {outcome.word} {outcome.description}".rstrip())
 
 
 def _ready(outcomes: Sequence[Outcome], index: int) -> bytes | None:

@@ -64,6 +64,7 @@ class Once:
         self.held: DeviceError | None = None
         self._nudge = ""  # the uuid of a continuePrint that is on its way
         self._nudge_at = 0.0
+        self._moves_since: float | None = None  # others' tasks are done while ours says that it is blocked
 
     # What was done before
 
@@ -86,7 +87,7 @@ class Once:
 
     def perform(self, order: Order) -> Talk[None]:
         """All of it, from the first look to the tickets' end."""
-        self.order = order
+        self.order, self._moves_since = order, None
         try:
             yield from self._perform(order)
         finally:
@@ -198,22 +199,30 @@ class Once:
                     order.accepted = True
                     if outcomes[0].status not in UNDER_WAY and outcomes[0].status is not None:
                         return (yield from self._ended(order, outcomes[0], earlier=earlier))
-                    yield from self._under_way(order, outcomes[0])
+                    verdict = yield from self._under_way(order, outcomes[0])
+                    if verdict is not None:
+                        return verdict
                 case _:
                     garbled += 1
                     if garbled % GARBLED_MAX == 0 and order.fiscal:
-                        verdict = yield from self._compare(order)
-                        if isinstance(verdict, Done):
-                            return verdict
+                        found = yield from self._compare(order)
+                        if isinstance(found, Done):
+                            return found
                     yield from self._wait(order, self._timing.poll_s, TransportError("an answer that is none"))
 
-    def _under_way(self, order: Order, outcome: Outcome) -> Talk[None]:
+    def _under_way(self, order: Order, outcome: Outcome) -> Talk[Verdict | None]:
+        """Wait a while; a verdict only for a task that stays blocked although the queue moves."""
         if outcome.status is TaskStatus.BLOCKED:
             words = words_of(outcome.code, outcome.description) if outcome.code else BLOCK_WORDS["paperError"]
             order.answer_by = min(order.answer_by, self._clock.now + self._timing.blocked_s)
             yield from self._continue_print()
+            if self._moves_since is not None and self._clock.now - self._moves_since > self._timing.answer_s:
+                if not order.fiscal:
+                    return Unclear(look_at_paper(order))
+                found = yield from self._compare(order)
+                return found if isinstance(found, Done) else Unclear(look_at_journal(order))
             yield from self._wait(order, self._timing.poll_s, DeviceFault("blocked", words))
-            return
+            return None
         if outcome.status is TaskStatus.WAIT and order.tickets and self._clock.now >= order.answer_by:
             # It stands behind something that does not move. Out of the queue it surely does not happen.
             yield from self._asking.delete(order.uuid)
@@ -222,6 +231,7 @@ class Once:
             yield from self._continue_print()
         busy = DeviceFault("busy", "the register's queue does not move: look at its paper and at its web server")
         yield from self._wait(order, self._timing.poll_s, busy, stuck=False)
+        return None
 
     def _continue_print(self) -> Talk[None]:
         """Have the register print on, should it wait for that; one such task at a time."""
@@ -233,7 +243,10 @@ class Once:
             if isinstance(answer, NoAnswer | Garbled):
                 return
             if isinstance(answer, Results) and any(outcome.status in UNDER_WAY for outcome in answer.outcomes):
+                self._moves_since = None
                 return
+            if isinstance(answer, Results) and self._moves_since is None:
+                self._moves_since = self._clock.now
         self._nudge = self._asking.fresh()
         yield from self._asking.post(self._nudge, [{"type": "continuePrint"}])
 

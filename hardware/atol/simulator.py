@@ -474,7 +474,9 @@ class AtolSimulator(Simulator):
             self._hold(reason, "somebody's", self._register.last_number, now)
 
     def do_unblock(self, now: float) -> None:
-        """It was dealt with."""
+        """It was dealt with. A task of the queue's own blocks it until its own cause is gone."""
+        if self.memory["blocked"] is not None and self.memory["blocked"]["uuid"] != "somebody's":
+            raise ControlError("a task blocks the queue: take its cause away")
         self.memory["blocked"] = None
         self._recover_at = None
         self._next(now)

@@ -333,6 +333,36 @@ def test_a_blocked_document_is_settled_when_paper_is_back(unblock: str, register
     assert len(duel.facts("document")) == 2
 
 
+@pytest.mark.parametrize("registered", [True, False])
+def test_a_task_that_stays_blocked_in_a_queue_that_moves(registered: bool) -> None:
+    """Somebody freed the queue and left the task: the storage tells, or nobody does."""
+    duel = open_register(options={"on_paper": "block"})
+    ticket = duel.command(SALE)
+    duel.run(until=lambda: bool(posts(duel, "sell")), within_s=10)
+    if registered:
+        duel.run(until=lambda: len(duel.facts("document")) == 2, within_s=10)
+    duel.hand("paper_out")
+    duel.run(until=lambda: ticket in duel.finished, within_s=60)
+    duel._device_memory["blocked"] = None
+    duel.hand("paper_in")
+    kind = DocumentRegistered if registered else DocumentUnclear
+    duel.run(until=lambda: any(event.reference == "r" for event in duel.told(kind)), within_s=300)
+
+
+def test_a_question_that_is_cut_short_is_no_answer() -> None:
+    """The register goes away while the storage is asked: it is asked again."""
+    duel = open_register(options={"on_cut": "error"})
+    ticket = duel.command(SALE)
+    duel.run(until=lambda: len(duel.facts("document")) == 2, within_s=10)
+    duel.hand("forget_results")
+    questions = len(posts(duel, "getFnStatus"))
+    duel.run(until=lambda: len(posts(duel, "getFnStatus")) > questions, within_s=10)
+    duel.run(within_s=0.05)
+    duel.trouble("blackout", 2.0)
+    duel.run(until=lambda: ticket in duel.finished, within_s=100)
+    assert isinstance(duel.finished[ticket], FiscalDocument)
+
+
 def test_behind_a_blocked_queue_nothing_is_begun() -> None:
     duel = open_register()
     duel.hand("block", reason="paperError")

@@ -153,7 +153,7 @@ class WebDuel:
                 self._at(self.now + down_s * 5, lambda: self.hand("paper_in"))
             case "block":
                 self.hand("block")
-                self._at(self.now + down_s * 5, lambda: self.hand("unblock"))
+                self._at(self.now + down_s * 5, self._unblock)
             case _ if kind in WIRE:
                 self.once.append(kind)
             case _:
@@ -166,9 +166,12 @@ class WebDuel:
         self.power_on()
         self.hand("paper_in")
         self.hand("cover_close")
+        self._unblock()
+        self.boot()
+
+    def _unblock(self) -> None:
         if (self._device_memory["blocked"] or {}).get("uuid") == "somebody's":
             self.hand("unblock")
-        self.boot()
 
     def run(self, *, until: Callable[[], bool] | None = None, within_s: float, must: bool = True) -> bool:
         """Let time pass."""
