@@ -113,9 +113,11 @@ class CoinConversation(DeviceConversation):
 
     def live(self) -> Script[None]:
         yield from self._read_coins()
+        yield from self.learn_inhibits(GET_MASTER, GET_MASK)
         yield from self._begin()
         yield from self._set_paths()
-        self._fault = yield from self.check_self()
+        self._has_status = (yield from self.ask_known(248)) is not None
+        self._fault = (yield from self.check_self()) or ""
         yield from self._apply()
         self._check_at = self.now + FAULT_S if self._fault else FOREVER
         while not self.leaving:
@@ -132,7 +134,7 @@ class CoinConversation(DeviceConversation):
     def _read_coins(self) -> Script[None]:
         coins = {}
         for number in range(1, COINS + 1):
-            data = yield from self.ask_maybe(184, bytes((number,)))
+            data = yield from self.ask_known(184, bytes((number,)))
             if data is None and number == 1:
                 break  # it names none
             name = "" if data is None else data.decode("ascii", "replace")
@@ -197,7 +199,8 @@ class CoinConversation(DeviceConversation):
 
     def _check(self) -> Script[None]:
         was = self._fault
-        self._fault = yield from self.check_self()
+        fault = yield from self.check_self()
+        self._fault = self._fault if fault is None else fault
         self._check_at = self.now + FAULT_S if self._fault else FOREVER
         if self._fault != was:
             yield from self._apply()
@@ -205,10 +208,7 @@ class CoinConversation(DeviceConversation):
     def _ask_status(self) -> Script[None]:
         self._status_at = self.now + STATUS_S
         data = yield from self.ask_maybe(248)
-        if data is None:
-            self._has_status = False
-            return
-        if data[0] != self._status:
+        if data is not None and data[0] != self._status:
             self._status = data[0]
             if self._status == STRING_SEEN:
                 self.record(Tampered(code="status 2", words=states.COIN_STATUS[2]))
@@ -216,14 +216,7 @@ class CoinConversation(DeviceConversation):
     def _compare_inhibits(self) -> Script[None]:
         """A device that began anew has other inhibits than it was given."""
         self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
-        if self.memory.get("taking") != "on":
-            return
-        master = yield from self.ask_maybe(GET_MASTER)
-        mask = yield from self.ask_maybe(GET_MASK)
-        if master is None or mask is None:
-            self._inhibits_at = FOREVER
-            return
-        if master[:1] and master[0] & 1 and any(mask):
+        if self.memory.get("taking") != "on" or (yield from self.still_takes(GET_MASTER, GET_MASK)):
             return
         self.record(
             CreditsLost(
@@ -255,6 +248,7 @@ class CoinConversation(DeviceConversation):
             inhibited |= self._tell(happening, late=late)
         if self.is_up and (found.reset or (inhibited and self._reapply_at <= self.now)):
             self._reapply_at = self.now + REAPPLY_S
+            yield from self._compare_inhibits()  # before they are set again, and all trace is gone
             yield from self._set_paths()
             yield from self._apply()
 

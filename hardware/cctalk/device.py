@@ -59,6 +59,7 @@ class DeviceConversation(Conversation):
         self._waiters: list[int] = []
         self._told_identity = ""
         self._understood = False  # it answered more than an ACK since it was found
+        self._has_check = self._has_inhibits = True
         self.poll_s = POLL_S[1]
 
     # What the kinds fill in
@@ -161,10 +162,23 @@ class DeviceConversation(Conversation):
         return answer.data
 
     def ask_maybe(self, header: int, data: bytes = b"") -> Script[bytes | None]:
-        """None where the device does not know this header."""
-        answer = yield Ask(header, data, 2)
+        """None where the device refuses, or is not heard this time."""
+        answer = yield Ask(header, data)
         self._understood = self._understood or bool(answer.data) or answer.outcome is Outcome.REFUSED
         return answer.data if answer.outcome is Outcome.GOOD else None
+
+    def ask_known(self, header: int, data: bytes = b"") -> Script[bytes | None]:
+        """None where the device does not know this header: it refuses, or is silent to it and not to others.
+
+        Much hangs on the difference between that and a bad line, so it is tried for long. Raises `Silent`.
+        """
+        for _ in range(3):
+            answer = yield Ask(header, data)
+            self._understood = self._understood or bool(answer.data) or answer.outcome is Outcome.REFUSED
+            if answer.outcome is not Outcome.SILENT:
+                return answer.data if answer.outcome is Outcome.GOOD else None
+            yield from self.ask(254)
+        return None
 
     def quiet(self) -> Script[None]:
         """Long enough that nothing of before can still arrive."""
@@ -208,6 +222,24 @@ class DeviceConversation(Conversation):
         """A device that was never seen: what lies in its buffer was somebody else's."""
         counter, events = credit.parse((yield from self.settled_answer(header)))
         self.tell_identity(**{**changes, "counter": counter, "newest": list(events[0])})
+
+    def learn_inhibits(self, master: int, mask: int) -> Script[None]:
+        """Whether the device lets its inhibits be read."""
+        self._has_inhibits = (yield from self.ask_known(master)) is not None and (
+            yield from self.ask_known(mask)
+        ) is not None
+
+    def still_takes(self, master: int, mask: int) -> Script[bool]:
+        """Whether it may still take anything, as it was told; True where that cannot be read.
+
+        A device that began anew takes nothing: the only trace of it while its counter is at 0.
+        """
+        for _ in range(2 if self._has_inhibits else 0):
+            whole = yield from self.ask_maybe(master)
+            each = yield from self.ask_maybe(mask)
+            if whole is None or each is None or (whole[0] & 1 and any(each)):
+                return True
+        return not self._has_inhibits
 
     def _newest(self) -> tuple[int, int] | None:
         match self.memory.get("newest"):
@@ -304,16 +336,18 @@ class DeviceConversation(Conversation):
             self.say(f"at address {self.address} is a {found!r}, wanted is a {self.wanted_category!r}", "warning")
         priority = yield from self.ask_maybe(249)
         self.poll_s = poll_interval(priority)
+        self._has_check = (yield from self.ask_known(232)) is not None
 
     def _read_serial(self) -> Script[str]:
-        data = yield from self.ask_maybe(242)
-        serial = "" if data is None else str(int.from_bytes(data, "little"))
+        data = yield from self.ask_known(242)
+        serial = _serial(data)
         known = self.memory.get("serial")
         if known is not None and serial != known:
             # Much hangs on it: a late answer to something else must not look like another device.
             yield from self.quiet()
-            data = yield from self.ask_maybe(242)
-            serial = "" if data is None else str(int.from_bytes(data, "little"))
+            data = yield from self.ask_known(242)
+            if _serial(data) != serial or not serial:
+                raise Silent(242)  # it answered that once
         return serial
 
     def tell_identity(self, **changes: object) -> None:
@@ -335,10 +369,14 @@ class DeviceConversation(Conversation):
         elif changes:
             self.record(None, **changes)
 
-    def check_self(self) -> Script[str]:
-        """The self check: empty when it is well, else the fault in words; `code` is set with it."""
+    def check_self(self) -> Script[str | None]:
+        """The self check: empty when it is well, else the fault in words; None when it does not say."""
+        if not self._has_check:
+            return None
         data = yield from self.ask_maybe(232)
-        if not data or data[0] == 0:
+        if not data:
+            return None
+        if data[0] == 0:
             return ""
         return states.fault_words(data[0], data[1] if len(data) > 1 else None)
 
@@ -355,6 +393,10 @@ def poll_interval(priority: bytes | None) -> float:
     unit, value = priority
     seconds = {1: 0.001, 2: 0.01}.get(unit, 1.0) * value if unit else 0.0
     return min(max(seconds, POLL_S[0]), POLL_S[1]) if seconds else POLL_S[1]
+
+
+def _serial(data: bytes | None) -> str:
+    return "" if data is None else str(int.from_bytes(data, "little"))
 
 
 def _text(data: bytes) -> str:

@@ -86,6 +86,7 @@ class NoteConversation(DeviceConversation):
         self._bills: dict[int, Money] = {}
         self._accept: frozenset[Money] | None = frozenset()
         self._fault = self._cassette = ""
+        self._applied = ("", "")  # fault and cassette as the inhibits were set for
         self._taken = False
         self._held = _read_held(self.remembered_dict("held"))
         self._mine = False  # the held note was told of in this life of the host
@@ -174,9 +175,11 @@ class NoteConversation(DeviceConversation):
 
     def live(self) -> Script[None]:
         yield from self._read_bills()
+        yield from self.learn_inhibits(GET_MASTER, GET_MASK)
         yield from self._begin()
         yield from self._set_mode()
-        self._fault = yield from self.check_self()
+        self._fault = (yield from self.check_self()) or ""
+        self._check_at = self.now + FAULT_S if self._fault else FOREVER
         yield from self._apply()
         while not (self.leaving and self._held is None):
             if self.leaving and self._held is not None and not self._held.wish and not self._held.doubtful:
@@ -199,7 +202,7 @@ class NoteConversation(DeviceConversation):
     def _read_bills(self) -> Script[None]:
         bills, scales = {}, dict[str, tuple[int, int]]()
         for number in range(1, BILLS + 1):
-            data = yield from self.ask_maybe(157, bytes((number,)))
+            data = yield from self.ask_known(157, bytes((number,)))
             if data is None and number == 1:
                 break
             name = "" if data is None else data.decode("ascii", "replace")
@@ -207,7 +210,7 @@ class NoteConversation(DeviceConversation):
             if not name.strip("\0. ") or len(country) < 2 or not country.isascii():
                 continue
             if country not in scales:
-                scaling = yield from self.ask_maybe(156, country.encode("ascii"))
+                scaling = yield from self.ask_known(156, country.encode("ascii"))
                 scales[country] = (int.from_bytes(scaling[:2], "little"), scaling[2]) if scaling else (0, 0)
             money = bill_money(name, *scales[country])
             if money is not None and money.currency == self._currency:
@@ -241,6 +244,7 @@ class NoteConversation(DeviceConversation):
             self.say("does not agree to work with stacker and escrow", "warning")
 
     def _apply(self) -> Script[None]:
+        self._applied = self._fault, self._cassette
         refuses = self._fault or self._cassette or self.leaving
         taken = [] if refuses else [number for number, bill in self._bills.items() if self._wants(bill)]
         if taken and self.memory.get("taking") not in {"on", "setting"}:
@@ -293,25 +297,18 @@ class NoteConversation(DeviceConversation):
             yield from self.ask_maybe(ROUTE, LONGER)
 
     def _check(self) -> Script[None]:
-        was = self._fault
-        self._fault = yield from self.check_self()
-        self._check_at = self.now + FAULT_S if self._fault or self._cassette else FOREVER
-        if not self._fault and self._cassette:
+        fault = yield from self.check_self()
+        if fault is not None:
+            self._fault = fault
+        if fault == "":
             self._cassette = ""
-            was = "stacker"
-        if self._fault != was:
+        self._check_at = self.now + FAULT_S if self._fault or self._cassette else FOREVER
+        if (self._fault, self._cassette) != self._applied:
             yield from self._apply()
 
     def _compare_inhibits(self) -> Script[None]:
         self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
-        if self.memory.get("taking") != "on":
-            return
-        master = yield from self.ask_maybe(GET_MASTER)
-        mask = yield from self.ask_maybe(GET_MASK)
-        if master is None or mask is None:
-            self._inhibits_at = FOREVER
-            return
-        if master[:1] and master[0] & 1 and any(mask):
+        if self.memory.get("taking") != "on" or (yield from self.still_takes(GET_MASTER, GET_MASK)):
             return
         self._tell_reset(taking=None)
         if self.is_up:
@@ -360,15 +357,15 @@ class NoteConversation(DeviceConversation):
         for at, happening in enumerate(found.happenings):
             follows = any(each.a or each.b == BillEvent.RETURNED for each in found.happenings[at + 1 :])
             inhibited |= self._tell(happening, late=late, follows=follows)
-        if self.is_up or found.happenings:
-            self._note_state()
+        self._note_state()
         if self.is_up and (found.reset or (inhibited and self._reapply_at <= self.now)):
             self._reapply_at = self.now + REAPPLY_S
+            yield from self._compare_inhibits()  # before they are set again, and all trace is gone
             yield from self._set_mode()
             yield from self._apply()
 
     def _note_state(self) -> None:
-        if self.is_up or self._cassette:
+        if self.is_up or self.state is DeviceState.FAULT:
             self._show()
 
     # Events
@@ -460,6 +457,7 @@ class NoteConversation(DeviceConversation):
                 self.record(None, **seen)
             case BillEvent.STACKER_REMOVED:
                 self._cassette = words
+                self._check_at = self.now
                 self.record(CassetteRemoved(), **seen)
             case BillEvent.STACKER_INSERTED:
                 self._cassette = ""

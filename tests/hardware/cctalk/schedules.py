@@ -144,14 +144,18 @@ class World:
             if name != "coins":
                 self.hand("free", device=name)
         self.hand("insert_cassette")
-        duel.run(until=self._quiet, within_s=150)
-        duel.run(within_s=3)
+        told = -1
+        while told != len(duel.events):
+            told = len(duel.events)
+            duel.run(until=self._quiet, within_s=150)
+            duel.run(within_s=3)
 
     def _quiet(self) -> bool:
         if self.duel.protocol is None or not self.duel.connected:
             return False
         return all(
             self.conversation(name).is_up
+            and not self.conversation(name).inbox
             and not self.duel.memories[name].get("held")
             and not self.duel.memories[name].get("payout")
             for name in self.devices
@@ -383,7 +387,7 @@ def _act(world: World, rng: random.Random, at: int) -> None:
                 world.hand("empty_hopper")
             elif rng.random() < 0.15:
                 world.hand("fill_hopper", coins="50")
-            world.ask("hopper", PayOut(rng.randrange(1, 6), f"pay {at // rng.choice((1, 1, 2))}"))
+            world.ask("hopper", PayOut(rng.randrange(1, 6), f"pay {at // 2}"))
         case _:
             if rng.random() < 0.1:
                 world.hand(rng.choice(("remove_cassette", "insert_cassette", "jam", "free")),
