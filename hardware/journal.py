@@ -6,7 +6,9 @@ commands `devices` and `devices test`, benches, tests).
 
 import asyncio
 import contextlib
+import logging
 import os
+import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from hardware.protocol import Memory
 
+_log = logging.getLogger(__name__)
 _KINDS = {
     kind.__struct_config__.tag: kind
     for kind in vars(events).values()
@@ -55,16 +58,17 @@ class FileJournal(DeviceJournal):
 
     Args:
         path: made when missing; its directory must exist.
-        heard: called with every event once it is written.
+        heard: called with every event once it is written. What it raises is logged and changes nothing.
     """
 
     def __init__(self, path: Path, heard: "Callable[[Event], None] | None" = None) -> None:
         self._path = path
         self._heard = heard
         self._lock = asyncio.Lock()
+        self._writing = threading.Lock()  # a record whose caller was cancelled is still being written
 
     async def recall(self) -> "Memory":
-        """Reads the file."""
+        """Reads the file. Raises `ValueError` when it is damaged otherwise than by a power cut."""
         remembered: dict[str, object] = {}
         for entry in await asyncio.to_thread(self._read):
             if entry.memory is not None:
@@ -80,7 +84,11 @@ class FileJournal(DeviceJournal):
         async with self._lock:
             await asyncio.to_thread(self._append, msgspec.json.encode(entry) + b"\n")
         if event is not None and self._heard is not None:
-            self._heard(event)
+            try:
+                self._heard(event)
+            except Exception:
+                # It is written: were this to look like a failure, it would be written again.
+                _log.exception("%s: written, but not heard: %s", self._path, event)
 
     def events(self) -> list[Event]:
         """All that were recorded, the oldest first; kinds of a later version are left out."""
@@ -92,11 +100,29 @@ class FileJournal(DeviceJournal):
             lines = self._path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
+        entries = []
         # What stands behind the last line feed was not whole when the power went.
-        return [msgspec.json.decode(line, type=_Entry) for line in lines[:-1]]
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                entries.append(msgspec.json.decode(line, type=_Entry))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise ValueError(f"{self._path}, line {number}: is no entry of a device's journal: {error}") from error
+        return entries
 
     def _append(self, line: bytes) -> None:
-        with self._path.open("r+b" if self._path.exists() else "w+b") as file:
+        with self._writing:
+            if not self._path.exists():
+                self._path.touch(mode=0o600)
+                # Its name first: a line in a file that a power cut makes nameless was never written.
+                directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    os.fsync(directory)
+                finally:
+                    os.close(directory)
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
+        with self._path.open("r+b") as file:
             end = file.seek(0, os.SEEK_END)
             while end and file.seek(end - 1) == end - 1 and file.read(1) != b"\n":
                 end -= 1  # a torn line
