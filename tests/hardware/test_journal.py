@@ -160,4 +160,8 @@ def test_any_memory_of_jsons_types_is_found_again(tmp_path_factory: pytest.TempP
         return await page.recall()
 
     page = FileJournal(tmp_path_factory.mktemp("memory") / "p")
-    assert asyncio.run(there_and_back(page)) == memory
+    loop = asyncio.new_event_loop()
+    try:
+        assert loop.run_until_complete(there_and_back(page)) == memory
+    finally:
+        loop.close()

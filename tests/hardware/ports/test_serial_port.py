@@ -51,7 +51,11 @@ def test_it_works_on_uvloop_too(wire: Pty) -> None:
         port.close()
         return answer
 
-    assert uvloop.run(talk()) == b"\x15"
+    loop = uvloop.new_event_loop()
+    try:
+        assert loop.run_until_complete(talk()) == b"\x15"
+    finally:
+        loop.close()
 
 
 @pytest.mark.parametrize(
