@@ -167,14 +167,13 @@ class CoinConversation(DeviceConversation):
         """Make the inhibits as they are wanted, and the state with them."""
         taken = [] if self._fault or self.leaving else [n for n, coin in self._coins.items() if self._wants(coin)]
         mask = sum(1 << number - 1 for number in taken).to_bytes(2, "little")
-        if taken and self.memory.get("taking") not in {"on", "setting"}:
-            self.record(None, taking="setting")
+        if taken and not self.took:
+            self.record(None, taking=True)
         yield from self.ask(SET_MASK, mask)
         yield from self.ask(SET_MASTER, bytes((1 if taken else 0,)))
         self._mask = mask
-        taking = "on" if taken else None
-        if self.memory.get("taking") != taking:
-            self.record(None, taking=taking)
+        if self.took and not taken:
+            self.record(None, taking=None)
         self._inhibits_at = self.now + INHIBITS_S[0]
         if self._fault:
             self.change(DeviceState.FAULT, "self-check", self._fault)
@@ -216,7 +215,7 @@ class CoinConversation(DeviceConversation):
     def _compare_inhibits(self) -> Script[None]:
         """A device that began anew has other inhibits than it was given."""
         self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
-        if self.memory.get("taking") != "on" or (yield from self.still_takes(GET_MASTER, GET_MASK)):
+        if not self.took or (yield from self.still_takes(GET_MASTER, GET_MASK)):
             return
         self.record(
             CreditsLost(
@@ -253,7 +252,7 @@ class CoinConversation(DeviceConversation):
             yield from self._apply()
 
     def _tell_reset(self) -> None:
-        if self.memory.get("taking") == "on":
+        if self.took:
             self.record(
                 CreditsLost(
                     at_most=None,

@@ -223,6 +223,11 @@ class DeviceConversation(Conversation):
         counter, events = credit.parse((yield from self.settled_answer(header)))
         self.tell_identity(**{**changes, "counter": counter, "newest": list(events[0])})
 
+    @property
+    def took(self) -> bool:
+        """Whether it may have taken coins or notes of late; written down before it is allowed to."""
+        return self.memory.get("taking") is True
+
     def learn_inhibits(self, master: int, mask: int) -> Script[None]:
         """Whether the device lets its inhibits be read."""
         self._has_inhibits = (yield from self.ask_known(master)) is not None and (

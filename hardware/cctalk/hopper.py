@@ -20,7 +20,14 @@ memory is damaged, or where neither is there, the payout is unclear.
 from dataclasses import dataclass
 
 from hardware.cctalk import credit, states
-from hardware.cctalk.device import FAULT_S, DeviceConversation, RefusedQuestion, Silent, absent_error
+from hardware.cctalk.device import (
+    CONTRADICTIONS_MAX,
+    FAULT_S,
+    DeviceConversation,
+    RefusedQuestion,
+    Silent,
+    absent_error,
+)
 from hardware.cctalk.frames import Sum
 from hardware.cctalk.lane import ANSWER_S, Ask, LineLost, Outcome, Rest, Script
 from hardware.cctalk.states import HARMLESS_FLAGS, HopperFlag
@@ -217,16 +224,21 @@ class HopperConversation(DeviceConversation):
         if not self._has_total:
             return None
         last = None
-        for _ in range(4):
-            data = yield from self.ask_maybe(168)
+        for _ in range(CONTRADICTIONS_MAX):
+            data = yield from self.ask_known(168)
             if data is None:
-                self._has_total = last is not None
-                return last
+                self._has_total = False
+                return None
             number = int.from_bytes(data, "little")
             if number == last or self.kind is Sum.CRC16:
                 return number
             last = number
         return None
+
+    def _counted(self, intent: dict[str, object]) -> Script[int | None]:
+        """How many coins left it since the intent, by its total count; None where it keeps none."""
+        total, total_now = intent.get("total"), (yield from self._read_total())
+        return (total_now - total) % TOTAL if isinstance(total, int) and total_now is not None else None
 
     # A payout
 
@@ -319,9 +331,10 @@ class HopperConversation(DeviceConversation):
         if status.counter == credit.following(before) or status.remaining:
             return True
         if marked and not flags & HopperFlag.POWER_UP:
-            if status.counter == before:
-                return False
-            raise _Unclear(f"its event counter went from {before} to {status.counter}")
+            if status.counter != before:
+                raise _Unclear(f"its event counter went from {before} to {status.counter}")
+            counted = yield from self._counted(intent)
+            return bool(counted)
         if marked and status.counter == 1:
             return True  # the order came when the power was back
         if status.counter == 0 and before:
@@ -334,9 +347,9 @@ class HopperConversation(DeviceConversation):
         """The counter is as before, which a power cut may have done."""
         if flags & HopperFlag.POWER_LOST:
             return True
-        total, total_now = intent.get("total"), (yield from self._read_total())
-        if isinstance(total, int) and total_now is not None:
-            return total_now != total
+        counted = yield from self._counted(intent)
+        if counted is not None:
+            return counted > 0
         if (status.paid, status.unpaid) != (_number(intent, "paid"), _number(intent, "unpaid")):
             return True
         if status.paid + status.unpaid == _number(intent, "asked"):
@@ -371,8 +384,7 @@ class HopperConversation(DeviceConversation):
 
     def _end(self, intent: dict[str, object], status: HopperStatus, *, late: bool) -> Script[None]:
         flags = yield from self._test()
-        total, total_now = intent.get("total"), (yield from self._read_total())
-        counted = (total_now - total) % TOTAL if isinstance(total, int) and total_now is not None else None
+        counted = yield from self._counted(intent)
         if flags & HopperFlag.COUNTERS_DOUBTFUL:
             raise _Unclear("its counters' memory is damaged")
         if status.paid + status.unpaid != _number(intent, "asked") and counted != status.paid:
@@ -388,8 +400,7 @@ class HopperConversation(DeviceConversation):
 
     def _after_power_cut(self, intent: dict[str, object], status: HopperStatus, *, late: bool) -> Script[None]:
         flags = yield from self._test()
-        total, total_now = intent.get("total"), (yield from self._read_total())
-        counted = (total_now - total) % TOTAL if isinstance(total, int) and total_now is not None else None
+        counted = yield from self._counted(intent)
         asked = _number(intent, "asked")
         words = "the hopper lost power during the payout"
         if flags & HopperFlag.COUNTERS_DOUBTFUL:

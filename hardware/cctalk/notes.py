@@ -247,14 +247,13 @@ class NoteConversation(DeviceConversation):
         self._applied = self._fault, self._cassette
         refuses = self._fault or self._cassette or self.leaving
         taken = [] if refuses else [number for number, bill in self._bills.items() if self._wants(bill)]
-        if taken and self.memory.get("taking") not in {"on", "setting"}:
-            self.record(None, taking="setting")
+        if taken and not self.took:
+            self.record(None, taking=True)
         yield from self.ask(SET_MASK, sum(1 << number - 1 for number in taken).to_bytes(2, "little"))
         yield from self.ask(SET_MASTER, bytes((1 if taken else 0,)))
         self._taken = bool(taken)
-        taking = "on" if taken else None
-        if self.memory.get("taking") != taking:
-            self.record(None, taking=taking)
+        if self.took and not taken:
+            self.record(None, taking=None)
         self._inhibits_at = self.now + INHIBITS_S[0]
         self._show()
 
@@ -308,7 +307,7 @@ class NoteConversation(DeviceConversation):
 
     def _compare_inhibits(self) -> Script[None]:
         self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
-        if self.memory.get("taking") != "on" or (yield from self.still_takes(GET_MASTER, GET_MASK)):
+        if not self.took or (yield from self.still_takes(GET_MASTER, GET_MASK)):
             return
         self._tell_reset(taking=None)
         if self.is_up:
@@ -316,7 +315,7 @@ class NoteConversation(DeviceConversation):
             yield from self._apply()
 
     def _tell_reset(self, **changes: object) -> None:
-        if self.memory.get("taking") == "on":
+        if self.took:
             self.record(
                 CreditsLost(
                     at_most=None,

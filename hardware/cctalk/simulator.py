@@ -51,7 +51,7 @@ class CctalkBusSimulator(Simulator):
         "fill_hopper": Control("put coins into the hopper", {"coins": "100"}),
         "empty_hopper": Control("take all coins out of the hopper"),
         "damage_counters": Control("damage the hopper's memory; told when power returns"),
-        "reset": Control("reset a device by its button", DEVICE),
+        "reset": Control("take one device's power and give it back at once", DEVICE),
         "power_off": Control("take one device's power", DEVICE),
         "power_on": Control("give it back", DEVICE),
     }
@@ -235,7 +235,10 @@ class CctalkBusSimulator(Simulator):
         self._hopper().store["damaged"] = True
 
     def do_reset(self, *, now: float, device: str) -> None:
-        self._device(device).answer(1, b"", now)
+        found = self._device(device)
+        if found.powered:
+            found.power_off(now)
+            found.power_on(now)
 
     def do_power_off(self, *, now: float, device: str) -> None:
         self._device(device).power_off(now)

@@ -12,6 +12,7 @@ The host's requests may be lost, halved, flipped and late, but are not doubled b
 numbers can tell a doubled payout order from two.
 """
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -128,10 +129,8 @@ class World:
         self.wait_for(*[self.ask(name, Enable(None)) for name in takers])
 
     def hand(self, control: str, **arguments: str) -> None:
-        try:
+        with contextlib.suppress(ControlError):  # nobody can put a second note in
             self.duel.hand(control, **arguments)
-        except ControlError:
-            pass  # nobody can put a second note in
 
     def heal(self) -> None:
         """A good line, power for all, nothing in the way; until everybody is heard and nothing is open."""
@@ -173,7 +172,9 @@ class World:
 
     def _coins(self) -> list[str]:
         took = Counter(fact.figures["minor"] for fact in self.duel.facts("coin_accepted"))
-        credited = Counter(event.coin.minor for event in self.duel.told(CoinAccepted) if isinstance(event, CoinAccepted))
+        credited = Counter(
+            event.coin.minor for event in self.duel.told(CoinAccepted) if isinstance(event, CoinAccepted)
+        )
         found = [f"coins credited that never came: {invented}" for invented in [credited - took] if invented]
         missing = took - credited
         if missing.total() > self._lost("coins"):
@@ -282,9 +283,7 @@ def note(troubles: Sequence[Trouble], options: dict[str, str] | None = None) -> 
     begun = world.duel.steps
     _begin(world, troubles)
     world.hand("insert_note", minor="100000")
-    world.duel.run(
-        until=lambda: bool(world.duel.told(BillStacked, BillReturned, BillUnclear)), within_s=20, must=False
-    )
+    world.duel.run(until=lambda: bool(world.duel.told(BillStacked, BillReturned, BillUnclear)), within_s=20, must=False)
     steps = world.duel.steps - begun
     world.heal()
     found = world.breaches()
@@ -317,9 +316,7 @@ KINDS = ("crash", "unplug", "blackout", "outage")
 def steps(stride: int = 1, kinds: Sequence[str] = KINDS) -> list[str]:
     """The breaches of all scripts, with each kind of trouble before each of their steps."""
     return [
-        f"{script.__name__}: {breach}"
-        for script in SCRIPTS
-        for breach in at_every_step(script, kinds, stride=stride)
+        f"{script.__name__}: {breach}" for script in SCRIPTS for breach in at_every_step(script, kinds, stride=stride)
     ]
 
 
@@ -342,8 +339,11 @@ def run(seed: int) -> list[str]:
         kinds=kinds,
         to_device=Rates(**faults, late=late),
         to_host=Rates(**faults, late=late, repeated=rng.random() * scale),
-        options={"bills_tell": rng.choice(("on", "off")), "hopper_flags": rng.choice("123"),
-                 "hopper_total": rng.choice(("on", "off"))},
+        options={
+            "bills_tell": rng.choice(("on", "off")),
+            "hopper_flags": rng.choice("123"),
+            "hopper_total": rng.choice(("on", "off")),
+        },
         stack=rng.choice((1.0, 0.5)),
         troubles=[
             Trouble(rng.randrange(600, 3000), rng.choice(KINDS), rng.choice((0.05, 0.5, 2.0, 6.0)))
@@ -369,7 +369,9 @@ def _act(world: World, rng: random.Random, at: int) -> None:
     device = rng.choice(world.devices)
     if rng.random() < 0.12:
         world.hand("power_off", device=device)
-        world.duel.later(rng.choice((0.05, 0.5, 3.0)), lambda: world.duel.powered and world.hand("power_on", device=device))
+        world.duel.later(
+            rng.choice((0.05, 0.5, 3.0)), lambda: world.duel.powered and world.hand("power_on", device=device)
+        )
         return
     if rng.random() < 0.05:
         world.hand("reset", device=device)
@@ -382,7 +384,7 @@ def _act(world: World, rng: random.Random, at: int) -> None:
                 world.duel.run(within_s=rng.choice((0.0, 0.1)))
         case "hopper":
             if rng.random() < 0.2:
-                world.hand(rng.choice(("jam", "free", "damage_counters")), **{})
+                world.hand(rng.choice(("jam", "free", "damage_counters")))
             if rng.random() < 0.15:
                 world.hand("empty_hopper")
             elif rng.random() < 0.15:
@@ -390,6 +392,5 @@ def _act(world: World, rng: random.Random, at: int) -> None:
             world.ask("hopper", PayOut(rng.randrange(1, 6), f"pay {at // 2}"))
         case _:
             if rng.random() < 0.1:
-                world.hand(rng.choice(("remove_cassette", "insert_cassette", "jam", "free")),
-                           **({}))
+                world.hand(rng.choice(("remove_cassette", "insert_cassette", "jam", "free")))
             world.hand("insert_note", minor=rng.choice(("50000", "100000", "200000")))
