@@ -472,7 +472,7 @@ class EscposProtocol(Protocol):
         if self._phase is _Phase.SENDING:
             self._send_blocks(out, now)
         if self._phase is _Phase.CONFIRMING and not self._markers:
-            self._recheck(now)
+            self._recheck(out, now)
         if self._connected and not self._mute and self._question is None and "ask" not in self._timers:
             self._after_answer(out, now)
         self._settle(out, now)
@@ -605,7 +605,7 @@ class EscposProtocol(Protocol):
             if not self._mute and len(self._markers) >= WINDOW:
                 return
             ahead_s = max(self._line_free_at - now, 0) + len(job.blocks[0]) * self._settings.byte_s
-            if not self._mute and ahead_s > AHEAD_S and (self._markers or self._question is not None):
+            if not self._mute and ahead_s > AHEAD_S and self._line_free_at > now:
                 return
             block = job.blocks.popleft()
             self._send_marked(out, block, now)
@@ -617,16 +617,17 @@ class EscposProtocol(Protocol):
             self._cut_off(out, now, "this printer confirms nothing")
         elif not self._full:
             if self._line_free_at <= now:
-                self._recheck(now)
+                self._recheck(out, now)
         elif not self._markers:
             self._phase = _Phase.CONFIRMING
             self._send_marked(out, b"", now)
 
-    def _recheck(self, now: float) -> None:
+    def _recheck(self, out: list[Action], now: float) -> None:
         self._phase = _Phase.RECHECKING
         self._round = deque(_AFTER)
         if self._question is None:
-            self._timers["ask"] = now
+            self._timers.pop("ask", None)
+            self._ask(out, now)
 
     def _send_marked(self, out: list[Action], block: bytes, now: float) -> None:
         if self._full:
