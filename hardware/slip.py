@@ -1,7 +1,7 @@
 """What stands on a slip of paper, for any printer: text, codes, pictures, and where it is cut.
 
-A `Slip` is a plain value; what a device cannot print (a letter its code pages lack) is refused before the first byte,
-by name.
+A `Slip` is a plain value; what a device cannot print (a letter its code pages lack, a picture that is too wide) is
+refused before the first byte, by name. A marked copy of a slip says so above and below, and opens no drawer.
 """
 
 from enum import StrEnum
@@ -18,7 +18,7 @@ class Align(StrEnum):
 
 
 class Text(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
-    """One or more lines of text (line feeds in it begin new ones)."""
+    """One or more lines of text (line feeds in it begin new ones). A line that is too long is cut at a space."""
 
     text: str
     align: Align = Align.LEFT
@@ -39,11 +39,11 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True, tag="qr"):
 
 
 class Barcode(msgspec.Struct, frozen=True, kw_only=True, tag="barcode"):
-    """A one-dimensional code. `symbology`: ean13, ean8, code39, code128."""
+    """A one-dimensional code. `symbology`: ean13, ean8 (their check digit may be left out), code39, code128."""
 
     content: str
     symbology: str = "ean13"
-    height: int = 80  # dots
+    height: int = 80  # dots, 1 to 255
     align: Align = Align.CENTER
 
 
@@ -56,7 +56,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True, tag="picture"):
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
-    """Empty lines."""
+    """Empty lines, 255 at most."""
 
     lines: int = 1
 
@@ -80,6 +80,14 @@ class Slip(msgspec.Struct, frozen=True):
     """From top to bottom."""
 
     elements: tuple[Element, ...]
+
+
+def pair(left: str, right: str, columns: int) -> Text:
+    """A name and a figure, at either end of a line; on two lines where one is too short."""
+    gap = columns - len(left) - len(right)
+    if gap >= 1:
+        return Text(text=f"{left}{' ' * gap}{right}")
+    return Text(text=f"{left}\n{right:>{columns}}")
 
 
 def lines(*texts: str, cut: bool = True) -> Slip:
