@@ -72,7 +72,7 @@ KINDS: dict[int, Kind] = {
         ),
         Kind(0xE8, Code.DISABLED, "takes no notes"),
         Kind(0xE7, Code.FULL, "the cashbox is full: collect the notes"),
-        Kind(0xE6, Code.FRAUD, "somebody tried to cheat the validator: look for a string or a tape", _C),
+        Kind(0xE6, Code.FRAUD, "somebody tried to cheat the validator: look for a string or a tape", _C, True),
         Kind(0xE3, Code.CASHBOX_REMOVED, "the cashbox is out of its place"),
         Kind(0xE4, Code.CASHBOX_REPLACED, "the cashbox is in its place again"),
         Kind(0xE1, Code.CLEARED_FRONT, "after power came, a note was given back", _C, True),

@@ -130,8 +130,10 @@ class Hearing:
         if with_ack and not money_told:
             self.acknowledged()
         for event in polled.events:
-            self._one(event, heard, accepts=accepts, takes=takes, new=str(event.kind.name) not in before)
-        self.ack_due = self.ack_due or (with_ack and money_told)
+            new = str(event.kind.name) not in before
+            self._one(event, heard, accepts=accepts, takes=takes, new=new, with_ack=with_ack)
+        # What could not be read may wait for its acknowledgement too, and nothing else is told until it has it.
+        self.ack_due = self.ack_due or (with_ack and (money_told or bool(polled.rest)))
         if polled.rest and polled.rest != self._rest:
             shown = polled.rest.hex(" ").upper()
             words = f"event {polled.rest[0]:02X} is not known, so this part of a poll's answer cannot be read: {shown}"
@@ -140,13 +142,22 @@ class Hearing:
         self._rest = polled.rest
         return heard
 
-    def _one(self, event: PollEvent, heard: Heard, *, accepts: bool, takes: Callable[[Money], bool], new: bool) -> None:
+    def _one(
+        self,
+        event: PollEvent,
+        heard: Heard,
+        *,
+        accepts: bool,
+        takes: Callable[[Money], bool],
+        new: bool,
+        with_ack: bool,
+    ) -> None:
         kind, channel = event.kind, event.channel or 0
         code = f"{kind.code:02X}"
         heard.told = heard.told or kind.name in _MOVING
         match kind.name:
             case Code.SLAVE_RESET:
-                self._reset(heard)
+                self._reset(heard, with_ack=with_ack)
             case Code.READ if channel:
                 self._in_escrow(channel, heard, accepts=accepts, takes=takes)
             case Code.CREDIT:
@@ -154,7 +165,7 @@ class Hearing:
             case Code.CLEARED_CASHBOX:
                 self._cleared_to_cashbox(channel, heard)
             case Code.CLEARED_FRONT:
-                self._cleared_from_front()
+                self._cleared_from_front(channel, heard)
             case Code.REJECTED:
                 self._rejected(heard)
             case Code.STACKED:
@@ -180,11 +191,14 @@ class Hearing:
             case _ if event.amounts:
                 self._say(f"{kind.name}: {event.as_data()}", "info")
 
-    def _reset(self, heard: Heard) -> None:
+    def _reset(self, heard: Heard, *, with_ack: bool) -> None:
         heard.reset = True
+        note = self.kept.note
+        # Without acknowledgements the device may have credited this note, told nobody who remembers, and read another.
+        overtaken = note is not None and note.order == "stack" and not self.fresh and not with_ack
         self.held = self.fresh = False
-        if self.kept.note is not None and not self.kept.note.reset:
-            self.change_note(reset=True)
+        if note is not None and not note.reset:
+            self.change_note(reset=True, trouble=note.trouble or overtaken)
 
     def _in_escrow(self, channel: int, heard: Heard, *, accepts: bool, takes: Callable[[Money], bool]) -> None:
         note = self.kept.note
@@ -212,7 +226,7 @@ class Hearing:
         self.keep(kept, BillEscrowed(bill=bill, escrow=number))
 
     def _lost_track_of(self, note: Note, heard: Heard) -> None:
-        """Another note is read while one is open: what became of that one was never told."""
+        """What became of this note was never told, and now another is."""
         if note.order == "stack" or note.trouble:
             heard.unclear = f"the validator does not say where a note of {note.bill} went: count the cashbox"
             unclear = BillUnclear(bill=note.bill, escrow=note.escrow, remedy=heard.unclear)
@@ -225,7 +239,7 @@ class Hearing:
         if note is None and last is not None and last.channel == channel:
             self._say(f"the credit of channel {channel} is told again; it is written down already", "info")
             return
-        self._stacked(channel, heard, Last(channel))
+        self._stacked(channel, heard, Last(channel), note=note)
 
     def _cleared_to_cashbox(self, channel: int, heard: Heard) -> None:
         note, last = self.kept.note, self.kept.last
@@ -234,11 +248,14 @@ class Hearing:
             self._say("the note that power-up moved to the cashbox is written down already", "info")
             self.keep(self.kept.but(last=replace(last, in_path=False, cleared=True, unacked=True)))
             return
+        if note is not None and channel not in (0, note.channel):
+            self._say("power-up moved another note to the cashbox than the one that is open", "warning")
+            self._stacked(channel, heard, Last(channel, in_path=False, cleared=True), note=None)
+            return
         known = note.channel if note is not None and not channel else channel
-        self._stacked(known, heard, Last(known, in_path=False, cleared=True))
+        self._stacked(known, heard, Last(known, in_path=False, cleared=True), note=note)
 
-    def _stacked(self, channel: int, heard: Heard, last: Last) -> None:
-        note = self.kept.note
+    def _stacked(self, channel: int, heard: Heard, last: Last, *, note: Note | None) -> None:
         bill = self.table.get(channel)
         if note is not None and (bill is None or channel == note.channel):
             bill = note.bill
@@ -259,13 +276,15 @@ class Hearing:
         heard.stacked = bill
         self.keep(self.kept.but(note=None, last=last), stacked)
 
-    def _cleared_from_front(self) -> None:
+    def _cleared_from_front(self, channel: int, heard: Heard) -> None:
         note = self.kept.note
         self.held = False
-        if note is not None:
-            self.keep(self.kept.but(note=None), BillReturned(bill=note.bill, escrow=note.escrow, late=True))
-        else:
+        if note is None or channel not in (0, note.channel):
             self._say("a note that nobody was told of was given back after a power cut", "info")
+        elif note.order == "stack" and note.trouble:
+            self._lost_track_of(note, heard)
+        else:
+            self.keep(self.kept.but(note=None), BillReturned(bill=note.bill, escrow=note.escrow, late=True))
 
     def _rejected(self, heard: Heard) -> None:
         note = self.kept.note

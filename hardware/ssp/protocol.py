@@ -38,6 +38,8 @@ GONE_S = 6.0  # a note that is no longer in escrow and of which nothing is told 
 UNTOLD_S = 60.0  # a note that was ordered to be stacked, and of which nothing is told, is unclear
 CLEARED_S = 5.0  # a device that got power tells of a note it found within this time, once it is polled
 PROTOCOLS = (8, 7, 6)
+_NO_ACK = frozenset((Generic.UNKNOWN_COMMAND, Generic.FAIL, Generic.KEY_NOT_SET))
+"""POLL WITH ACK is not there, or only encrypted."""
 MISSING = TransportError("the validator does not answer")
 
 
@@ -342,9 +344,11 @@ class SspProtocol(BillProtocol):
     # Answers
 
     def _answered(self, asked: Asked, data: bytes, now: float) -> None:
+        if not self._heard and self._configured:
+            self._queue.append(c.SERIAL.data())  # another may have been put in its place
         self._heard = True
         told = data[0]
-        if told == Generic.KEY_NOT_SET:
+        if told == Generic.KEY_NOT_SET and asked.command not in (c.POLL_ACK.code, c.EVENT_ACK.code):
             self._out_of_use(f"{told:02X}", ENCRYPTED_ONLY, now)
             return
         if asked.command in c.SILENT and told == Generic.OK and len(data) > 1:
@@ -393,7 +397,7 @@ class SspProtocol(BillProtocol):
     def _on_poll(self, command: int, data: bytes, now: float) -> None:
         if data[0] == Generic.OK:
             self._polled(data[1:], now)
-        elif command == c.POLL_ACK.code and data[0] in (Generic.UNKNOWN_COMMAND, Generic.FAIL):
+        elif command == c.POLL_ACK.code and data[0] in _NO_ACK:
             self._with_ack = False
             self._poll_at = now
             self._say("it does not know POLL WITH ACK: it is polled without", "info")

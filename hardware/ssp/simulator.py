@@ -326,7 +326,8 @@ class SspSimulator(Simulator):
         if not str(minor).isdigit() or int(minor) not in known:
             raise ControlError(f"minor: there is no note of {minor}; right would be {', '.join(map(str, known))}")
         awake = self._powered and now - self._heard_at <= SILENT_S
-        if not awake or not self._takes_notes or self._state != "idle" or self.memory["path"] is not None:
+        waiting = self._ack and self._unacked  # no further note until EVENT ACK
+        if not awake or waiting or not self._takes_notes or self._state != "idle" or self.memory["path"] is not None:
             raise ControlError(f"it takes no note now: it is {self._state if self._enabled else 'disabled'}")
         channel = known.index(int(minor)) + 1
         self.memory["path"] = {
