@@ -1,7 +1,7 @@
 """CCNET frames in words.
 
 An answer does not say what it answers. Seen together with its question it is read as that; alone, by its length, which
-is enough for all answers that are used here but two: GET OPTIONS and the CRC32 are both 4 bytes.
+is enough for all answers that are used here; GET OPTIONS and the CRC32 are both 4 bytes and stay bytes.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,11 @@ from hardware.explain import Explained, Explainer, Sender, checksum
 
 _ALGORITHM = "crc-16/kermit"
 _DETAILED = frozenset(
-    {State.BUSY, State.REJECTING, State.FAILURE, State.SUSPECTED_HELD, State.COUNTERFEIT_HELD, State.DISPENSED}
-    | {State.ESCROW, State.BILL_STACKED, State.BILL_RETURNED, State.DISPENSING, State.UNLOADING, State.UNLOADED}
+    {State.BUSY, State.REJECTING, State.FAILURE, State.ESCROW, State.BILL_STACKED, State.BILL_RETURNED}
+    | {State.BILL_TO_BILL_83, State.SUSPECTED_HELD, State.COUNTERFEIT_HELD, State.DISPENSING, State.UNLOADING}
+    | {State.SETTING_CASSETTE_TYPE, State.DISPENSED, State.UNLOADED, State.INVALID_BILL_NUMBER, State.CASSETTE_TYPE_SET}
 )
+"""States behind which more may stand."""
 _BY_LENGTH: dict[int, Command] = {
     2: commands.GET_COUNTER,
     6: commands.GET_STATUS,
@@ -130,12 +132,10 @@ class CcnetExplainer(Explainer):
         by_length = _BY_LENGTH.get(len(data))
         if data[0] in STATE_WORDS and len(data) <= (3 if data[0] in _DETAILED else 1):
             return self._state(data)
-        if len(data) % 2 and data[0] == commands.RECOVERY_STACKING:
+        if len(data) > 1 and len(data) % 2 and data[0] in commands.RECOVERY_KINDS:
             return self._reply(commands.POWER_RECOVERY, data)
         if by_length is not None:
             return self._reply(by_length, data)
-        if data[0] in STATE_WORDS and len(data) <= 4:
-            return self._state(data)
         return _Said(f"{len(data)} bytes of data", None, {"data": data.hex().upper()})
 
     def _state(self, data: bytes) -> _Said:

@@ -148,6 +148,9 @@ def breaches(duel: Duel, *, repeats: bool = True, sure: bool = False, counter: b
         found.append(f"stacked, not credited, not told of: {sorted(lost.elements())}")
     if sure and (unclear or differs):
         found.append(f"unclear without need: {unclear} {differs}")
+    unclaimed = [event for event in duel.told(BillStacked) if isinstance(event, BillStacked) and event.unclaimed]
+    if repeats and unclaimed:
+        found.append(f"ordered, and told as unclaimed: {unclaimed}")
     return found + _endings(duel)
 
 
@@ -240,9 +243,12 @@ def run(seed: int) -> list[str]:
         "address": rng.choice((3, 3, 3, 3, 1)),
         "returned_event": rng.choice(("yes", "no")),
     }
-    dirty = rng.random() < 0.5
+    line = rng.choice(("clean", "clean", "dirty", "dirty", "delayed"))
     rates = Rates.NONE
-    if dirty:
+    if line == "delayed":
+        # What was said twice or late may be taken for an answer to something else: then the counter must tell.
+        rates = Rates(late=0.03, repeated=0.03, late_s=0.3)
+    elif line == "dirty":
         rates = Rates(
             lost=rng.choice((0, 0.02, 0.2)), half=0.02, flipped=0.03, noise_before=0.02, noise_after=0.02, cut=0.1,
         )  # fmt: skip
@@ -262,7 +268,8 @@ def run(seed: int) -> list[str]:
         _customer(rng, duel)
         duel.run(within_s=rng.choice((0.3, 1.5, 3.0, 8.0, 14.0)))
     heal(duel)
-    found = breaches(duel, repeats=device["repeats"] == "yes" and not dirty, counter=device["counter"] == "yes")
+    repeats = device["repeats"] == "yes" and line != "delayed"
+    found = breaches(duel, repeats=repeats, counter=device["counter"] == "yes")
     found += _told(duel)
     if not at_rest(duel):
         found.append(f"it does not come to rest: {duel.simulator.describe()} {duel.protocol and status_of(duel)}")
