@@ -74,6 +74,8 @@ class Handlers:
         values = command.read_request(data)
         if values is None:
             return command.answer(0x33)
+        if "password" in values and values["password"] not in PASSWORDS:
+            return command.answer(0x4F)
         if command.name in {"short_status", "full_status"}:
             return self._status(command, now)
         try:
@@ -85,8 +87,6 @@ class Handlers:
         handler: Callable[[Values, float], Values | None] | None = getattr(self, f"_{command.name}", None)
         if handler is None:
             raise No(0x37)
-        if "password" in values and values["password"] not in PASSWORDS:
-            raise No(0x4F)
         if self.failures and command.changes:
             raise No(self.failures.pop(0))
         if command.prints and (refused := _REFUSED_BY_PAPER.get(self.printer.submode)):

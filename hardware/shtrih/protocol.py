@@ -256,8 +256,10 @@ class ShtrihProtocol(Protocol):
         self._call_at = None
         return [Send(piece) for piece in self._line.begin(b"", self._line.call_s, now)]
 
-    def _gone(self, words: str, now: float, *, again: bool = False) -> list[Action]:
-        """The device does not answer: what it was doing ends, and it is called, `again` at once.
+    def _gone(
+        self, words: str, now: float, *, again: bool = False, state: DeviceState = DeviceState.ABSENT, code: str = ""
+    ) -> list[Action]:
+        """The device does not answer, or not usefully: what it was doing ends, and it is called, `again` at once.
 
         Who waits for it goes on waiting until calling it has failed as well.
         """
@@ -269,7 +271,7 @@ class ShtrihProtocol(Protocol):
             return [*out, *self._call(now)]
         self._phase = "absent"
         out += self._drop_queue(words)
-        out += self._stand(DeviceState.ABSENT, "", words)
+        out += self._stand(state, code, words)
         self._call_at = now + CALL_AGAIN_S if self._connected else None
         return out
 
@@ -316,7 +318,9 @@ class ShtrihProtocol(Protocol):
         if answered:
             self._called = 0
             self._phase = "setup"
-            out = self._stand(DeviceState.STARTING, "", f"answers by link layer {self._line.name}")
+            out: list[Action] = [Say(f"it answers by link layer {self._line.name}")]
+            if self._state is not DeviceState.FAULT:
+                out += self._stand(DeviceState.STARTING, "", "it answers")
             return [*out, *self._start(_Job("set up", self._setup(), setup=True), now)]
         self._called += 1
         self._line = self._lines[(self._lines.index(self._line) + 1) % len(self._lines)]
@@ -447,11 +451,12 @@ class ShtrihProtocol(Protocol):
     def _failed(self, job: _Job, error: DeviceError, now: float) -> list[Action]:
         out: list[Action] = [Finish(ticket, error=error) for ticket in job.tickets]
         if job.setup:
-            out.append(Say(f"cannot be set up: {error}", "warning"))
+            if self._told != (words := f"cannot be set up: {error}"):
+                self._told = words
+                out.append(Say(words, "warning"))
             code = error.code if isinstance(error, (Refused, DeviceFault)) else ""
             self._job = None
-            out += self._gone(str(error), now)
-            return [*out, *self._stand(DeviceState.FAULT, code, str(error))]
+            return [*out, *self._gone(str(error), now, state=DeviceState.FAULT, code=code)]
         if not job.tickets and self._told != (words := f"{job.what}: {error}"):
             self._told = words
             out.append(Say(words, "warning"))

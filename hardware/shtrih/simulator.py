@@ -53,21 +53,24 @@ class ShtrihSimulator(Simulator):
         "foreign_receipt": Hand("somebody else registers a receipt", {"minor": "10000"}),
     }
 
-    def __init__(self, memory: MutableMapping[str, Any], ledger: Ledger, **options: object) -> None:
+    def __init__(
+        self,
+        memory: MutableMapping[str, Any],
+        ledger: Ledger,
+        *,
+        link: str = "auto",
+        fiscal: str = "fn",
+        ff_noise: bool = False,
+        line_by_line: bool = True,
+    ) -> None:
         super().__init__(memory, ledger)
-        known = {"link": "auto", "fiscal": "fn", "ff_noise": False, "line_by_line": True}
-        if unknown := set(options) - set(known):
-            raise ControlError(f"there is no option {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
-        chosen = {**known, **options}
-        self._link = str(chosen["link"])
-        if self._link not in LINKS:
-            raise ControlError(f"link: {self._link!r} is none of {', '.join(LINKS)}")
-        if chosen["fiscal"] not in {"fn", "base"}:
-            raise ControlError(f"fiscal: {chosen['fiscal']!r} is neither fn nor base")
-        self._noise = _yes(chosen["ff_noise"])
-        self.handlers = Handlers(
-            memory, ledger, base=chosen["fiscal"] == "base", line_by_line=_yes(chosen["line_by_line"])
-        )
+        if link not in LINKS:
+            raise ControlError(f"link: {link!r} is none of {', '.join(LINKS)}")
+        if fiscal not in {"fn", "base"}:
+            raise ControlError(f"fiscal: {fiscal!r} is neither fn nor base")
+        self._link = link
+        self._noise = ff_noise
+        self.handlers = Handlers(memory, ledger, base=fiscal == "base", line_by_line=line_by_line)
         self._end: _End | None = None
         self._powered = False
 
@@ -154,10 +157,6 @@ class ShtrihSimulator(Simulator):
 
     def describe(self) -> Mapping[str, object]:
         return {"link": self._end.name if self._end else self._link, **self.handlers.describe()}
-
-
-def _yes(value: object) -> bool:
-    return value if isinstance(value, bool) else str(value).lower() in {"1", "true", "yes", "on"}
 
 
 def _number(name: str, value: str) -> int:

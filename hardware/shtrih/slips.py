@@ -22,6 +22,7 @@ CORRECTIONS = {"L": 0, "M": 1, "Q": 2, "H": 3}
 ALIGNS = {Align.LEFT: 0, Align.CENTER: 1, Align.RIGHT: 2}
 EAN13_DIGITS = (12, 13)
 FEED_MAX = 255
+WIDE_LETTERS, LETTERS = 20, 100  # that one command takes
 
 
 class Register(Documents):
@@ -170,7 +171,8 @@ def slip_steps(slip: Slip, width: int) -> list[Step]:
 
 
 def _text(element: Text, width: int) -> list[Step]:
-    columns = max(1, width // 2 if element.bold or element.width > 1 else width)
+    wide = element.bold or element.width > 1
+    columns = max(1, min(width // 2, WIDE_LETTERS) if wide else min(width, LETTERS))
     steps = []
     for line in element.text.split("\n"):
         for part in textwrap.wrap(line, columns) or [""]:
@@ -181,8 +183,8 @@ def _text(element: Text, width: int) -> list[Step]:
                     placed = part.rjust(columns)
                 case _:
                     placed = part
-            if element.bold or element.width > 1:
-                steps.append(Step("print_bold", {"text": placed[:20]}))
+            if wide:
+                steps.append(Step("print_bold", {"text": placed}))
             else:
                 steps.append(Step("print_font", {"font": FONT, "text": placed}))
     return steps
