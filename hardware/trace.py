@@ -61,16 +61,34 @@ class Trace:
         protocol: what `decode` calls what is spoken there (`catalogue.PROTOCOLS`); "" if it has no such name.
         url: the port's.
         line: how bytes stand on it, in words.
+        note: what a reader should know: firmware, what was being done.
         max_bytes: of one file.
     """
 
     def __init__(
-        self, path: Path, *, device: str, protocol: str, url: str = "", line: str = "", max_bytes: int = MAX_BYTES
+        self,
+        path: Path,
+        *,
+        device: str,
+        protocol: str,
+        url: str = "",
+        line: str = "",
+        note: str = "",
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        about = {"program": f"kioskwire {VERSION}", "device": device, "protocol": protocol, "url": url, "line": line}
-        self._header = "\n".join([_MAGIC, *(f"# {name}: {_one_line(value)}" for name, value in about.items()), ""])
+        about = {
+            "program": f"kioskwire {VERSION}",
+            "device": device,
+            "protocol": protocol,
+            "url": url,
+            "line": line,
+            "note": note,
+        }
+        self._header = "\n".join(
+            [_MAGIC, *(f"# {name}: {_one_line(value)}" for name, value in about.items() if value), ""]
+        )
         self._device = device
         self._lines: queue.Queue[str | None] = queue.Queue(BEHIND_MAX)
         self._left_out = 0

@@ -37,6 +37,9 @@ def run(options: argparse.Namespace) -> int:
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         for recording in recordings:
             _print(recording, options.protocol, as_json=options.json, colour=colour)
+    except BrokenPipeError:
+        # Whoever read it (less, head) has seen enough. What is left must not fail a second time at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         return _complain(f"{options.trace}: cannot be read: {error.strerror or error}")
     except (TraceError, NotInCatalogue) as error:
