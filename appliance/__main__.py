@@ -27,6 +27,8 @@ examples:
   kioskwire-appliance run                          with .env and routing_config.yaml of this directory
   kioskwire-appliance devices                      what hangs on which port
   kioskwire-appliance devices test bills           walk through a device of the routing file's `devices:`
+  kioskwire-appliance decode ccnet 02030633DA81    tell a frame in words; --json as data
+  kioskwire-appliance replay bills.trace           tell a recorded line in words
   kioskwire-appliance --env-file /etc/kiosk/.env --routes /etc/kiosk/routing_config.yaml run
   curl http://127.0.0.1:9091/health                how it is
   kill -HUP <pid>                                  take over a changed routing file
