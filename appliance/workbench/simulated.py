@@ -22,6 +22,7 @@ from wire.money import Money
 
 _HTTP = {"atol"}
 _STDIN = 0
+_LONGEST = 120  # of one figure in the line of an event; the ledger has it whole
 
 
 def declare_device(parser: argparse.ArgumentParser) -> None:
@@ -365,8 +366,12 @@ def _event(happened: str, figures: dict[str, Any]) -> str:
             del figures["minor"], figures["currency"]
         except ValueError:
             pass  # a country's letters
-    words += [f"{name} {_value(value)}" for name, value in figures.items()]
+    words += [f"{name} {_short(_value(value))}" for name, value in figures.items() if value != ""]
     return words[0] + (f": {', '.join(words[1:])}" if words[1:] else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _shown(figures: Mapping[str, Any]) -> str:

@@ -71,6 +71,30 @@ def test_the_simulator_is_killed_in_between_and_remembers(bench: Bench) -> None:
     assert bench.do("pull-cassette")["notes"] == 1
 
 
+def test_a_printer_is_found_prints_and_says_when_it_cannot(bench: Bench) -> None:
+    printer = bench.device("escpos", "printer", "--option", "boot_s=0")
+    port = str(bench.directory / "printer")
+    found = bench.run("kioskwire-appliance", "devices", "--only", "--port", port)
+    assert f"printer: {{driver: escpos, port: {port}}}" in found.stdout
+    assert bench.happened("printer") == []  # asking prints nothing
+
+    passed = bench.run("kioskwire-appliance", "devices", "test", port, "--driver", "escpos")
+    assert passed.returncode == 0, passed.stdout
+    assert bench.happened("printer").count("slip_printed") == 1
+    assert "Не фискальный документ" in printer.screen
+    assert "qr printed" in printer.screen
+
+    bench.do("paper-out")
+    printer.kill()
+    bench.device("escpos", "printer", "--option", "boot_s=0")
+    failed = bench.run("kioskwire-appliance", "devices", "test", port, "--driver", "escpos")
+    assert failed.returncode == 1, failed.stdout
+    assert "FAILED: the paper is out: put in a roll" in failed.stdout
+    assert bench.happened("printer").count("slip_printed") == 1
+    bench.do("load-paper", "100000")
+    assert bench.run("kioskwire-appliance", "devices", "test", port, "--driver", "escpos").returncode == 0
+
+
 def test_ctrl_c_leaves_the_validator_taking_nothing(bench: Bench) -> None:
     bench.device("ccnet", "bills")
     test = walk_bills(bench)

@@ -120,6 +120,7 @@ def test_what_happened_is_told_in_words() -> None:
     line = {"seq": 1, "at": 0.0, "happened": "bill_stacked", "minor": 50000, "currency": "KZT", "late": True}
     assert simulated._told(line)[8:] == "  bill stacked: 500.00 KZT, late yes"
     assert simulated._event("paper_out", {}) == "paper out"
+    assert simulated._event("line_printed", {"text": "x" * 500, "style": ""}) == f"line printed: text {'x' * 120}…"
     assert simulated._event("x", {"minor": 5, "currency": "KAZAKH"}) == "x: minor 5, currency KAZAKH"
     assert simulated._shown({"state": "19", "path": None, "lines": [line]}).splitlines()[:2] == [
         "state: 19",

@@ -193,6 +193,19 @@ async def test_nobody_puts_a_note_in() -> None:
     assert device.done[-2:] == ["disable", "close"]
 
 
+async def test_a_device_that_says_what_is_wrong_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(Printer):
+        async def ready(self, timeout_s: float) -> None:
+            await asyncio.sleep(3600)
+
+    monkeypatch.setattr(trials, "FAULT_S", 0.05)
+    device = Broken()
+    device.state = DeviceState.FAULT
+    with pytest.raises(Failed, match="stands well"):
+        await device.walk()
+    assert device.done == ["open", "close"]
+
+
 async def test_the_same_is_said_once_but_money() -> None:
     device = Notes()
     for event in (events.PaperOut(), events.PaperOut(), *(events.BillStacked(bill=NOTE, escrow=n) for n in (1, 2))):
