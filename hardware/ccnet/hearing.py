@@ -56,6 +56,7 @@ class Hearing:
     def __init__(self, book: Book, setup: Setup, wishes: Wishes) -> None:
         self._book, self._setup, self._wishes = book, setup, wishes
         self.answer: PollAnswer | None = None  # None: not since it was lost or reset
+        self.wants_table = False  # a note was stacked whose worth can be known by the table alone
         self.table_refused = False  # it does not tell its table in this state
         self._old_news = True
         self._in_stacker = False
@@ -142,7 +143,7 @@ class Hearing:
             told = self._book.repeats(bill_type, stacked=True) or (note is not None and note.type == bill_type)
             if bill is None and not told and not self.table_refused:
                 heard.confirm = False
-                self._setup.first(Step.TABLE)
+                self.wants_table = True
                 return
         note = self._book.note
         event = self._book.stacked(bill_type, bill)

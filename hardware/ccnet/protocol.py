@@ -24,7 +24,7 @@ from hardware.ccnet.book import Book, Note, recall
 from hardware.ccnet.exchange import End, Ended, Exchange
 from hardware.ccnet.frames import Address
 from hardware.ccnet.hearing import HELD, Hearing
-from hardware.ccnet.setup import Setup
+from hardware.ccnet.setup import Setup, Step
 from hardware.ccnet.states import FAULTS, POWERED_UP, State, read_poll
 from hardware.ccnet.wishes import Wishes
 from hardware.errors import DeviceFault, LocalProtocolError, Refused, TransportError
@@ -315,6 +315,8 @@ class CcnetProtocol(BillProtocol):
             return self._seek(now)
         state = self._hearing.state
         if state is not None and not self._wait_for_poll:
+            if self._hearing.wants_table:
+                return [self._exchange.ask(*self._setup.urgent(Step.TABLE), now)]
             if asked := self._ask_about_note(state, now):
                 return asked
             question = self._setup.question(state, empty=self._book.note is None)
@@ -446,6 +448,7 @@ class CcnetProtocol(BillProtocol):
         elif ended.command is commands.POWER_RECOVERY and ended.end is End.ANSWERED:
             actions += self._recovered(ended.data)
         if ended.command is commands.GET_BILL_TABLE:
+            self._hearing.wants_table = False
             self._hearing.table_refused = ended.end is End.ILLEGAL
         remark = self._setup.ended(ended)
         if remark:

@@ -105,10 +105,6 @@ class Setup:
             if step not in self.todo:
                 self.todo.append(step)
 
-    def first(self, step: Step) -> None:
-        """Ask this before all else."""
-        self.todo = [step, *(other for other in self.todo if other is not step)]
-
     def look_at_counter(self) -> None:
         """Soon."""
         if self.has_counter and Step.COUNTER not in self.todo:
