@@ -118,6 +118,10 @@ class Link(Generic[P]):
         self._out_of_use = "is not open"
         self._woken = self._woken_in_vain = False
 
+    def add_page(self, device: str, journal: DeviceJournal) -> None:
+        """One more device on this line (`Record.device`), and its page; before anything of it is recorded."""
+        self._journals[device] = journal
+
     @property
     def protocol(self) -> P:
         """The conversation, to look at. Raises `TransportError` before `open`."""
