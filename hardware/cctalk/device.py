@@ -112,6 +112,10 @@ class DeviceConversation(Conversation):
     def leave(self, now: float) -> None:
         self.leaving = True
 
+    def failed(self, error: Exception) -> None:
+        self.say(f"its driver failed and begins anew: {error!r}", "error")
+        self._fail("driver", f"its driver failed ({type(error).__name__}); see the log")
+
     def run(self) -> Script[None]:
         while True:
             try:

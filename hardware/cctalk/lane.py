@@ -9,7 +9,7 @@ unanswered a lane therefore asks only the same again, or waits `LATE_S` first.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
@@ -23,6 +23,7 @@ from hardware.roles import Status
 ANSWER_S = 0.2  # public implementations wait 50 to 200 ms for the first byte
 LATE_S = 2.0  # by the standard no answer begins later
 TRIES = 3
+AGAIN_S = 5.0  # how soon a script that failed begins anew
 FOREVER = float("inf")
 
 
@@ -100,6 +101,10 @@ class Conversation(ABC):
     def leave(self, now: float) -> None:
         """Make it safe and end the script as soon as nothing is on its way."""
 
+    @abstractmethod
+    def failed(self, error: Exception) -> None:
+        """The script itself failed; it will begin anew."""
+
     @property
     @abstractmethod
     def status(self) -> Status:
@@ -127,27 +132,31 @@ class Lane:
         if self.script is None and not self.over:
             self.conversation.now = now
             self.script = self.conversation.run()
-            self._take(next(self.script, None), now)
+            self._advance(lambda script: next(script, None), now)
 
     def resume(self, answer: Answer, now: float) -> None:
         """Give the script what it waits for."""
         if self.script is None:
-            return
-        self.conversation.now = now
-        try:
-            self._take(self.script.send(answer), now)
-        except StopIteration:
-            self._take(None, now)
+            self.begin(now)
+        else:
+            self._advance(lambda script: script.send(answer), now)
 
     def lost(self, now: float) -> None:
         """The port is gone."""
-        if self.script is None:
-            return
+        if self.script is not None:
+            self._advance(lambda script: script.throw(LineLost()), now)
+
+    def _advance(self, how: Callable[[Script[None]], Ask | Rest | None], now: float) -> None:
+        assert self.script is not None
         self.conversation.now = now
         try:
-            self._take(self.script.throw(LineLost()), now)
+            self._take(how(self.script), now)
         except StopIteration:
             self._take(None, now)
+        except Exception as error:
+            # A mistake of ours in one device's script: the others on the bus go on, and it begins anew.
+            self.conversation.failed(error)
+            self.script, self.step, self.due = None, Rest(FOREVER, nudged=False), now + AGAIN_S
 
     def stop(self) -> None:
         """No more of it; without a port there is nothing to make safe."""

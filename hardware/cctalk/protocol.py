@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 
 from hardware.cctalk.frames import BUSY, GAP_S, HOST, NAK, FrameReader
 from hardware.cctalk.lane import FOREVER, LATE_S, Answer, Ask, Conversation, Lane, Outcome
+from hardware.cctalk.survey import SurveyConversation
 from hardware.errors import LocalProtocolError
 from hardware.protocol import Action, Actions, Finish, Protocol, Say, Send
 
 TURN_S = 0.004  # between an answer and the next question: the line turns round
 BYTE_S = 10 / 9600
 LONGEST_S = 1.0  # how much longer an answer may take to end once it has begun
+ADDRESS_POLL = 253
 BUSY_S = 0.1
 BUSY_MAX = 30
 COLLISIONS_MAX = 3  # in a row; then the echo is found out anew
@@ -35,23 +37,23 @@ class For:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Begin to speak with a device. Finished with None at once."""
+    """One more device. Finished with None at once."""
 
-    device: str
+    conversation: Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Make a device safe and stop speaking with it. Finished with None when that is done."""
+    """Make a device safe and forget it. Finished with None when that is done, or with `TransportError`."""
 
     device: str
 
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A conversation that is held once and then over, such as a survey; it finishes its own ticket."""
+    """A conversation that is held once and then over, such as a survey; it finishes its own `ticket`."""
 
-    conversation: Conversation
+    conversation: SurveyConversation
 
 
 @dataclass(slots=True)
@@ -71,17 +73,13 @@ class BusProtocol(Protocol):
     """One line.
 
     Args:
-        conversations: all devices on it.
+        conversations: the devices on it to begin with.
         echo: True, False, or None to find out.
-        joined: who is spoken with from the beginning; None for all.
     """
 
-    def __init__(
-        self, conversations: Sequence[Conversation], *, echo: bool | None = None, joined: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, conversations: Sequence[Conversation] = (), *, echo: bool | None = None) -> None:
         self._lanes = {each.name: Lane(each) for each in conversations}
         self._guests: list[Lane] = []
-        self._wanted = set(self._lanes if joined is None else joined)
         self._leaving: dict[str, list[int]] = {}
         self._echo_setting = echo
         self.echo = echo
@@ -115,11 +113,10 @@ class BusProtocol(Protocol):
         self._free_at = now
         if self._echo_setting is None:
             self.echo = None
-        for name, lane in self._lanes.items():
+        for lane in self._all():
             # What was asked in an earlier life may still be answered.
             lane.doubt_until, lane.doubt_of = now + LATE_S, b""
-            if name in self._wanted:
-                lane.begin(now)
+            lane.begin(now)
             lane.nudge(now)
         return self._go(now)
 
@@ -156,17 +153,22 @@ class BusProtocol(Protocol):
                 lane.conversation.command(wish, ticket, now)
                 lane.nudge(now)
                 return self._go(now)
-            case Join(device) if device in self._lanes:
-                self._wanted.add(device)
+            case Join(conversation):
+                if conversation.name in self._lanes:
+                    raise LocalProtocolError(f"there is a {conversation.name!r} on this bus already")
+                self._lanes[conversation.name] = lane = Lane(conversation)
+                lane.doubt_until = now + LATE_S
                 if self._open:
-                    self._lanes[device].begin(now)
+                    lane.begin(now)
                 return (Finish(ticket), *self._go(now))
             case Leave(device) if device in self._lanes:
                 self._leaving.setdefault(device, []).append(ticket)
                 self._leave(device, now)
                 return self._go(now)
             case Guest(conversation):
+                conversation.ticket = ticket
                 lane = Lane(conversation)
+                lane.doubt_until = now + LATE_S
                 self._guests.append(lane)
                 if self._open:
                     lane.begin(now)
@@ -219,6 +221,7 @@ class BusProtocol(Protocol):
         self._guests = [lane for lane in self._guests if not lane.over]
         for device in [device for device in self._leaving if self._lanes[device].over]:
             actions += [Finish(ticket) for ticket in self._leaving.pop(device)]
+            del self._lanes[device]
         return actions
 
     def _collect(self, actions: list[Action]) -> None:
@@ -251,7 +254,7 @@ class BusProtocol(Protocol):
 
     def _read(self, flight: _Flight, now: float) -> None:
         begin = self._answer_begins(flight)
-        if begin is None:
+        if begin is None or _listens(flight.lane):
             return
         start = max(begin, flight.read)
         flight.read = len(flight.heard)
@@ -301,6 +304,9 @@ class BusProtocol(Protocol):
         assert isinstance(lane.step, Ask)
         self._flight = None
         self._free_at = now
+        if _listens(lane):
+            lane.resume(Answer(Outcome.GOOD, bytes(flight.heard)), now)
+            return
         lane.conversation.skipped_bytes += flight.reader.pending
         lane.doubt(now)
         if flight.collided:
@@ -314,3 +320,8 @@ class BusProtocol(Protocol):
             lane.due = now
         else:
             lane.resume(Answer(Outcome.SILENT), now)
+
+
+def _listens(lane: Lane) -> bool:
+    """Whether bare bytes are what is waited for, until the time is over."""
+    return isinstance(lane.step, Ask) and lane.step.header == ADDRESS_POLL
