@@ -8,6 +8,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from hardware.bills import Enable, GiveBack, Hold, Stack
@@ -136,7 +137,9 @@ def run(seed: int) -> list[str]:
         decide,
         ack=rng.randrange(2),
         seed=seed,
-        to_device=rates,
+        # With one bit of sequence, a command that comes again behind the next one is a new command to the device. No
+        # line keeps one that long; answers may be as late as they like.
+        to_device=replace(rates, late_s=0.1),
         to_host=rates,
         owner_s=rng.choice((0.0, 0.05, 1.0)),
         troubles=[Trouble(rng.randrange(50, 800), rng.choice(KINDS), rng.choice((0.1, 2.0))) for _ in range(3)],
