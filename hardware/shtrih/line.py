@@ -20,7 +20,7 @@ question for the last number. One byte that was flipped on the line must not pas
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from hardware.shtrih.frames import ACK, ENQ, NAK, Control, FrameReader, FrameV1, FrameV2, ReaderV1, ReaderV2
+from hardware.shtrih.frames import ACK, ENQ, NAK, Control, Dropped, FrameReader, FrameV1, FrameV2, ReaderV1, ReaderV2
 
 BYTE_SERIAL_S = 0.1  # between two bytes of a frame; the register's own default is 50 ms
 BYTE_TCP_S = 1.5  # what the vendor's drivers take on TCP: 1 to 3 s
@@ -150,9 +150,8 @@ class LineV1(Line):
         self._end(Gone(self._asked, "the port is gone"))
 
     def received(self, data: bytes, now: float) -> list[bytes]:
-        before = self._reader.damaged
         out: list[bytes] = []
-        for item in self._reader.feed(data):
+        for item in self._reader.read(data):
             if self._at is None:
                 continue
             match item:
@@ -160,9 +159,10 @@ class LineV1(Line):
                     out += self._control(code, now)
                 case FrameV1(content):
                     out += self._frame(content, now)
+                case Dropped(checksum=checksum) if checksum is not None:
+                    # What stands inside of a broken answer must not pass for a control byte.
+                    return [*out, *self._damaged(now)]
         if self._at is not None:
-            if self._reader.damaged != before and self._state in {"awaiting", "enquiring"}:
-                return [*out, *self._damaged(now)]
             self._watch_bytes(self._reader, now)
         return out
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from hardware.shtrih import commands
 from hardware.shtrih.fiscal import No
-from hardware.shtrih.frames import ACK, ENQ, NAK, STX, Control, FrameV1, FrameV2, ReaderV1, ReaderV2
+from hardware.shtrih.frames import ACK, ENQ, NAK, STX, Control, Dropped, FrameV1, FrameV2, ReaderV1, ReaderV2
 from hardware.shtrih.handlers import Handlers
 from hardware.simulation.simulator import Control as Hand
 from hardware.simulation.simulator import ControlError, Ledger, Simulator
@@ -230,17 +230,18 @@ class _EndV1(_End):
 
     def received(self, data: bytes, now: float) -> Sequence[bytes]:
         out: list[bytes] = []
-        before = self._reader.damaged
-        for item in self._reader.feed(data):
+        for item in self._reader.read(data):
             match item:
                 case Control(code):
                     out += self._control(code)
                 case FrameV1(content) if not self._busy and self._pending is None:
                     out.append(bytes([ACK]))
                     self._take(content, now)
-        if self._reader.damaged != before and not self._busy and self._pending is None:
-            self._reader.clear()
-            out.append(bytes([NAK]))
+                case Dropped(checksum=checksum) if checksum is not None:
+                    self._reader.clear()
+                    if not self._busy and self._pending is None:
+                        out.append(bytes([NAK]))
+                    break
         self._byte_at = now + BYTE_S if self._reader.partial else None
         return out
 

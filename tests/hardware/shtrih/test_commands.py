@@ -60,7 +60,7 @@ def value_of(field: Field) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("command", EVERY, ids=lambda command: command.hex)
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_what_is_written_is_read(command: Command, data: st.DataObject) -> None:
     asked = {field.name: data.draw(value_of(field)) for field in command.request if not field.name.startswith("_")}
