@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 def _run_survey(options: argparse.Namespace) -> int:
     probes: dict[str, Sequence[Probe]] = {}
     if not options.no_probe:
-        for family in dict.fromkeys((*catalogue.PROBED, "atol")):
+        for family in catalogue.PROBED:
             try:
                 probes[family] = catalogue.probes([family])
             except ImportError as error:

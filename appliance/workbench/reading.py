@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hardware.catalogue import bare, explainer
 from hardware.explain import Explained, Sender
 
+_LENGTH_FIRST = frozenset({"cctalk", "cctalk-crc16"})  # destination, length, two bytes, data, checksum
 SENDERS: tuple[Sender, Sender] = ("host", "device")
 
 
@@ -41,6 +42,8 @@ class Reading:
     @property
     def reason(self) -> str | None:
         """Why it must be refused, or None."""
+        if self.items and self.items[0].fault and self._claims_to_be_one_frame():
+            return self.items[0].fault
         open_fault: str | None = None
         for item in self.items:
             if item.fault is not None:
@@ -48,6 +51,11 @@ class Reading:
             elif is_frame(item) and len(item.data) > 1:
                 open_fault = None
         return open_fault or (None if self.good else "no frame was found")
+
+    def _claims_to_be_one_frame(self) -> bool:
+        """By its length alone, where no start byte says so: then a good frame within it is an accident."""
+        data = b"".join(item.data for item in self.items)
+        return self.protocol in _LENGTH_FIRST and len(data) > 1 and data[1] + 5 == len(data)
 
     @property
     def skipped(self) -> list[Explained]:
