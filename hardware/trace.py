@@ -60,7 +60,7 @@ class Trace:
         device: the device's name.
         protocol: what `decode` calls what is spoken there (`catalogue.PROTOCOLS`); "" if it has no such name.
         url: the port's.
-        line: how bytes stand on it, in words.
+        line: how bytes stand on it, in words. This and the URL are the first port's own where they are not said.
         note: what a reader should know: firmware, what was being done.
         max_bytes: of one file.
     """
@@ -78,7 +78,7 @@ class Trace:
     ) -> None:
         self._path = path
         self._max_bytes = max_bytes
-        about = {
+        self._about = {
             "program": f"kioskwire {VERSION}",
             "device": device,
             "protocol": protocol,
@@ -86,9 +86,6 @@ class Trace:
             "line": line,
             "note": note,
         }
-        self._header = "\n".join(
-            [_MAGIC, *(f"# {name}: {_one_line(value)}" for name, value in about.items() if value), ""]
-        )
         self._device = device
         self._lines: queue.Queue[str | None] = queue.Queue(BEHIND_MAX)
         self._left_out = 0
@@ -98,6 +95,9 @@ class Trace:
     def wrap(self, port: Port) -> Port:
         """The same port, with everything that passes written down. Never fails for the trace's sake."""
         if self._writer is None and not self._stopped:
+            url, _, line = port.words.partition(", ")
+            self._about["url"] = self._about["url"] or url
+            self._about["line"] = self._about["line"] or line
             self._writer = threading.Thread(target=self._write, name=f"{self._device} trace", daemon=True)
             self._writer.start()
         return _TracedPort(port, self)
@@ -130,7 +130,8 @@ class Trace:
     # The thread
 
     def _write(self) -> None:
-        file = _File(self._path, self._header, self._max_bytes)
+        about = [f"# {name}: {_one_line(value)}" for name, value in self._about.items() if value]
+        file = _File(self._path, "\n".join([_MAGIC, *about, ""]), self._max_bytes)
         try:
             last = False
             while not last:

@@ -89,6 +89,14 @@ async def test_a_person_can_read_it(tmp_path: Path) -> None:
     assert lines[-1].endswith(" > 02 03 06 33 DA 81")
 
 
+async def test_what_it_is_not_told_of_the_line_it_takes_from_the_port(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "t", device="bills", protocol="ccnet", note="firmware 1.2,\nbench")
+    trace.wrap(Wire())
+    trace.close()
+    header = read_trace(tmp_path / "t")[0].header
+    assert (header["url"], header["line"], header["note"]) == ("/dev/ttyUSB0", "9600 8N1", "firmware 1.2, bench")
+
+
 async def test_times_are_told_by_both_clocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trace_module.time, "monotonic", lambda: 12.5)
     trace = make(tmp_path / "t")

@@ -74,6 +74,14 @@ def test_which_readings_are_refused_and_why(items: Sequence[Explained], reason: 
     assert Reading("ccnet", "host", items).reason == reason
 
 
+@pytest.mark.parametrize(("protocol", "refused"), [("cctalk", True), ("cctalk-crc16", True), ("ccnet", False)])
+def test_a_frame_found_inside_one_that_is_whole_and_broken_is_an_accident(protocol: str, refused: bool) -> None:
+    """ccTalk has no start byte: behind a wrong first byte anything may look like a frame."""
+    items = [broken(b"\x01"), good(b"\x03\x02\x01\x95\x30\x10\x25")]
+    assert (Reading(protocol, "device", items).reason is not None) is refused
+    assert Reading(protocol, "device", [broken(b"\xff"), good(b"\x02\x00\x01\xf5\x08")]).reason is None
+
+
 def test_the_first_good_frame_is_shown_or_what_comes_nearest() -> None:
     sum_is_wrong = broken(damaged=True)
     for items, first in (
