@@ -67,7 +67,7 @@ async def test_each_is_found_for_what_it_is_and_left_as_it_was() -> None:
     assert families == {family: {family} for family in SERIAL}
 
 
-async def test_what_all_other_families_ask_does_nothing_to_any() -> None:
+async def test_what_all_other_families_ask_does_nothing_to_any(tmp_path: Path) -> None:
     """As if each had been asked last: nothing is printed, no note moves, no memory changes."""
 
     async def ask_all_but_its_own(family: str) -> None:
@@ -77,24 +77,22 @@ async def test_what_all_other_families_ask_does_nothing_to_any() -> None:
             (port,) = (await look(bench, probes)).values()
             assert port.state is State.SILENT, f"{family} was taken for {port.answers}"
             assert bench.state() == before
+            if family == "escpos":
+                await prints_a_clean_slip(bench.hosts[family], tmp_path / "journal")
 
     await asyncio.gather(*map(ask_all_but_its_own, SERIAL))
 
 
-async def test_a_printer_that_was_asked_everything_prints_a_clean_slip_after(tmp_path: Path) -> None:
-    """Such as one that was switched off or not wired to answer when its own family asked."""
-    probes = {other: catalogue.probes([other]) for other in SERIAL if other != "escpos"}
-    async with benches(["escpos"]) as bench:
-        await look(bench, probes)
-        host = bench.hosts["escpos"]
-        driver = catalogue.find_driver("escpos").load()("printer", host.url, FileJournal(tmp_path / "journal"))  # type: ignore[call-arg]
-        assert isinstance(driver, ReceiptPrinter)
-        await driver.open()
-        try:
-            await driver.ready(20)
-            await driver.print_slip(lines("Клиенту", "1500.00"), "r-1")
-        finally:
-            await driver.close()
-        assert host.store is not None
-        printed = [line["text"] for line in host.store.lines if line["happened"] == "line_printed"]
-        assert [text for text in printed if text] == ["Клиенту", "1500.00"]
+async def prints_a_clean_slip(host: DeviceHost, journal: Path) -> None:
+    """What was asked left nothing in the printer's line buffer, or the driver's first command cleared it."""
+    driver = catalogue.find_driver("escpos").load()("printer", host.url, FileJournal(journal))  # type: ignore[call-arg]
+    assert isinstance(driver, ReceiptPrinter)
+    await driver.open()
+    try:
+        await driver.ready(20)
+        await driver.print_slip(lines("Клиенту", "1500.00"), "r-1")
+    finally:
+        await driver.close()
+    assert host.store is not None
+    printed = [line["text"] for line in host.store.lines if line["happened"] == "line_printed"]
+    assert [text for text in printed if text] == ["Клиенту", "1500.00"]
