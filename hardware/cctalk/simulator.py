@@ -52,8 +52,8 @@ class CctalkBusSimulator(Simulator):
         "empty_hopper": Control("take all coins out of the hopper"),
         "damage_counters": Control("damage the hopper's memory; told when power returns"),
         "reset": Control("take one device's power and give it back at once", DEVICE),
-        "power_off": Control("take one device's power", DEVICE),
-        "power_on": Control("give it back", DEVICE),
+        "cut": Control("take one device's power", DEVICE),
+        "restore": Control("give it back", DEVICE),
     }
 
     def __init__(self, memory: MutableMapping[str, Any], ledger: Ledger, **options: object) -> None:
@@ -240,10 +240,10 @@ class CctalkBusSimulator(Simulator):
             found.power_off(now)
             found.power_on(now)
 
-    def do_power_off(self, *, now: float, device: str) -> None:
+    def do_cut(self, *, now: float, device: str) -> None:
         self._device(device).power_off(now)
 
-    def do_power_on(self, *, now: float, device: str) -> None:
+    def do_restore(self, *, now: float, device: str) -> None:
         self._device(device).power_on(now)
 
 

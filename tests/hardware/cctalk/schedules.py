@@ -139,7 +139,7 @@ class World:
         duel.run(within_s=8)
         for name in self.devices:
             if duel.powered:
-                self.hand("power_on", device=name)
+                self.hand("restore", device=name)
             if name != "coins":
                 self.hand("free", device=name)
         self.hand("insert_cassette")
@@ -162,7 +162,8 @@ class World:
 
     def breaches(self) -> list[str]:
         """Where journal and ledger do not agree."""
-        return [*self._coins(), *self._payouts(), *self._notes()]
+        failed = [words for words in self.duel.said if "its driver failed" in words]
+        return [*failed, *self._coins(), *self._payouts(), *self._notes()]
 
     def _lost(self, device: str) -> float:
         told = [each.event for each in self.duel.events if each.device == device]
@@ -219,8 +220,8 @@ class World:
 # Every step of one thing
 
 
-def _coins(troubles: Sequence[Trouble], count: int, device_only: bool = False) -> tuple[int, list[str]]:
-    world = World(("coins",), troubles=_moved(troubles))
+def _coins(troubles: Sequence[Trouble], count: int) -> tuple[int, list[str]]:
+    world = World(("coins",))
     world.enable()
     begun = world.duel.steps
     _begin(world, troubles)
@@ -252,7 +253,7 @@ def payout(troubles: Sequence[Trouble], options: dict[str, str] | None = None) -
     """Three coins are paid; and the same is asked again by a caller that did not get its answer."""
     options = options or {}
     security = "none" if options.get("hopper_secret") == "off" else "serial"
-    world = World(("hopper",), troubles=_moved(troubles), options=options, security=security)
+    world = World(("hopper",), options=options, security=security)
     world.enable()
     for reference in ("before", "this"):
         begun = world.duel.steps
@@ -278,7 +279,7 @@ def plain_payout(troubles: Sequence[Trouble]) -> tuple[int, list[str]]:
 
 def note(troubles: Sequence[Trouble], options: dict[str, str] | None = None) -> tuple[int, list[str]]:
     """A note is held, stacked and credited."""
-    world = World(("bills",), troubles=_moved(troubles), options=options)
+    world = World(("bills",), options=options)
     world.enable()
     begun = world.duel.steps
     _begin(world, troubles)
@@ -297,13 +298,8 @@ def silent_note(troubles: Sequence[Trouble]) -> tuple[int, list[str]]:
     return note(troubles, {"bills_tell": "off"})
 
 
-def _moved(troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
-    """Held back until the script itself begins: setting up is not tried step by step here."""
-    del troubles
-    return ()
-
-
 def _begin(world: World, troubles: Sequence[Trouble]) -> None:
+    """The script itself begins: its steps are counted from here."""
     world.duel._troubles = [
         Trouble(world.duel.steps + each.step, each.kind, each.down_s, each.arguments) for each in troubles
     ]
@@ -368,9 +364,9 @@ def run(seed: int) -> list[str]:
 def _act(world: World, rng: random.Random, at: int) -> None:
     device = rng.choice(world.devices)
     if rng.random() < 0.12:
-        world.hand("power_off", device=device)
+        world.hand("cut", device=device)
         world.duel.later(
-            rng.choice((0.05, 0.5, 3.0)), lambda: world.duel.powered and world.hand("power_on", device=device)
+            rng.choice((0.05, 0.5, 3.0)), lambda: world.duel.powered and world.hand("restore", device=device)
         )
         return
     if rng.random() < 0.05:
