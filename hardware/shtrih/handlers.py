@@ -100,7 +100,9 @@ class Handlers:
     # How it stands
 
     def _status(self, command: Command, now: float) -> bytes:
-        mode, submode = self.storage.mode(now), int(self.printer.submode)
+        # A trace shows a closed receipt as open (mode 8, submode 5) until it is printed.
+        mode = self.storage.mode(now) if self.printer.mode is None else self.printer.mode
+        submode = int(self.printer.submode)
         opened = self.storage.kept["open"]
         clock = self.storage.clock(now)
         if command.name == "short_status":
@@ -223,13 +225,17 @@ class Handlers:
         self.printer.add("annulment_printed", 2, now)
 
     def _close_v2(self, values: Values, now: float) -> Values:
-        return self._closed(self.storage.close_receipt(_payments(values), now), now)
+        return self._close_receipt(values, now)
 
     def _close_extended(self, values: Values, now: float) -> Values:
-        return self._closed(self.storage.close_receipt(_payments(values), now), now)
+        return self._close_receipt(values, now)
 
     def _close(self, values: Values, now: float) -> Values:
-        return self._closed(self.storage.close_receipt(_payments(values), now), now)
+        return self._close_receipt(values, now)
+
+    def _close_receipt(self, values: Values, now: float) -> Values:
+        mode = self.storage.mode(now)
+        return self._closed(self.storage.close_receipt(_payments(values), now), now, mode)
 
     def _correction_begin(self, _: Values, now: float) -> None:
         self.storage.begin(FN_CORRECTION, now)
@@ -339,8 +345,8 @@ class Handlers:
         if self._line_by_line:
             self.printer.add("receipt_line_printed", lines, now)
 
-    def _closed(self, document: dict[str, object], now: float) -> Values:
-        self.printer.add("document_printed", DOCUMENT_LINES, now, {"number": document["fd"]})
+    def _closed(self, document: dict[str, object], now: float, mode: int | None = None) -> Values:
+        self.printer.add("document_printed", DOCUMENT_LINES, now, {"number": document["fd"]}, mode)
         return document
 
     def _now(self, now: float) -> str:

@@ -47,9 +47,21 @@ class Printer:
         self._at = None
         self._memory["waits"] = bool(self._memory["jobs"])
 
-    def add(self, kind: str, lines: int, now: float, figures: Mapping[str, object] | None = None) -> None:
+    @property
+    def mode(self) -> int | None:
+        """The mode byte that is shown while a closed receipt is still being printed: as if it were open."""
+        return next((int(job["mode"]) for job in self._memory["jobs"] if job["mode"] is not None), None)
+
+    def add(
+        self,
+        kind: str,
+        lines: int,
+        now: float,
+        figures: Mapping[str, object] | None = None,
+        mode: int | None = None,
+    ) -> None:
         """Print this many lines; `kind` and `figures` go into the ledger when the last is on paper."""
-        self._memory["jobs"].append({"kind": kind, "lines": lines, "figures": dict(figures or {})})
+        self._memory["jobs"].append({"kind": kind, "lines": lines, "figures": dict(figures or {}), "mode": mode})
         if self._at is None and not self._memory["waits"]:
             self._at = now + LINE_S
 

@@ -160,6 +160,8 @@ class Documents(Asking):
     def _carry_out(
         self, intent: Intent, act: Act, may_go_on: Callable[[], Steps[bool]] | None = None
     ) -> Steps[FiscalDocument]:
+        if self.book.unprinted is not None:
+            yield from self._printed(self.book.unprinted)  # nothing waits for paper when a document may be begun
         self.book.open = intent
         yield Tell()
         resume = False

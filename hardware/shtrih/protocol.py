@@ -460,6 +460,9 @@ class ShtrihProtocol(Protocol):
         if not job.tickets and self._told != (words := f"{job.what}: {error}"):
             self._told = words
             out.append(Say(words, "warning"))
+        if self.book.open is not None:  # it ended by a mistake of ours, and is looked after as after a lost answer
+            job.tickets.clear()
+            return [*out, *self._gone(str(error), now, again=True)]
         return [*out, *self._next(now)]
 
     def _finish_joined(self) -> list[Action]:

@@ -81,8 +81,7 @@ Step = Ask | Tell | Pause | Note | Saw
 T = TypeVar("T")
 Steps = Generator[Step, Any, T]
 
-_FISCAL_STORAGE = 0xFF00
-_ADMINISTRATOR = frozenset({"x_report", "z_report", "read_table", "write_table", "font", "table_structure"})
+_ADMINISTRATOR = frozenset({"x_report", "z_report", "read_table", "write_table", "font", "correction_v2"})
 
 
 class Asking:
@@ -177,7 +176,8 @@ class Asking:
         return False
 
     def _password(self, name: str) -> int:
-        from_storage = name.startswith(("fn_", "shift_", "ofd_", "unconfirmed"))
+        # Tags go into the cashier's own document: the vendor's drivers send them under the cashier's password.
+        from_storage = name.startswith(("fn_", "shift_", "ofd_", "unconfirmed")) and name != "fn_tlv"
         return self.settings.admin_password if from_storage or name in _ADMINISTRATOR else self.settings.password
 
 

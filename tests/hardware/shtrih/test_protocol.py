@@ -200,6 +200,23 @@ def test_paper_that_ends_in_the_document_leaves_it_unprinted_until_there_is_more
     assert end(made, RegisterReceipt(receipt(), "r1")).printed is True
 
 
+def test_a_document_after_paper_came_back_tells_of_the_one_before() -> None:
+    made = world(options={"line_by_line": False})
+    made.duel.hand("paper_out", after="2")
+    assert end(made, RegisterReceipt(receipt(), "r1")).printed is False
+    made.duel.hand("paper_in")
+    assert end(made, RegisterReceipt(receipt(), "r2")).printed is True
+    assert made.duel.told(SlipPrinted) == [SlipPrinted(reference="r1")]
+    assert [fact.figures["number"] for fact in made.duel.facts("document_printed")] == [5, 6]
+
+
+def test_a_mistake_of_ours_leaves_nothing_open() -> None:
+    made = world()
+    assert isinstance(end(made, Cash("cash_in", 1 << 41, "c1")), LocalProtocolError)
+    made.duel.run(until=lambda: bool(made.duel.told(DocumentAbsent)), within_s=60)
+    assert end(made, Cash("cash_in", 1, "c2")).total_minor == 1
+
+
 def test_a_refusal_in_the_middle_annuls_the_receipt() -> None:
     made = world()
     made.duel.hand("fail", code="71")

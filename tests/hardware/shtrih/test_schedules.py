@@ -15,10 +15,14 @@ def test_random_days(block: int) -> None:
 
 @pytest.mark.parametrize(("link", "operation"), itertools.product(("v1", "v2"), schedules.OPERATIONS))
 def test_trouble_at_many_steps(link: str, operation: str) -> None:
-    for case in itertools.islice(schedules.steps((link,), (operation,)), 0, None, 97):
+    for case in itertools.islice(schedules.cases((link,), (operation,)), 0, None, 97):
         assert case.run() == []
 
 
 def test_trouble_without_a_storage() -> None:
-    for case in itertools.islice(schedules.steps(("v2",), fiscal="base"), 0, None, 97):
+    for case in itertools.islice(schedules.cases(("v2",), fiscal="base"), 0, None, 97):
         assert case.run() == []
+
+
+def test_short_power_cuts() -> None:
+    assert schedules.steps(stride=401) == []
