@@ -75,6 +75,8 @@ def _recall_note(kept: object) -> Note | None:
     if not isinstance(kept, Mapping):
         return None
     order, currency = kept.get("order"), kept.get("currency")
+    if not _number(kept.get("minor")) or not _number(kept.get("escrow")):
+        return None
     try:
         return Note(
             escrow=_number(kept.get("escrow")),

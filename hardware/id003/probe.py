@@ -24,8 +24,12 @@ def _probing() -> Probing:
     if not statuses:
         return []
     status = statuses[-1]
+    # The question has the very bytes of the answer "idling": on a line that echoes, it would answer itself.
+    may_be_echo = heard == encode(STATUS.frame())
     heard = yield _ask(GET_VERSION)
-    versions = [frame.data for frame in _frames(heard) if frame.code == GET_VERSION.code]
+    versions = [frame.data for frame in _frames(heard) if frame.code == GET_VERSION.code and frame.data]
+    if may_be_echo and not versions:
+        return []
     text = versions[-1].decode("ascii", "replace").strip("\x00 \r\n") if versions else ""
     identity = Identity(maker="JCM", model=text.split(" ", 1)[0].split("(", 1)[0], firmware=text)
     return [Found("id003", identity, f"{name(status.code)}: {words(status.code, status.data)}")]

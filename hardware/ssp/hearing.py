@@ -110,11 +110,13 @@ class Hearing:
         """The device said why it took nothing."""
         self._record(BillRejected(code=code, words=words), None)
 
-    def acknowledged(self) -> None:
-        """The device knows that what it told is written down."""
+    def _acknowledged(self) -> None:
+        """A poll that tells of no money: the device knows that what it told is written down.
+
+        An answer to EVENT ACK would not do: one bit of sequence does not keep out an old F0.
+        """
         last = self.kept.last
         if last is not None and last.unacked:
-            # Nothing more can come of a note that was moved to the cashbox.
             self.keep(self.kept.but(last=replace(last, unacked=False)))
 
     # Polls
@@ -127,8 +129,8 @@ class Hearing:
         before, self.levels = self.levels, names
         self.busy = bool(names & _MOVING)
         money_told = any(event.kind.acknowledged for event in polled.events)
-        if with_ack and not money_told:
-            self.acknowledged()
+        if not money_told:
+            self._acknowledged()
         for event in polled.events:
             new = str(event.kind.name) not in before
             self._one(event, heard, accepts=accepts, takes=takes, new=new, with_ack=with_ack)

@@ -100,6 +100,8 @@ def _recall_note(kept: object) -> Note | None:
         bill = Money(_number(kept.get("minor")), currency if isinstance(currency, str) else "")
     except ValueError:  # no currency
         return None
+    if not bill.minor or not _number(kept.get("escrow")):
+        return None
     return Note(
         escrow=_number(kept.get("escrow")),
         channel=_number(kept.get("channel")),

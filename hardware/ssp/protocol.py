@@ -356,8 +356,6 @@ class SspProtocol(BillProtocol):
             self._polled(data[1:], now)
             self._queue.appendleft(asked.data)
             return
-        if asked.command == c.EVENT_ACK.code or not self._with_ack:
-            self._hearing.acknowledged()
         match asked.command:
             case c.POLL.code | c.POLL_ACK.code:
                 self._on_poll(asked.command, data, now)

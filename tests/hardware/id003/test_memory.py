@@ -42,5 +42,4 @@ def test_whatever_was_written_by_somebody_else_is_read_without_harm(memory: dict
 @pytest.mark.parametrize("note", [{"minor": 1}, {"currency": "?"}, [], "x", {"minor": True, "currency": "KZT"}])
 def test_a_garbled_note(note: object) -> None:
     kept = recall({"note": note, "escrow": "7", "run": "sideways"})
-    assert kept.escrow == 0
-    assert kept.run == ""
+    assert (kept.escrow, kept.note, kept.run) == (0, None, "")

@@ -1,5 +1,6 @@
 """The probe finds a validator and leaves it as it was."""
 
+from hardware.id003.frames import Frame, encode
 from hardware.id003.probe import PROBES
 from hardware.id003.simulator import Id003Simulator
 from hardware.probe import Found
@@ -34,3 +35,22 @@ def test_silence_is_nobody() -> None:
 
 def test_the_line_is_that_of_the_driver() -> None:
     assert (PROBES[0].line.baud, PROBES[0].line.parity) == (9600, "E")
+
+
+def test_an_idling_validator_is_told_from_a_line_that_echoes() -> None:
+    """Its answer has the very bytes of the question."""
+
+    def play(answer_version: bytes) -> list[Found]:
+        probing = PROBES[0].ask()
+        question = next(probing)
+        try:
+            probing.send(question.data)
+            probing.send(answer_version)
+        except StopIteration as ended:
+            return list(ended.value)
+        raise AssertionError("it asks a third time")
+
+    version = encode(Frame(0x88, b"U(KAZ)-10"))
+    assert [found.identity.model for found in play(version)] == ["U"]
+    assert play(encode(Frame(0x88))) == []
+    assert play(b"") == []

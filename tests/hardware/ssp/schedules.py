@@ -137,9 +137,9 @@ def run(seed: int) -> list[str]:
         decide,
         ack=rng.randrange(2),
         seed=seed,
-        # With one bit of sequence, a command that comes again behind the next one is a new command to the device. No
-        # line keeps one that long; answers may be as late as they like.
-        to_device=replace(rates, late_s=0.1),
+        # With one bit of sequence, a command that the line brings twice, the second time behind the next one, is a new
+        # command to the device, and a poll accepts a note. No line does that; its answers may come as they like.
+        to_device=replace(rates, late_s=0.1, repeated=0.0),
         to_host=rates,
         owner_s=rng.choice((0.0, 0.05, 1.0)),
         troubles=[Trouble(rng.randrange(50, 800), rng.choice(KINDS), rng.choice((0.1, 2.0))) for _ in range(3)],
