@@ -38,6 +38,7 @@ class Mechanism:
         self.escrow_s = ESCROW_S
         self.tells_returned = True  # an 82 for a note that is given back after power-up
         self.bill_to_bill = False
+        self.pace = 1
         self.state: int = State.POWER_UP
         self.detail: int | None = None
         self.event: tuple[int, int] | None = None  # 81 or 82, and a type
@@ -217,7 +218,8 @@ class Mechanism:
 
     def _go(self, state: int, detail: int | None, seconds: float, ends: Callable[[float], None], now: float) -> None:
         self.state, self.detail = state, detail
-        self._move = (now + seconds, ends)
+        slow = state in (State.ESCROW, State.HOLDING, State.PAUSE, State.BUSY)  # it waits; nothing moves
+        self._move = (now + (seconds if slow else seconds / self.pace), ends)
 
     def _rest(self, now: float) -> None:
         self._move = self.detail = None

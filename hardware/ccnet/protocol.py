@@ -527,6 +527,8 @@ class CcnetProtocol(BillProtocol):
         if not self._present:
             self._present = True
             reset, self._contacted = not self._contacted, True
+        if answer.state == (State.DISABLED if self._setup.mask else State.IDLING):
+            self._setup.mask = None  # it does not stand as it was told: a fault or a cure made it forget
         before = self._book.note
         heard = self._hearing.heard(answer, taking=self._taking if self._setup.done else frozenset(), reset=reset)
         if self._book.note is not before or heard.new_note:

@@ -42,6 +42,7 @@ class CcnetSimulator(Simulator):
         repeats: "yes": tells an event until it is confirmed; "no": once (and again only when it is answered NAK).
         types: 24 or 48.
         ack_ms: how late an ACK may be.
+        pace: so many times quicker than a real one moves notes.
         returned_event: "no": a note given back after power-up is not told by BILL RETURNED.
     """
 
@@ -80,6 +81,7 @@ class CcnetSimulator(Simulator):
         country = chosen.text("country", country)
         self._part, self._serial = chosen.text("part", "SM-KZ0721"), chosen.text("serial", "21K100004711")
         tells_returned = chosen.yes("returned_event", True)
+        pace = chosen.number("pace", 1, None)
         chosen.finish()
         numbers = [number for number in range(self._types) if number != COUPON][: len(values)]
         self._table = write_table(
@@ -89,6 +91,7 @@ class CcnetSimulator(Simulator):
         self.mechanism = Mechanism(memory, ledger, self._bill)
         self.mechanism.bill_to_bill = self.address == Address.BILL_TO_BILL
         self.mechanism.tells_returned = tells_returned
+        self.mechanism.pace = max(pace, 1)
         self._options = bytes(4)
         self._security: frozenset[int] = frozenset()
         self._coupon = ""

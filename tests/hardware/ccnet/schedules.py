@@ -232,8 +232,12 @@ def steps(ways: Sequence[Way] = WAYS, kinds: Sequence[str] = KINDS, stride: int 
 
 
 def run(seed: int) -> list[str]:
-    """One random day."""
+    """One random day, or one trouble at one random moment of one of the ways."""
     rng = random.Random(seed)
+    if rng.random() < 0.25:
+        way = rng.choice(WAYS)
+        trouble = Trouble(rng.randrange(way.notes * 160), rng.choice(KINDS), rng.choice((0.1, 2.0, 7.0)))
+        return [f"{way.name}, {trouble}: {each}" for each in way.play((trouble,))[1]]
     device: dict[str, object] = {
         "counter": rng.choice(("yes", "yes", "no")),
         "repeats": rng.choice(("yes", "yes", "yes", "no")),

@@ -664,6 +664,19 @@ def test_enable_in_the_middle_of_a_fault_is_told_so() -> None:
     assert isinstance(talk.ended(ticket).error, DeviceFault)
 
 
+def test_one_that_forgot_what_it_was_told_is_told_again() -> None:
+    talk = Talk().set_up().taking()
+    talk.poll("43")
+    talk.poll("19")
+    talk.exchange("34000007000007", "00")
+    talk.poll("14")
+    talk.command(Disable())
+    talk.exchange("34000000000000", "00")
+    talk.poll("19")
+    talk.poll("14")
+    talk.expect("34000000000000")
+
+
 def test_busy_is_given_its_time() -> None:
     talk = Talk().set_up().taking()
     talk.poll("1b0a")
