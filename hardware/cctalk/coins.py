@@ -133,15 +133,11 @@ class CoinConversation(DeviceConversation):
 
     def _read_coins(self) -> Script[None]:
         coins = {}
-        for number in range(1, COINS + 1):
-            data = yield from self.ask_known(184, bytes((number,)))
-            if data is None and number == 1:
-                break  # it names none
-            name = "" if data is None else data.decode("ascii", "replace")
+        for number, name in (yield from self.read_table(184, COINS)).items():
             money = self._given.get(number, coin_money(name, self._unit_minor))
             if money is not None and money.currency == self._currency:
                 coins[number] = money
-            elif name.strip("\0. ") and name[:2] != "TK":
+            elif name.strip(". ") and name[:2] != "TK":
                 self.say(f"coin {number} is {name!r}, which is not {self._currency}: it is not taken", "info")
         self._coins = coins or {number: coin for number, coin in self._given.items() if 1 <= number <= COINS}
 

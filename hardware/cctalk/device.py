@@ -200,6 +200,26 @@ class DeviceConversation(Conversation):
             last = again
         raise Silent(header)
 
+    def read_table(self, header: int, count: int) -> Script[dict[int, str]]:
+        """What the device calls its coins or notes, by number; empty where it does not say.
+
+        Read forwards and backwards until both agree: an answer that the line doubles would stand behind the next
+        question, and a name in the wrong place is money in the wrong amount.
+        """
+        last: dict[int, str] = {}
+        for attempt in range(CONTRADICTIONS_MAX):
+            numbers = range(1, count + 1)
+            names: dict[int, str] = {}
+            for number in reversed(numbers) if attempt % 2 else numbers:
+                data = yield from self.ask_known(header, bytes((number,)))
+                names[number] = "" if data is None else data.decode("ascii", "replace").strip("\0")
+                if data is None and number == 1 and not attempt:
+                    return {}  # it names none
+            if names == last:
+                return names
+            last = names
+        raise Silent(header)
+
     def read_news(self, header: int) -> Script[credit.News]:
         """What is new in the buffer, believed as far as it weighs.
 

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 from hardware.bills import Disable, Enable, GiveBack, Hold, Stack
 from hardware.cctalk import credit, states
-from hardware.cctalk.device import FAULT_S, DeviceConversation, RefusedQuestion, Silent, absent_error
+from hardware.cctalk.device import (
+    CONTRADICTIONS_MAX,
+    FAULT_S,
+    DeviceConversation,
+    RefusedQuestion,
+    Silent,
+    absent_error,
+)
 from hardware.cctalk.frames import Sum
 from hardware.cctalk.lane import FOREVER, LineLost, Rest, Script
 from hardware.cctalk.states import BillEvent
@@ -200,24 +207,27 @@ class NoteConversation(DeviceConversation):
         self.leaving = True
 
     def _read_bills(self) -> Script[None]:
-        bills, scales = {}, dict[str, tuple[int, int]]()
-        for number in range(1, BILLS + 1):
-            data = yield from self.ask_known(157, bytes((number,)))
-            if data is None and number == 1:
-                break
-            name = "" if data is None else data.decode("ascii", "replace")
-            country = name[:2]
-            if not name.strip("\0. ") or len(country) < 2 or not country.isascii():
-                continue
-            if country not in scales:
-                scaling = yield from self.ask_known(156, country.encode("ascii"))
-                scales[country] = (int.from_bytes(scaling[:2], "little"), scaling[2]) if scaling else (0, 0)
-            money = bill_money(name, *scales[country])
+        names = yield from self.read_table(157, BILLS)
+        scales: dict[str, tuple[int, int]] = {}
+        for country in sorted({name[:2] for name in names.values() if name[:2].isalpha() and name.isascii()}):
+            scales[country] = yield from self._read_scale(country)
+        bills = {}
+        for number, name in names.items():
+            money = bill_money(name, *scales.get(name[:2], (0, 0)))
             if money is not None and money.currency == self._currency:
                 bills[number] = money
-            else:
+            elif name.strip(". "):
                 self.say(f"note {number} is {name!r}, which is not {self._currency}: it is not taken", "info")
         self._bills = bills
+
+    def _read_scale(self, country: str) -> Script[tuple[int, int]]:
+        last: bytes | None = b""
+        for _ in range(CONTRADICTIONS_MAX):
+            data = yield from self.ask_known(156, country.encode("ascii"))
+            if data == last:
+                return (int.from_bytes(data[:2], "little"), data[2]) if data else (0, 0)
+            last = data
+        raise Silent(156)
 
     def _begin(self) -> Script[None]:
         serial = self.identity.serial

@@ -66,6 +66,7 @@ class World:
     ) -> None:
         self.devices = devices
         self.rng = random.Random(f"owner {seed}")
+        self.stuck: list[str] = []
         self._stack = stack
         self.kinds = {"coins": Sum.SUM8, "hopper": Sum.SUM8, "bills": Sum.CRC16} | (kinds or {})
         said = {f"{name}_sum": self.kinds[name].value for name in devices} | (options or {})
@@ -134,6 +135,12 @@ class World:
 
     def heal(self) -> None:
         """A good line, power for all, nothing in the way; until everybody is heard and nothing is open."""
+        try:
+            self._heal()
+        except Stuck as stuck:
+            self.stuck.append(f"it never came to rest: {stuck}")
+
+    def _heal(self) -> None:
         duel = self.duel
         duel.calm()
         duel.run(within_s=8)
@@ -163,7 +170,7 @@ class World:
     def breaches(self) -> list[str]:
         """Where journal and ledger do not agree."""
         failed = [words for words in self.duel.said if "its driver failed" in words]
-        return [*failed, *self._coins(), *self._payouts(), *self._notes()]
+        return [*self.stuck, *failed, *self._coins(), *self._payouts(), *self._notes()]
 
     def _lost(self, device: str) -> float:
         told = [each.event for each in self.duel.events if each.device == device]
@@ -346,18 +353,15 @@ def run(seed: int) -> list[str]:
             for _ in range(rng.choice((0, 1, 1, 2)))
         ],
     )
-    try:
-        world.enable()
-        for at in range(rng.randrange(4, 9)):
-            _act(world, rng, at)
-            world.duel.run(within_s=rng.choice((0.1, 0.3, 1.0, 2.0)))
-            if world.duel.life > 1 and rng.random() < 0.5:
-                for name in set(devices) - {"hopper"}:
-                    world.ask(name, Enable(None))
-        world.duel.run(within_s=2)
-        world.heal()
-    except Stuck as stuck:
-        return [f"seed {seed}: {stuck}", *world.breaches()]
+    world.enable()
+    for at in range(rng.randrange(4, 9)):
+        _act(world, rng, at)
+        world.duel.run(within_s=rng.choice((0.1, 0.3, 1.0, 2.0)))
+        if world.duel.life > 1 and rng.random() < 0.5:
+            for name in set(devices) - {"hopper"}:
+                world.ask(name, Enable(None))
+    world.duel.run(within_s=2)
+    world.heal()
     return [f"seed {seed}: {breach}" for breach in world.breaches()]
 
 
