@@ -12,9 +12,11 @@ is a matter of order, and that order is `ORDER`:
 4. A web server is looked for last, and only on a TCP line that is no printer's: what a question in HTTP would come out
    of is paper.
 
-A port that another program has open is told to be in use and is never touched. What cannot be helped: a printer that
-is not wired to answer, or set to another speed, may keep some of these bytes in its line buffer; the driver's first
-command of each slip clears it.
+A printer that did not answer (not wired to, another language) still keeps what it cannot read in its line buffer, and
+prints it once a line is full or fed. So after each question that nobody answered comes ESC @, which empties that buffer
+and means nothing to the others. What cannot be helped: a printer set to another speed than the question hears noise.
+
+A port that another program has open is told to be in use and is never touched.
 """
 
 import asyncio
@@ -36,7 +38,8 @@ ORDER = ("escpos", "shtrih", "id003", "ssp", "ccnet", "cctalk", "atol")
 _TCP_ONLY = frozenset({"atol"})
 _PRINTER_PORTS = range(9100, 9110)  # raw printing
 PORT_S = 30.0  # at most for one port, all families together
-_QUIET_S = 0.05  # between two questions: what is still on its way belongs to the first
+_QUIET_S = 0.08  # between two questions: what is still on its way belongs to the first; above ccTalk's gap of 50 ms
+_CLEAR = b"\x1b@" * 2  # twice, as the first may be the end of what the printer took for another command
 
 
 class State(StrEnum):
@@ -156,6 +159,8 @@ async def _ask_all(url: str, probes: Iterable[Probe]) -> tuple[Answer, ...]:
                 port = None
                 continue
             answers += [Answer(each, probe.line) for each in found]
+            if not found and probe.family not in {"escpos", *_TCP_ONLY}:
+                await port.write(_CLEAR)
             if found:
                 break
     finally:
@@ -168,10 +173,14 @@ async def _ask(port: Port, probe: Probe) -> list[Found]:
     probing = probe.ask()
     try:
         ask = next(probing)
+        quiet = False
         while True:
-            await _listen(port, Ask(b"", _QUIET_S))
+            if not quiet:
+                await _listen(port, Ask(b"", _QUIET_S))
             await port.write(ask.data)
-            ask = probing.send(await _listen(port, ask))
+            heard = await _listen(port, ask)
+            quiet = not heard  # and has been, for as long as was listened
+            ask = probing.send(heard)
     except StopIteration as end:
         return list(end.value or [])
 

@@ -20,7 +20,7 @@ from hardware.simulation.store import Store
 from hardware.simulation.wires import TcpWire
 from hardware.slip import lines
 
-SERIAL = tuple(f for f in FAMILIES if f in catalogue.PROBED and f != "cctalk")
+SERIAL = tuple(family for family in FAMILIES if family in catalogue.PROBED)
 NETWORK = {"atol"}
 OPTIONS = {"escpos": {"boot_s": "0"}}
 
