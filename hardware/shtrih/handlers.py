@@ -17,15 +17,15 @@ from hardware.shtrih.fiscal import (
     Storage,
 )
 from hardware.shtrih.printing import Printer
-from hardware.shtrih.states import NO_PAPER_ERRORS, Submode
-from hardware.shtrih.tags import tlv
+from hardware.shtrih.states import NO_PAPER_ERRORS, Mode, Submode
+from hardware.shtrih.tags import split, tlv
 from hardware.simulation.simulator import Ledger
 
 MODEL = "SIMULATED-FR"
 CASHIER = 30
+REGISTRATION = "0000000001012345"
 PASSWORDS = range(1, 31)
 DOCUMENT_LINES = 5
-BLOCK_BYTES = 200
 _REFUSED_BY_PAPER = {
     Submode.NO_PAPER: min(NO_PAPER_ERRORS),
     Submode.PAPER_RAN_OUT: min(NO_PAPER_ERRORS),
@@ -102,6 +102,8 @@ class Handlers:
     def _status(self, command: Command, now: float) -> bytes:
         # A trace shows a closed receipt as open (mode 8, submode 5) until it is printed.
         mode = self.storage.mode(now) if self.printer.mode is None else self.printer.mode
+        if self._reading:
+            mode = Mode.DUMP
         submode = int(self.printer.submode)
         opened = self.storage.kept["open"]
         clock = self.storage.clock(now)
@@ -302,13 +304,15 @@ class Handlers:
             + tlv(1054, bytes([document["operation"]]))
             + tlv(1020, int(document["sum"]).to_bytes(6, "little"))
             + tlv(1041, STORAGE.encode())
+            + tlv(1037, REGISTRATION.ljust(20).encode())
         )
         return {"type": document["type"], "length": len(self._reading)}
 
     def _fn_document_block(self, _: Values, now: float) -> Values:
         if not self._reading:
             raise No(0x08)
-        block, self._reading = self._reading[:BLOCK_BYTES], self._reading[BLOCK_BYTES:]
+        size = 4 + len(next(split(self._reading))[1])
+        block, self._reading = self._reading[:size], self._reading[size:]
         return {"tlv": block}
 
     # What is no document

@@ -15,6 +15,8 @@ A receipt that is open with all its lines, of the right sum, is not annulled but
 import datetime
 from collections.abc import Callable
 
+import msgspec
+
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused
 from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
 from hardware.shtrih.book import CASH, CORRECTIONS, RECEIPTS, SHIFTS, Done, Intent
@@ -241,7 +243,7 @@ class Documents(Asking):
         self, intent: Intent, document: FiscalDocument, *, change: int | None = None, late: bool = False
     ) -> Steps[FiscalDocument]:
         printed = yield from self._wait_for_paper()
-        document = _with(document, change, printed)
+        document = msgspec.structs.replace(document, change_minor=change, printed=printed)
         self.book.open = None
         self.book.done = Done(reference=intent.reference, kind=intent.kind, document=document)
         self.book.unprinted = None if printed else intent.reference
@@ -377,7 +379,7 @@ class Documents(Asking):
         self.book.unprinted = None
         done = self.book.done
         if done is not None and done.reference == reference and done.document is not None:
-            document = _with(done.document, done.document.change_minor, True)
+            document = msgspec.structs.replace(done.document, printed=True)
             self.book.done = Done(reference=done.reference, kind=done.kind, document=document)
         yield Tell(SlipPrinted(reference=reference))
 
@@ -406,18 +408,3 @@ def found(reply: Reply, storage: str, shift: Reply | None, *, receipt: bool) -> 
 
 def _sum(intent: Intent) -> int | None:
     return None if intent.kind in SHIFTS else intent.total
-
-
-def _with(document: FiscalDocument, change: int | None, printed: bool | None) -> FiscalDocument:
-    return FiscalDocument(
-        number=document.number,
-        storage=document.storage,
-        sign=document.sign,
-        registration=document.registration,
-        shift=document.shift,
-        receipt=document.receipt,
-        at=document.at,
-        total_minor=document.total_minor,
-        change_minor=change,
-        printed=printed,
-    )

@@ -332,6 +332,9 @@ class ShtrihProtocol(Protocol):
         register = self._register
         kind = yield from register.ask("device_type")
         full = yield from register.must("full_status")
+        if full.number("mode") == Mode.DUMP:
+            yield from register.read_tags()
+            full = yield from register.must("full_status")
         yield Saw(full.number("mode"), full.number("submode"))
         self._identity = Identity(
             maker="Shtrih-M",

@@ -2,6 +2,8 @@
 
 import textwrap
 
+import msgspec
+
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, Refused
 from hardware.events import SlipPrinted, SlipUnclear
 from hardware.roles import RegisterStatus, ShiftState
@@ -74,7 +76,17 @@ class Register(Documents):
         if reply.error:
             raise failure(reply.error)
         storage = (yield from self.must("fn_status")).text("fn")
-        return found(reply, storage.strip(), None, receipt="sum" in reply.values)
+        document = found(reply, storage.strip(), None, receipt="sum" in reply.values)
+        begun = yield from self.ask("fn_document", fd=number)
+        if begun.error:  # an older storage, or a document that is no longer kept whole
+            return document
+        tags = yield from self.read_tags()
+        return msgspec.structs.replace(
+            document,
+            shift=document.shift or _whole(tags.get(1038)),
+            receipt=_whole(tags.get(1042)) if document.total_minor is not None else None,
+            registration=str(tags.get(1037, "")).strip(),
+        )
 
     def x_report(self) -> Steps[None]:
         """As `FiscalRegister.x_report`."""
@@ -212,6 +224,10 @@ def _qr(element: QrCode) -> list[Step]:
         )
     )
     return steps
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and value else None
 
 
 def _clock(full: Reply) -> str:

@@ -33,6 +33,7 @@ PRINT_WAIT_S = 0.2
 PRINT_MAX_S = 90.0  # the longest thing that is printed, a full report aside
 CONTINUES_MAX = 20
 ANNULS_MAX = 3
+BLOCKS_MAX = 500  # of one document, a tag or some in each
 
 
 class Lost(Exception):
@@ -151,6 +152,9 @@ class Asking:
             yield Note("a receipt is open in the register that nobody closes; it is annulled", "warning")
             yield from self.annul()
             reply = yield from self.still()
+        if reply.number("mode") == Mode.DUMP:
+            yield from self.read_tags()
+            reply = yield from self.still()
         mode = reply.number("mode")
         if mode not in {Mode.SHIFT_OPEN, Mode.SHIFT_EXPIRED, Mode.SHIFT_CLOSED}:
             raise DeviceFault(f"mode {mode}", mode_words(mode, reply.number("submode")))
@@ -174,6 +178,17 @@ class Asking:
             if status.number("submode") in PAPERLESS:
                 return False
         return False
+
+    def read_tags(self) -> Steps[dict[int, object]]:
+        """What is left to read of the document that FF3A began; the register stays in mode 1 until all is read."""
+        found: dict[int, object] = {}
+        for _ in range(BLOCKS_MAX):
+            reply = yield from self.ask("fn_document_block")
+            block = reply.values.get("tlv")
+            if reply.error or not isinstance(block, list) or not block:
+                break
+            found.update({tag["tag"]: tag["value"] for tag in block if isinstance(tag["tag"], int)})
+        return found
 
     def _password(self, name: str) -> int:
         # Tags go into the cashier's own document: the vendor's drivers send them under the cashier's password.

@@ -423,12 +423,23 @@ def test_what_is_asked_of_it() -> None:
     assert (status.unsent, status.unsent_since, status.paper) == (1, "2026-11-21T09:00", True)
     assert status.storage == "9999078902000273"
     assert end(made, Find(99)) is None
-    assert end(made, Find(5)).total_minor == 18999
+    found = end(made, Find(5))
+    assert (found.total_minor, found.shift, found.receipt, found.registration) == (18999, 3, 1, "0000000001012345")
     assert end(made, XReport()) is None
     assert end(made, PrintCopy()) is None
     assert [len(made.duel.facts(kind)) for kind in ("report_printed", "copy_printed")] == [1, 1]
     made.duel.hand("queue_old")
     assert end(made, RegisterReceipt(receipt(), "r3")).code == "15"
+
+
+def test_a_reading_that_was_cut_off_hinders_nothing() -> None:
+    made = world()
+    end(made, RegisterReceipt(receipt(), "r1"))
+    made.duel.command(Find(5))
+    made.duel.run(until=lambda: bool(made.duel.simulator.handlers._reading), within_s=5)  # type: ignore[attr-defined]
+    made.duel.trouble("crash", 1)
+    made.duel.run(until=lambda: made.duel.life == 2 and made.duel.protocol is not None, within_s=5)
+    assert end(made, RegisterReceipt(receipt(), "r2")).number == 6
 
 
 def test_a_slip() -> None:

@@ -144,9 +144,14 @@ def test_a_document_is_read_as_tags() -> None:
     bench.ask("operation_v2", type=1, price=100, sum=None, tax_sum=None, tax=4)
     bench.ask("close_v2", sum1=100)
     assert bench.ask("fn_document", fd=6).values["type"] == 3
-    tags = bench.ask("fn_document_block").values["tlv"]
-    assert isinstance(tags, list)
-    assert {tag["name"]: tag["value"] for tag in tags}["total"] == 100
+    assert bench.ask("short_status").values["mode"] == 1
+    tags: dict[str, object] = {}
+    while (reply := bench.ask("fn_document_block")).error == 0:
+        block = reply.values["tlv"]
+        assert isinstance(block, list)
+        tags.update({tag["name"]: tag["value"] for tag in block})
+    assert (tags["total"], tags["registration"]) == (100, "0000000001012345")
+    assert bench.ask("short_status").values["mode"] == 2
     for name in ("fn_number", "fn_expiry", "fn_version", "unconfirmed", "beep", "fn_registration_tag"):
         values = {"registration": 1, "tag": 1} if name == "fn_registration_tag" else {}
         assert bench.ask(name, **values).error in {0, 0x37}
