@@ -18,7 +18,7 @@ from hardware.shtrih.frames import (
     ReaderV2,
     unstuff,
 )
-from hardware.shtrih.states import error_words, mode_words
+from hardware.shtrih.states import error_words, mode_words, storage_warnings
 from hardware.shtrih.storage_commands import CALCULATION_SIGNS
 
 VARIANTS = ("shtrih-v1", "shtrih-v2")
@@ -242,6 +242,8 @@ def _answer(command: Command | None, content: bytes, name: str) -> tuple[str, di
         mode = reply.number("mode") | reply.number("mode_kind") << 4
         values["state"] = mode_words(mode, reply.number("submode"))
         return f"answer to {name} {command.name}: {values['state']}", values, True
+    if command.name == "fn_status" and (warnings := storage_warnings(reply.number("warn"))):
+        values["warn_words"] = warnings
     return f"answer to {name} {command.name}: done{_figures(dict(reply.values))}", values, True
 
 

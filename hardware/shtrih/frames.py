@@ -205,7 +205,7 @@ class ReaderV2(FrameReader[FrameV2]):
     def _next(self) -> "tuple[FrameV2, int] | _Wrong | None":
         if self._buffer[0] != START:
             return _Wrong("bytes outside of any frame")
-        end = bytes(self._buffer).find(START, 1)
+        end = self._buffer.find(START, 1)
         reach = len(self._buffer) if end < 0 else end
         body = bytearray()
         at = 1

@@ -1,5 +1,6 @@
 """Slips that are no fiscal documents, and everything else that is asked of a register: status, X report, copies."""
 
+import datetime
 import textwrap
 
 import msgspec
@@ -12,7 +13,7 @@ from hardware.shtrih.commands import command
 from hardware.shtrih.declaration import Reply
 from hardware.shtrih.plan import Step
 from hardware.shtrih.procedures import Documents, found
-from hardware.shtrih.states import NO_SUCH_DOCUMENT, PAPERLESS, Mode, Submode, mode_words
+from hardware.shtrih.states import NO_SUCH_DOCUMENT, PAPERLESS, Mode, Submode, mode_words, storage_warnings
 from hardware.shtrih.steps import Lost, Steps, Tell, failure
 from hardware.slip import Align, Barcode, Cut, Feed, OpenDrawer, Picture, QrCode, Slip, Text
 from wire.receipt import FiscalDocument
@@ -24,6 +25,7 @@ CORRECTIONS = {"L": 0, "M": 1, "Q": 2, "H": 3}
 ALIGNS = {Align.LEFT: 0, Align.CENTER: 1, Align.RIGHT: 2}
 EAN13_DIGITS = (12, 13)
 FEED_MAX = 255
+UNSENT_WARN_DAYS = 3
 WIDE_LETTERS, LETTERS = 20, 100  # that one command takes
 
 
@@ -54,6 +56,10 @@ class Register(Documents):
             state = "open" if shift.number("state") else "closed"
         queue = yield from self.must("ofd_status")
         unsent = queue.number("unsent")
+        told = [hinders, *storage_warnings(storage.number("warn"))]
+        if unsent and _days(queue.text("datetime"), clock) >= UNSENT_WARN_DAYS:
+            since = queue.text("datetime")
+            told.append(f"{unsent} documents are unsent since {since}; after 30 days the register stops selling")
         return RegisterStatus(
             shift=ShiftState(state=state, number=shift.number("shift") or None),
             last_document=storage.number("last_fd"),
@@ -63,7 +69,7 @@ class Register(Documents):
             unsent_since=queue.text("datetime").replace(" ", "T") if unsent else "",
             storage=storage.text("fn").strip(),
             clock=clock,
-            words=hinders,
+            words="; ".join(words for words in told if words),
         )
 
     def find(self, number: int) -> Steps[FiscalDocument | None]:
@@ -224,6 +230,13 @@ def _qr(element: QrCode) -> list[Step]:
         )
     )
     return steps
+
+
+def _days(since: str, clock: str) -> int:
+    try:
+        return (datetime.date.fromisoformat(clock[:10]) - datetime.date.fromisoformat(since[:10])).days
+    except ValueError:
+        return 0
 
 
 def _whole(value: object) -> int | None:

@@ -69,6 +69,14 @@ LAST_PRINT = {0: "printed", 1: "the paper tore or ended", 2: "printer error", 5:
 PRINTING = frozenset({Submode.PRINTING, Submode.PRINTING_REPORT})
 PAPERLESS = frozenset({Submode.NO_PAPER, Submode.PAPER_RAN_OUT})
 
+STORAGE_WARNINGS = {
+    0: "the fiscal storage must be replaced within 3 days",
+    1: "the fiscal storage expires within 30 days",
+    2: "the fiscal storage is 90 % full",
+    3: "the data operator has not answered for too long",
+}
+"""By bit of the warnings in FF01."""
+
 BUSY_PRINTING = 0x50
 CONTINUE_AWAITED = 0x58
 NO_PAPER_ERRORS = frozenset({0x6B, 0x6C})
@@ -164,6 +172,11 @@ def error_words(error: int) -> str:
         return "an error this program has no words for; see the register's manual"
     words, remedy, _ = known
     return f"{words}; {remedy}" if remedy else words
+
+
+def storage_warnings(bits: int) -> list[str]:
+    """Of FF01, in words."""
+    return [words for bit, words in STORAGE_WARNINGS.items() if bits & 1 << bit]
 
 
 def mode_words(mode: int, submode: int) -> str:

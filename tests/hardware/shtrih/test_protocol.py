@@ -428,6 +428,11 @@ def test_what_is_asked_of_it() -> None:
     assert end(made, XReport()) is None
     assert end(made, PrintCopy()) is None
     assert [len(made.duel.facts(kind)) for kind in ("report_printed", "copy_printed")] == [1, 1]
+    assert status.words == ""
+    storage(made)["skew"] += 4 * 24 * 3600
+    old = end(made, ReadStatus())
+    assert "1 documents are unsent since 2026-11-21 09:00" in old.words
+    storage(made)["skew"] -= 4 * 24 * 3600
     made.duel.hand("queue_old")
     assert end(made, RegisterReceipt(receipt(), "r3")).code == "15"
 

@@ -1,7 +1,7 @@
 """Words for the operator."""
 
 from hardware.errors import DeviceFault, Refused
-from hardware.shtrih.states import ERRORS, MODE_WORDS, Mode, error_code, error_words, mode_words
+from hardware.shtrih.states import ERRORS, MODE_WORDS, Mode, error_code, error_words, mode_words, storage_warnings
 from hardware.shtrih.steps import failure
 
 NOTED = [
@@ -30,3 +30,8 @@ def test_an_error_is_the_owners_or_an_engineers() -> None:
     assert isinstance(failure(0x6B), DeviceFault)
     assert isinstance(failure(0x03), DeviceFault)
     assert isinstance(failure(0xAA), Refused)
+
+
+def test_warnings_of_the_storage() -> None:
+    assert storage_warnings(8) == ["the data operator has not answered for too long"]
+    assert len(storage_warnings(15)) == 4
