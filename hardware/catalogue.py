@@ -42,7 +42,7 @@ class DriverEntry:
     words: str
 
     def load(self) -> type[Device]:
-        """Its class: built as `cls(name, url, journal, **settings)`; those on one bus take a `Bus` in the URL's place."""
+        """Its class: built as `cls(name, url, journal, **settings)`; on a bus a `Bus` may stand in the URL's place."""
         module = importlib.import_module(f"hardware.{self.family}.driver")
         for found in vars(module).values():
             if isinstance(found, type) and issubclass(found, self.role) and found.__module__ == module.__name__:
