@@ -27,7 +27,8 @@ NAK = b"\xff"
 ILLEGAL = b"\x30"
 
 SUBCOMMANDED = frozenset({0x50, 0xF0})
-"""Commands with a second byte of command. In a long frame the length stands behind it."""
+"""Commands with a second byte of command: in a long frame of theirs the length stands behind it. The document names no
+list; a reader takes the length from the other place too where only that gives a good sum."""
 
 Sender = Literal["host", "device"]
 
@@ -47,11 +48,13 @@ class Frame:
     """One frame. `data` is command, subcommand and data of the host's, or the whole answer of the device's.
 
     `long`: it is written with a length of two bytes though it would fit; those that do not fit always are.
+    `ahead`: how many bytes of a host's data stand before that length, where it is not as the command has it.
     """
 
     address: int
     data: bytes
     long: bool = False
+    ahead: int | None = None
 
     def __str__(self) -> str:
         shown = self.data.hex().upper()
@@ -88,7 +91,7 @@ def encode(frame: Frame, sender: Sender) -> bytes:
         length += 2
         if length > LONG_MAX:
             raise ValueError(f"{len(frame.data)} bytes of data do not fit a frame")
-        ahead = _ahead_of_length(frame.data[0], sender)
+        ahead = _ahead_of_length(frame.data[0], sender) if frame.ahead is None else frame.ahead
         if len(frame.data) < ahead:
             raise ValueError(f"command {frame.data[0]:02X} has a subcommand")
         body = bytes([SYNC, frame.address, 0]) + frame.data[:ahead] + length.to_bytes(2, "big") + frame.data[ahead:]
@@ -168,30 +171,45 @@ class FrameReader:
         return self._checked(length, bytes(buffer[3 : length - 2]))
 
     def _first_long(self) -> tuple[Frame, int] | Skipped | None:
+        """A long frame. The shorter of two readings is tried first, however the bytes come."""
         buffer = self._buffer
-        ahead = 0
-        if self.sender == "host":
-            if len(buffer) < 4:
-                return None
-            ahead = _ahead_of_length(buffer[3], "host")
-        at = 3 + ahead
-        if len(buffer) < at + 2:
+        if self.sender == "device":
+            return self._read_long(0) if len(buffer) >= 5 else None
+        if len(buffer) < 7:
             return None
+        usual = _ahead_of_length(buffer[3], "host")
+        lengths = {ahead: int.from_bytes(buffer[3 + ahead : 5 + ahead], "big") for ahead in (1, 2)}
+        fault: Skipped | None = None
+        for ahead in sorted(lengths, key=lambda ahead: (lengths[ahead], ahead != usual)):
+            read = self._read_long(ahead)
+            if not isinstance(read, Skipped):
+                return read
+            if ahead == usual or fault is None:
+                fault = read
+        return fault
+
+    def _read_long(self, ahead: int) -> tuple[Frame, int] | Skipped | None:
+        buffer, at = self._buffer, 3 + ahead
         length = int.from_bytes(buffer[at : at + 2], "big")
         smallest = at + 2 + 2 + (0 if ahead else 1)
         if length < smallest:
             return Skipped(b"", f"the length of a long frame is {length}, must be at least {smallest}")
         if len(buffer) < length:
             return None
-        return self._checked(length, bytes(buffer[3:at] + buffer[at + 2 : length - 2]), long=True)
+        read = self._checked(length, bytes(buffer[3:at] + buffer[at + 2 : length - 2]))
+        if isinstance(read, Skipped):
+            return read
+        frame, _ = read
+        usual = _ahead_of_length(frame.data[0], self.sender)
+        return Frame(frame.address, frame.data, long=True, ahead=None if ahead == usual else ahead), length
 
-    def _checked(self, length: int, data: bytes, *, long: bool = False) -> tuple[Frame, int] | Skipped:
+    def _checked(self, length: int, data: bytes) -> tuple[Frame, int] | Skipped:
         body, ending = bytes(self._buffer[: length - 2]), self._buffer[length - 2 : length]
         sent, reckoned = int.from_bytes(ending, "little"), crc16_kermit(body)
         if sent != reckoned:
             self.damaged += 1
             return Skipped(b"", f"CRC is {sent:04X}, must be {reckoned:04X}", sent, reckoned)
-        return Frame(body[1], data, long), length
+        return Frame(body[1], data), length
 
     def _skip(self, why: Skipped) -> Sequence[Skipped]:
         """Leave one byte. A stretch is told with the reason of its first byte, and the first wrong sum in it."""

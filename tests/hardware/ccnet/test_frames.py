@@ -118,6 +118,20 @@ def test_or_behind_the_subcommand(command: int) -> None:
     assert FrameReader("host").feed(raw) == [Frame(3, data, long=True)]
 
 
+@pytest.mark.parametrize(("command", "ahead"), [(0x50, 1), (0x60, 2), (0xF0, 1), (0x39, 2)])
+def test_and_is_found_in_the_other_place_too(command: int, ahead: int) -> None:
+    frame = Frame(3, bytes([command, 0x07]) + bytes(range(200)), long=True, ahead=ahead)
+    raw = encode(frame, "host")
+    assert raw[3 + ahead : 5 + ahead] == len(raw).to_bytes(2, "big")
+    assert FrameReader("host").feed(raw) == [frame]
+
+
+def test_the_shortest_long_command() -> None:
+    raw = encode(Frame(3, b"\x33", long=True), "host")
+    assert len(raw) == 8
+    assert FrameReader("host").feed(raw) == [Frame(3, b"\x33", long=True)]
+
+
 def test_a_long_answer_has_it_straight_behind_the_zero() -> None:
     raw = encode(Frame(1, bytes(246)), "device")
     assert raw[:5] == bytes([0x02, 0x01, 0x00]) + (253).to_bytes(2, "big")
