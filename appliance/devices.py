@@ -14,6 +14,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -23,6 +24,7 @@ from hardware.catalogue import DRIVERS, DriverEntry, NotInCatalogue, find_driver
 from hardware.journal import DeviceJournal
 from hardware.ports import check_url
 from hardware.roles import Device
+from wire.money import Money, of_major
 
 Wrong = Callable[[str, object, str], None]
 """Takes a mistake: its path, the value, the words."""
@@ -157,7 +159,9 @@ def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mi
             continue
         hint = hints.get(name, declared[name].annotation)
         try:
-            settings[name] = msgspec.convert(value, hint)
+            settings[name] = (
+                _amount(value) if hint is Money and isinstance(value, str) else msgspec.convert(value, hint)
+            )
         except (msgspec.ValidationError, TypeError, ValueError) as error:
             why = "" if _SECRET.search(name) else f" ({error})"
             mistake(f"{path}.{name}", None if _SECRET.search(name) else value, f"right would be {_words(hint)}{why}")
@@ -178,6 +182,15 @@ def _hints(driver: DriverEntry, declared: Mapping[str, inspect.Parameter]) -> di
     }
 
 
+def _amount(text: str) -> Money:
+    """`100 KZT`. Raises `ValueError`."""
+    amount, _, currency = text.partition(" ")
+    try:
+        return of_major(Decimal(amount), currency.strip())
+    except ArithmeticError:
+        raise ValueError(f"{amount!r} is no amount") from None
+
+
 def _may_share(one: DeviceEntry, other: DeviceEntry) -> bool:
     families = {find_driver(one.driver).family, find_driver(other.driver).family}
     return len(families) == 1 and families <= _SHARED
@@ -193,6 +206,7 @@ def _words(hint: Any) -> str:
         return f"one of {', '.join(str(each.value) for each in hint)}"
     named: dict[Any, str] = {
         int: "a whole number", float: "a number", bool: "true or false", str: "text (a number in quotes)",
+        Money: "an amount such as 100 KZT",
     }  # fmt: skip
     if hint in named:
         return named[hint]

@@ -20,7 +20,7 @@ from appliance.devices import DeviceEntry, read_device
 from appliance.routes import RoutingError, read_routes
 from appliance.settings import find_routing_file
 from appliance.workbench.arguments import PAY_MAX
-from appliance.workbench.survey import Answer, State, Surveyed, dialout_hint, survey
+from appliance.workbench.survey import PORT_S, Answer, State, Surveyed, dialout_hint, survey
 from appliance.workbench.trials import Failed, Heard, Wishes, walk_through
 from hardware import catalogue
 from hardware.journal import FileJournal
@@ -53,6 +53,8 @@ def _run_survey(options: argparse.Namespace) -> int:
                 probes[family] = catalogue.probes([family])
             except ImportError as error:
                 print(f"{family} devices cannot be looked for: {error}", file=sys.stderr)
+    if probes and sys.stderr.isatty():
+        print(f"asking what is there, up to {PORT_S:g} s …", file=sys.stderr)
     try:
         found = asyncio.run(survey(options.port, probes, listed=not options.only, ask=not options.no_probe))
     except ValueError as error:

@@ -16,6 +16,7 @@ from hardware.catalogue import DriverEntry
 from hardware.journal import DeviceJournal
 from hardware.roles import BillValidator
 from wire.environment import SettingsError
+from wire.money import Money
 
 if TYPE_CHECKING:
     from hardware.trace import Trace
@@ -43,6 +44,7 @@ class Toy:
         link: Literal["v1", "v2"] | None = None,
         table: Mapping[int, str] | None = None,
         coins: tuple[int, ...] = (),
+        fill: Money = Money(100, "KZT"),  # noqa: B008
         password: int | str = 30,
         trace: "Trace | None" = None,
     ) -> None:
@@ -87,6 +89,15 @@ bills:
     assert (built.name, built.url, built.password) == ("bills", "/dev/ttyUSB0", "0030")
 
 
+def test_an_amount_is_written_as_people_say_it() -> None:
+    found, mistakes = read("bills: {driver: toy, port: /dev/x, currency: KZT, fill: 100 KZT}")
+    assert mistakes == []
+    assert found["bills"].settings["fill"] == Money(10000, "KZT")
+    assert "fill 100.00 KZT" in found["bills"].describe()
+    exact, _ = read("bills: {driver: toy, port: /dev/x, currency: KZT, fill: {minor: 5, currency: KZT}}")
+    assert exact["bills"].settings["fill"] == Money(5, "KZT")
+
+
 def test_a_password_is_never_shown() -> None:
     found, _ = read('bills: {driver: toy, port: /dev/ttyUSB0, currency: KZT, password: "0042", table: {1: KZT}}')
     assert found["bills"].describe() == (
@@ -115,6 +126,8 @@ def test_a_password_is_never_shown() -> None:
         ("{driver: toy, port: /dev/x, currency: KZT, speed: x}", "devices.bills.speed: right would be one of slow, qu"),
         ("{driver: toy, port: /dev/x, currency: KZT, link: v3}", "devices.bills.link: right would be one of v1, v2"),
         ("{driver: toy, port: /dev/x, currency: KZT, table: 1}", "devices.bills.table: right would be a mapping"),
+        ("{driver: toy, port: /dev/x, currency: KZT, fill: many}", "devices.bills.fill: right would be an amount"),
+        ("{driver: toy, port: /dev/x, currency: KZT, fill: 1 tenge}", "devices.bills.fill: right would be an amount"),
         ("{driver: toy, port: /dev/x, currency: KZT, coins: 1}", "devices.bills.coins: right would be a list"),
     ],
 )  # fmt: skip
