@@ -2,7 +2,8 @@
 
 Facts are from Epson's TM-U220 command pages (54, 55, 83) and the reference page of DLE EOT, the Bixolon SRP-350,
 Citizen CT-S2000 and PPU-231, Partner RP-330 and Custom KPM150H (page 66) manuals, and the code page tables of
-escpos-printer-db. What proves that a slip is on paper is our own inference; `protocol` says what it is and what it rests on.
+escpos-printer-db. What proves that a slip is on paper is our own inference; `protocol` says what it is and what it
+rests on.
 
     commands   every command once: bytes, fields, a sentence          states     the status bits, in words
     frames     a host's stream cut into commands and text, answers    codepages  which page has which letters

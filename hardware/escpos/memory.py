@@ -56,14 +56,11 @@ class Remembered:
         """The intent."""
         return replace(self, begun=reference, copy=copy)
 
-    def ended(self, outcome: str) -> "Remembered":
+    def ended(self, outcome: str, *, remains: bool = False) -> "Remembered":
         """The outcome of what was begun. A copy that is unclear takes nothing from an original that was printed."""
-        if self.copy and outcome == UNCLEAR and self.last == self.begun and self.outcome == PRINTED:
+        if self.copy and outcome == UNCLEAR and self.outcome_of(self.begun or "") == PRINTED:
             outcome = PRINTED
-            return replace(self, begun=None, copy=False, remains=True)
-        return replace(
-            self, begun=None, copy=False, last=self.begun, outcome=outcome, remains=self.remains or outcome == UNCLEAR
-        )
+        return replace(self, begun=None, copy=False, last=self.begun, outcome=outcome, remains=self.remains or remains)
 
     def undone(self) -> "Remembered":
         """Nothing of what was begun was sent."""

@@ -58,6 +58,7 @@ DRAIN_S = 0.3  # a late answer is waited for before the next question
 QUIET_S = 3.0  # no answer to an older GS r for so long: nothing waits inside an idle printer any more
 CLEAN_S = 10.0  # for the answer that says so
 RECOVER_S = 1.0  # after DLE ENQ 2
+ABSENT_S = 1.0  # how often one that does not answer is asked, at least
 FILL = 16  # NULs more than the longest command
 NEVER_PRINTED = "no-confirmation"
 LOOK = "look at the paper; print it again only as a marked copy"
@@ -463,7 +464,7 @@ class EscposProtocol(Protocol):
             out.append(Finish(ticket, error=TransportError(states.ABSENT_WORDS)))
         self._readers.clear()
         self._fail_waiting(out, TransportError(f"{states.ABSENT_WORDS}; nothing was begun"))
-        self._timers["ask"] = now + self._settings.poll_s
+        self._timers["ask"] = now + min(self._settings.poll_s, ABSENT_S)
 
     # One thing after another
 
@@ -614,7 +615,7 @@ class EscposProtocol(Protocol):
                 if "ask" in self._timers:
                     self._timers["ask"] = max(self._timers["ask"], self._deaf_until)
         if self._mute:
-            self._cut_off(out, now, "this printer confirms nothing")
+            self._cut_off(out, now, "this printer confirms nothing", remains=False)
         elif not self._full:
             if self._line_free_at <= now:
                 self._recheck(out, now)
@@ -638,7 +639,7 @@ class EscposProtocol(Protocol):
     def _rechecked(self, out: list[Action], now: float) -> None:
         """Everything was answered, and all was asked after it."""
         if not self._full:
-            self._cut_off(out, now, "this printer cannot confirm what it printed")
+            self._cut_off(out, now, "this printer cannot confirm what it printed", remains=False)
             return
         if self._health.trouble is not None:
             self._cut_off(out, now, self._health.trouble.words)
@@ -652,8 +653,8 @@ class EscposProtocol(Protocol):
         out.extend(Finish(ticket) for ticket in job.tickets)
         self._end_job()
 
-    def _cut_off(self, out: list[Action], now: float, words: str) -> None:
-        """The slip will not be confirmed any more."""
+    def _cut_off(self, out: list[Action], now: float, words: str, *, remains: bool = True) -> None:
+        """The slip will not be confirmed any more; whether something of it may still be inside the printer."""
         job = self._job
         if job is None:
             return
@@ -664,21 +665,18 @@ class EscposProtocol(Protocol):
             self._remember(out, self._remembered.undone())
             self._failed(out, TransportError(f"{words}; nothing was begun"))
             return
-        self._unclear(out, words)
+        self._unclear(out, words, remains=remains)
         error = OutcomeUnknown(f"print the slip {job.reference}", f"{words}; {LOOK}")
         out.extend(Finish(ticket, error=error) for ticket in job.tickets)
-        self._dirty = True
+        self._dirty = self._dirty or remains
         self._end_job()
-        if self._mute and self._connected:
-            # There is nothing to wait for: what was sent is out of our hands.
-            self._remember(out, self._remembered.cleaned())
-            self._dirty = False
 
-    def _unclear(self, out: list[Action], words: str) -> None:
+    def _unclear(self, out: list[Action], words: str, *, remains: bool = True) -> None:
         reference = self._remembered.begun
         assert reference is not None
         words = f"the copy: {words}" if self._remembered.copy else words
-        self._remember(out, self._remembered.ended(UNCLEAR), SlipUnclear(reference=reference, words=f"{words}; {LOOK}"))
+        event = SlipUnclear(reference=reference, words=f"{words}; {LOOK}")
+        self._remember(out, self._remembered.ended(UNCLEAR, remains=remains), event)
 
     def _resolved(self) -> list[Action]:
         """First of all: what was begun in an earlier life is unclear."""

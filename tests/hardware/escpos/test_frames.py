@@ -1,5 +1,6 @@
 """Both directions cut anywhere, with noise, half commands and unknown ones."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -51,7 +52,7 @@ def joined(pieces: list[Piece]) -> list[Piece]:
 
 def cut(data: bytes, cuts: list[int]) -> list[bytes]:
     marks = sorted({0, len(data), *(at % (len(data) + 1) for at in cuts)})
-    return [data[a:b] for a, b in zip(marks, marks[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(marks)]
 
 
 @given(st.lists(st.integers(0, 10_000)))
