@@ -1,12 +1,15 @@
-"""Is it a CCNET device that hangs on this port? POLL and IDENTIFICATION change nothing.
+"""Is it a CCNET device that hangs on this port? GET STATUS and IDENTIFICATION change nothing, in whatever state it is.
 
-No answer to POLL is confirmed here: what it has to tell about money it tells again to its driver. A unit that tells an
-event only once would lose it to any POLL, so a port that has a driver must not be probed.
+POLL is not so harmless: a unit that tells an event once only (the document does not say that single-note validators
+repeat it) would lose a credit to it. It is asked only of a device that has just identified itself, which it does in no
+state that has an event to tell.
 """
+
+from collections.abc import Mapping
 
 from hardware.ccnet import commands
 from hardware.ccnet.frames import Address, Frame, FrameReader, encode
-from hardware.ccnet.states import PollAnswer, read_poll
+from hardware.ccnet.states import read_poll
 from hardware.ports import LineSettings
 from hardware.probe import Ask, Found, Probe, Probing
 from hardware.roles import Identity
@@ -15,25 +18,32 @@ _SECONDS = 0.3
 
 
 def _ask(address: int) -> Probing:
-    poll = yield Ask(_question(address, commands.POLL), _SECONDS, lambda data: bool(_frames(address, data)))
-    answers = [answer for frame in _frames(address, poll) if (answer := read_poll(frame.data)) and answer.known]
-    if not answers:
+    status = yield _asking(address, commands.GET_STATUS)
+    if not any(_fields(commands.GET_STATUS, frame) for frame in _frames(address, status)):
         return []
-    identification = yield Ask(
-        _question(address, commands.IDENTIFICATION), _SECONDS, lambda data: bool(_frames(address, data))
-    )
-    return [_found(address, answers[0], _frames(address, identification))]
-
-
-def _found(address: int, answer: PollAnswer, frames: list[Frame]) -> Found:
     identity = Identity(maker="CashCode")
-    for frame in frames:
-        try:
-            fields = commands.read_fields(commands.IDENTIFICATION.reply, frame.data)
-        except ValueError:
-            continue  # 30: not in this state
-        identity = Identity(maker="CashCode", model=str(fields["part"]), serial=str(fields["serial"]))
-    return Found(driver="ccnet", identity=identity, words=answer.words, address=address)
+    words = "at work; it was not asked more, as that could take a note's event from its driver"
+    identification = yield _asking(address, commands.IDENTIFICATION)
+    for frame in _frames(address, identification):
+        if fields := _fields(commands.IDENTIFICATION, frame):
+            identity = Identity(maker="CashCode", model=str(fields["part"]), serial=str(fields["serial"]))
+            poll = yield _asking(address, commands.POLL)
+            answers = [answer for each in _frames(address, poll) if (answer := read_poll(each.data)) and answer.known]
+            words = answers[0].words if answers else "does not say how it stands"
+            break
+    return [Found(driver="ccnet", identity=identity, words=words, address=address)]
+
+
+def _asking(address: int, command: commands.Command) -> Ask:
+    return Ask(_question(address, command), _SECONDS, lambda data: bool(_frames(address, data)))
+
+
+def _fields(command: commands.Command, frame: Frame) -> Mapping[str, object]:
+    """Empty for an answer that is none to this command, such as 30: not in this state."""
+    try:
+        return commands.read_fields(command.reply, frame.data)
+    except ValueError:
+        return {}
 
 
 def _question(address: int, command: commands.Command) -> bytes:
