@@ -60,7 +60,7 @@ class SspProtocol(BillProtocol):
         self._queue: deque[bytes] = deque()
         self._connected = self._heard = self._begun = self._configured = self._closing = False
         self._recovering = self._kept.flag is not None
-        self._with_ack = True
+        self._with_ack = not self._recovering
         self._versions = list(PROTOCOLS)
         self._poll_at = self._again_at = self._fault_until = 0.0
         self._fault = self._fault_code = ""  # why it cannot be used at all
