@@ -5,9 +5,9 @@ in public code, which the tests name by what they show. What the document leaves
 
 Here live `frames` (bytes and frames), `commands` and `bill_table` (what they carry), `states` (words for the
 operator), `exchange` (one question on the line), `book` (what is known about notes, and found again after a restart),
-`setup`, `hearing` (what an answer to POLL means), `wishes` (who above waits), `protocol` (all of it together), `driver`
-(the role), `explain` and `probe`; and on the bench `mechanism` and `simulator`. Come in by `driver`, `simulator`,
-`explain` and `probe`.
+`setup`, `hearing` (what an answer to POLL means), `escrow` (orders about the note inside), `wishes` (who above waits),
+`standing` (how it stands, for a person), `protocol` (all of it together), `driver` (the role), `explain` and `probe`;
+and on the bench `mechanism` and `simulator`. Come in by `driver`, `simulator`, `explain` and `probe`.
 
 What the driver relies on:
 

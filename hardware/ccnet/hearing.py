@@ -7,6 +7,7 @@ that is proof that the device is done with it.
 
 from dataclasses import dataclass, field
 
+from hardware.ccnet import commands
 from hardware.ccnet.book import Book
 from hardware.ccnet.setup import Setup, Step
 from hardware.ccnet.states import FAULTS, POWERED_UP, PollAnswer, State
@@ -118,6 +119,27 @@ class Hearing:
             self._setup.look_at_counter()
             return [*actions, *self._wishes.unknown(note.number, event.remedy)]
         return [*actions, *self._wishes.returned(note.number, _went_back())]
+
+    def recovered(self, data: bytes) -> list[Action]:
+        """The answer to POWER RECOVERY: notes that were on their way into a cassette when the power went."""
+        try:
+            recovery = commands.read_recovery(data)
+        except ValueError as error:
+            return [Say(f"POWER RECOVERY was answered against the protocol: {error}", "warning")]
+        if recovery.kind != commands.RECOVERY_STACKING:
+            if not recovery.kind:
+                return []
+            words = commands.RECOVERY_KINDS.get(recovery.kind, f"{recovery.kind:02X}")
+            return [Say(f"the power cut interrupted {words}: {data.hex().upper()}; count the notes", "error")]
+        note = self._book.note
+        types = [bill_type for bill_type, _ in recovery.pairs]
+        actions: list[Action] = []
+        for event, memory in self._book.recover(types, self._setup.known or self._book.bills):
+            actions.append(Record(event, memory))
+            if note is not None and self._book.note is None and note.bill is not None:
+                actions += self._wishes.stacked(note.number, note.bill)
+                note = None
+        return actions
 
     def _start(self, answer: PollAnswer, reset: bool | None) -> None:
         if answer.state in POWERED_UP:

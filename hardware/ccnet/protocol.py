@@ -1,9 +1,10 @@
 """The conversation with one CCNET bill validator.
 
 It polls, five times a second, and everything follows from what the answers say (`hearing`). Between two polls it asks
-what setting up wants (`setup`), tells which types to take, or passes on an order about the note in escrow. Money is
-reckoned in `book`; `exchange` is the line. The state that counts is the device's own, as it was last heard: there is
-none of ours that could differ from it, but for what is still to be asked and what is wanted.
+what setting up wants (`setup`), tells which types to take, or passes on an order about the note in escrow (`escrow`).
+Money is reckoned in `book`; `exchange` is the line; `standing` is how it looks from above. The state that counts is the
+device's own, as it was last heard: there is none of ours that could differ from it, but for what is still to be asked
+and what is wanted.
 
 A note, and who moves it:
 
@@ -21,14 +22,16 @@ from hardware.bills import AwaitReady, BillProtocol, Disable, Enable, GiveBack, 
 from hardware.ccnet import commands
 from hardware.ccnet.bill_table import COUNTRIES
 from hardware.ccnet.book import Book, Note, recall
+from hardware.ccnet.escrow import Escrow
 from hardware.ccnet.exchange import End, Ended, Exchange
 from hardware.ccnet.frames import Address
 from hardware.ccnet.hearing import HELD, Hearing
 from hardware.ccnet.setup import Setup, Step
-from hardware.ccnet.states import FAULTS, POWERED_UP, State, read_poll
+from hardware.ccnet.standing import Standing
+from hardware.ccnet.states import POWERED_UP, State, read_poll
 from hardware.ccnet.wishes import Wishes
 from hardware.errors import DeviceFault, LocalProtocolError, Refused, TransportError
-from hardware.events import DeviceState, Identified, StateChanged
+from hardware.events import DeviceState, Identified
 from hardware.protocol import Action, Actions, Memory, Record, Say, SetLine
 from hardware.roles import Status
 from wire.money import Money
@@ -37,10 +40,6 @@ POLL_S = 0.2
 SILENT_S = 5.0  # without a word it counts as lost (the document's maximum non-response time)
 RESET_AGAIN_S = 10.0  # and RESET is sent that often until it speaks
 SEEK_TRIES = 2  # questions at one speed before the other is tried
-ESCROW_S = 10.0  # it holds a note that long by itself, and after each HOLD
-HOLD_AHEAD_S = 5.0  # HOLD is said again that long before
-ORDER_AGAIN_S = 0.5  # a note still in escrow that long behind an order: the order was not heard
-ORDER_S = 30.0  # STACK and RETURN take that long at most
 BUSY_MAX_S = 2.0  # it may ask for 25 s of silence; shorter than what counts as lost
 BAUDS = (9600, 19200)
 
@@ -70,7 +69,6 @@ class CcnetProtocol(BillProtocol):
         security: frozenset[Decimal] = frozenset(),
         bauds: Sequence[int] = BAUDS,
     ) -> None:
-        self._currency = currency
         self._bauds, self._baud_at = tuple(bauds), 0
         self._exchange = Exchange(address)
         self._book: Book = recall(memory)
@@ -83,6 +81,8 @@ class CcnetProtocol(BillProtocol):
         )
         self._wishes = Wishes()
         self._hearing = Hearing(self._book, self._setup, self._wishes)
+        self._standing = Standing(self._hearing, self._setup, currency)
+        self._escrow = Escrow(self._book, self._setup, self._wishes, self._hearing, self._exchange)
         self._open = False  # the port
         self._present = False  # the device
         self._contacted = False  # the device, in this life
@@ -98,19 +98,7 @@ class CcnetProtocol(BillProtocol):
         self._seeks = 0
         self._reset_at: dict[int, float] = {}
         self._mask_asked: frozenset[int] = frozenset()
-        # The note in escrow
-        self._intent: int | None = None  # recorded for this number
-        self._ordered_at: float | None = None  # last said
-        self._order_until: float | None = None
-        self._taken_before = False
-        self._hold_until = 0.0
-        self._held_until = 0.0
-        self._doubt = False  # is it still the note that was ordered into the cassette?
-        # What was told above
         self._identified: Identified | None = None
-        self._status = Status(state=DeviceState.ABSENT, words="no answer yet")
-        self._state_told = DeviceState.ABSENT
-        self._code_told = ""
 
     # What may be looked at
 
@@ -118,9 +106,9 @@ class CcnetProtocol(BillProtocol):
     def status(self) -> Status:
         """As `Device.status`. A note on its way is BUSY here, and not told as an event."""
         return Status(
-            state=self._status.state,
-            code=self._status.code,
-            words=self._status.words,
+            state=self._standing.status.state,
+            code=self._standing.status.code,
+            words=self._standing.status.words,
             identity=self._setup.identity,
             skipped_bytes=self._exchange.reader.dropped,
             repeats=self._exchange.repeats,
@@ -185,9 +173,7 @@ class CcnetProtocol(BillProtocol):
         self._exchange.input(now)
         sends, ended = self._exchange.wake(now)
         actions: list[Action] = [*sends, *(self._ended(ended, now) if ended else ())]
-        if self._order_until is not None and now > self._order_until and self._book.note is not None:
-            self._order_until = None
-            actions += self._wishes.unknown(self._book.note.number, "the device does not end it; a late event will")
+        actions += self._escrow.overdue(now)
         if self._exchange.free(now):
             actions += self._ask(now)
         return actions
@@ -209,7 +195,7 @@ class CcnetProtocol(BillProtocol):
                 return self._wish_back(escrow, ticket)
             case Hold(escrow, seconds):
                 self._note_in_escrow(escrow)
-                self._hold_until = now + seconds
+                self._escrow.hold_until = now + seconds
                 return self._wishes.finish([ticket])
         raise LocalProtocolError(f"a bill validator knows no {command!r}")
 
@@ -230,9 +216,9 @@ class CcnetProtocol(BillProtocol):
 
     def _wish_enabled(self, accept: frozenset[Money] | None, ticket: int) -> Actions:
         if not self._present or self._closing:
-            raise TransportError(f"the validator cannot be told: {self._status.words}")
-        if self._status.state is DeviceState.FAULT:
-            raise DeviceFault(self._status.code, self._status.words)
+            raise TransportError(f"the validator cannot be told: {self._standing.status.words}")
+        if self._standing.status.state is DeviceState.FAULT:
+            raise DeviceFault(self._standing.status.code, self._standing.status.words)
         if self._setup.done:
             self._check(accept)
         if not self._wishes.enable:
@@ -246,7 +232,7 @@ class CcnetProtocol(BillProtocol):
         self._send_back()
         superseded = self._wishes.not_enabled(Refused("disabled", "it was disabled before it agreed"))
         self._wishes.disable.append(ticket)
-        if not self._present or self._status.state is DeviceState.FAULT:
+        if not self._present or self._standing.status.state is DeviceState.FAULT:
             return [*superseded, *self._wishes.disabled_anyway()]
         return [*superseded, *(self._wishes.agreed() if self._mask_agreed and self._book.note is None else ())]
 
@@ -256,7 +242,7 @@ class CcnetProtocol(BillProtocol):
             return self._wishes.finish([ticket], last.bill)
         note = self._note_in_escrow(escrow)
         if not self._present:
-            raise TransportError(f"note {escrow} cannot be stacked: {self._status.words}")
+            raise TransportError(f"note {escrow} cannot be stacked: {self._standing.status.words}")
         if note.order == "return":
             raise Refused("return", "the note goes back already")
         note.order = "stack"
@@ -269,7 +255,7 @@ class CcnetProtocol(BillProtocol):
             return self._wishes.finish([ticket])
         note = self._note_in_escrow(escrow)
         if not self._present:
-            raise TransportError(f"note {escrow} cannot be given back: {self._status.words}")
+            raise TransportError(f"note {escrow} cannot be given back: {self._standing.status.words}")
         if note.order == "stack":
             raise Refused("stack", "the note was ordered into the cassette already")
         note.order = "return"
@@ -304,7 +290,9 @@ class CcnetProtocol(BillProtocol):
     @property
     def _ready(self) -> bool:
         return (
-            self._present and self._setup.done and self._status.state not in (DeviceState.FAULT, DeviceState.STARTING)
+            self._present
+            and self._setup.done
+            and self._standing.status.state not in (DeviceState.FAULT, DeviceState.STARTING)
         )
 
     # What is asked next
@@ -317,7 +305,7 @@ class CcnetProtocol(BillProtocol):
         if state is not None and not self._wait_for_poll:
             if self._hearing.wants_table:
                 return [self._exchange.ask(*self._setup.urgent(Step.TABLE), now)]
-            if asked := self._ask_about_note(state, now):
+            if asked := self._escrow.ask(state, now):
                 return asked
             question = self._setup.question(state, empty=self._book.note is None)
             if question is not None:
@@ -342,49 +330,6 @@ class CcnetProtocol(BillProtocol):
             and state != State.INITIALIZE
             and self._book.note is None
         )
-
-    def _ask_about_note(self, state: int, now: float) -> list[Action]:
-        note = self._book.note
-        if note is None or state not in HELD:
-            return []
-        if self._doubt:
-            return self._settle_doubt(note, now)
-        if note.order:
-            if self._ordered_at is not None and now < self._ordered_at + ORDER_AGAIN_S:
-                return []
-            return self._order(note, now)
-        if now < self._held_until - HOLD_AHEAD_S or self._hold_until < self._held_until:
-            return []
-        self._held_until = now + ESCROW_S
-        return [self._exchange.ask(commands.HOLD, commands.HOLD.encode(), now)]
-
-    def _order(self, note: Note, now: float) -> list[Action]:
-        """STACK or RETURN, once: whether it was heard is seen from the next answers to POLL."""
-        actions: list[Action] = []
-        if self._ordered_at is None:
-            self._order_until = now + ORDER_S
-        self._ordered_at = now
-        command = commands.RETURN
-        if note.order == "stack":
-            command = commands.STACK
-            if self._intent != note.number:
-                self._intent = note.number
-                actions.append(Record(memory=self._book.memory()))
-            self._taken_before, note.taken = note.taken, True
-        return [*actions, self._exchange.ask(command, command.encode(), now, tries=1)]
-
-    def _settle_doubt(self, note: Note, now: float) -> list[Action]:
-        """A note is in escrow after an outage, and one of that type was ordered into the cassette before it."""
-        if self._setup.has_counter and self._book.counter is not None:
-            return [self._exchange.ask(commands.GET_COUNTER, commands.GET_COUNTER.encode(), now)]
-        return self._another_note(note)
-
-    def _another_note(self, note: Note) -> list[Action]:
-        self._doubt = False
-        actions = self._hearing.gone()
-        self._book.unwanted(note.type, note.bill)
-        self._ordered_at = None
-        return actions
 
     def _seek(self, now: float) -> list[Action]:
         """Nobody answers: at one speed, then at the other, with RESET now and then."""
@@ -419,7 +364,10 @@ class CcnetProtocol(BillProtocol):
             self._setup.mask = self._mask_asked if self._setup.done else frozenset()
             return self._wishes.agreed() if self._mask_agreed else []
         if command in _NOTE_COMMANDS:
-            return self._ordered(ended)
+            self._wait_for_poll = True
+            if ended.end is End.ILLEGAL:
+                self._escrow.illegal(command)
+            return []
         return self._set_up(ended, now)
 
     def _silent(self, ended: Ended, now: float) -> list[Action]:
@@ -432,21 +380,13 @@ class CcnetProtocol(BillProtocol):
             return self._lose("it does not answer any more")
         return []
 
-    def _ordered(self, ended: Ended) -> list[Action]:
-        """The answer to STACK, RETURN or HOLD. What it leads to is seen by POLL."""
-        self._wait_for_poll = True
-        note = self._book.note
-        if ended.end is End.ILLEGAL and ended.command is commands.STACK and note is not None:
-            note.taken = self._taken_before  # this one surely did nothing
-        return []
-
     def _set_up(self, ended: Ended, now: float) -> list[Action]:
         """The answer to a question of setting up, confirmed once it is in the book."""
         actions: list[Action] = []
         if ended.command is commands.GET_COUNTER and ended.end is End.ANSWERED:
             actions += self._counted(ended.data)
         elif ended.command is commands.POWER_RECOVERY and ended.end is End.ANSWERED:
-            actions += self._recovered(ended.data)
+            actions += self._hearing.recovered(ended.data)
         if ended.command is commands.GET_BILL_TABLE:
             self._hearing.wants_table = False
             self._hearing.table_refused = ended.end is End.ILLEGAL
@@ -464,44 +404,14 @@ class CcnetProtocol(BillProtocol):
         return [*actions, *self._stand()]
 
     def _counted(self, data: bytes) -> list[Action]:
-        count, note, counter = int.from_bytes(data, "big"), self._book.note, self._book.counter
-        if note is not None and counter is not None:
-            if not self._doubt:
-                return []
-            if (count - counter.count) % (1 << 16) != counter.since:
-                return self._another_note(note)  # something went into the cassette meanwhile
-            self._doubt = False
-            note.taken = False  # it lies here: no order was carried out
-            if not self._wishes.wants_stack(note.number):
-                note.order = "return"
-            self._ordered_at = None
-            return []
+        count = int.from_bytes(data, "big")
+        if self._book.note is not None:
+            return self._escrow.counted(count)
         before = self._book.memory()
         event = self._book.counted(self._setup.identity.serial, count)
         if event is None and self._book.memory() == before:
             return []
         return [Record(event, self._book.memory())]
-
-    def _recovered(self, data: bytes) -> list[Action]:
-        """Bill-to-Bill: notes that were on their way into a cassette when the power went."""
-        try:
-            recovery = commands.read_recovery(data)
-        except ValueError as error:
-            return [Say(f"POWER RECOVERY was answered against the protocol: {error}", "warning")]
-        if recovery.kind != commands.RECOVERY_STACKING:
-            if not recovery.kind:
-                return []
-            words = commands.RECOVERY_KINDS.get(recovery.kind, f"{recovery.kind:02X}")
-            return [Say(f"the power cut interrupted {words}: {data.hex().upper()}; count the notes", "error")]
-        note = self._book.note
-        types = [bill_type for bill_type, _ in recovery.pairs]
-        actions: list[Action] = []
-        for event, memory in self._book.recover(types, self._setup.known or self._book.bills):
-            actions.append(Record(event, memory))
-            if note is not None and self._book.note is None and note.bill is not None:
-                actions += self._wishes.stacked(note.number, note.bill)
-                note = None
-        return actions
 
     def _identify(self) -> list[Action]:
         identity = self._setup.identity
@@ -532,35 +442,21 @@ class CcnetProtocol(BillProtocol):
         before = self._book.note
         heard = self._hearing.heard(answer, taking=self._taking if self._setup.done else frozenset(), reset=reset)
         if self._book.note is not before or heard.new_note:
-            self._note_changed(now)
+            self._escrow.changed(now)
         if not heard.same_note:
-            self._doubt = True
+            self._escrow.doubt = True
         if answer.state == State.BUSY:
             self._poll_at = max(self._poll_at, now + min((answer.detail or 0) / 10, BUSY_MAX_S))
         confirm = [self._exchange.confirm(now)] if heard.confirm else []
         return [*heard.records, *confirm, *heard.then, *self._stand()]
 
-    def _note_changed(self, now: float) -> None:
-        self._ordered_at = self._order_until = None
-        self._intent = None
-        self._doubt = False
-        self._hold_until = 0.0
-        self._held_until = now + ESCROW_S
-
     # How it stands
 
     def _lose(self, why: str) -> list[Action]:
-        note = self._book.note
         self._present = False
         self._hearing.lost()
         self._setup.mask = None
-        self._doubt = False
-        actions: list[Action] = []
-        if note is not None and note.order:
-            actions += self._wishes.cut_off(note.number, began=self._ordered_at is not None)
-            if self._ordered_at is None and note.order == "stack" and not note.taken:
-                note.order = ""
-        self._ordered_at = self._order_until = None
+        actions = self._escrow.lost()
         if self._wishes.enable:
             self._wanted = self._wanted_before
             actions += self._wishes.not_enabled(TransportError(f"the validator was lost: {why}"))
@@ -570,22 +466,16 @@ class CcnetProtocol(BillProtocol):
     def _stand(self, absent: str = "") -> list[Action]:
         """Take notice of how the device stands, and tell it where it is another state."""
         actions: list[Action] = []
-        self._status = status = self._reckon(absent)
-        if status.state is DeviceState.FAULT and self._wishes.enable:
-            self._wanted = self._wanted_before
-            actions += self._wishes.not_enabled(DeviceFault(status.code, status.words))
+        told = self._standing.take(absent if not self._present else None)
+        status = self._standing.status
         if status.state is DeviceState.FAULT:
+            if self._wishes.enable:
+                self._wanted = self._wanted_before
+                actions += self._wishes.not_enabled(DeviceFault(status.code, status.words))
             actions += self._wishes.disabled_anyway()
         if self._ready:
             actions += self._wishes.is_ready() + self._check_wanted()
-        if status.state is DeviceState.BUSY:
-            return actions
-        was, code = self._state_told, self._code_told
-        if status.state is was and (status.state is not DeviceState.FAULT or status.code == code):
-            return actions
-        self._state_told, self._code_told = status.state, status.code
-        event = StateChanged(state=status.state, was=was, code=status.code, words=status.words)
-        return [*actions, Record(event), Say(f"{was} -> {status.state}, because: {status.words}")]
+        return [*actions, *told]
 
     def _check_wanted(self) -> list[Action]:
         """What was wished before its table was known."""
@@ -597,21 +487,3 @@ class CcnetProtocol(BillProtocol):
             self._wanted = self._wanted_before
             return self._wishes.not_enabled(refused)
         return []
-
-    def _reckon(self, absent: str) -> Status:
-        answer = self._hearing.answer
-        if not self._present:
-            return Status(state=DeviceState.ABSENT, words=absent or self._status.words)
-        if answer is None:
-            return Status(state=DeviceState.STARTING, words="it is being reset")
-        if answer.state in FAULTS:
-            return Status(state=DeviceState.FAULT, code=answer.code, words=answer.words)
-        if not self._setup.done or answer.state in POWERED_UP or answer.state == State.INITIALIZE:
-            return Status(state=DeviceState.STARTING, code=answer.code, words=f"is set up; {answer.words}")
-        if not self._setup.known:
-            words = f"its bill table has no notes of {self._currency}: set `country` or `countries`"
-            return Status(state=DeviceState.FAULT, code="table", words=words)
-        state = {State.IDLING: DeviceState.READY, State.DISABLED: DeviceState.DISABLED}.get(
-            State(answer.state) if answer.known else State.BUSY, DeviceState.BUSY
-        )
-        return Status(state=state, code=answer.code, words=answer.words)
