@@ -34,6 +34,10 @@ _NAMES = {
     ReceiptPrinter: "printer",
 }  # fmt: skip
 
+_IN_USE = "in use by another program; not touched"
+
+_log = logging.getLogger(__name__)
+
 
 def run(options: argparse.Namespace) -> int:
     """Either command. Returns the exit status."""
@@ -152,7 +156,8 @@ def routing_fields(port: Surveyed, answer: Answer) -> dict[str, Any]:
 def _standing(port: Surveyed) -> list[str]:
     match port.state:
         case State.IN_USE:
-            return ["in use by another program; not touched"]
+            # A lock does not say whose it is.
+            return [f"in use: {port.words}; not touched" if port.words.startswith("open in") else _IN_USE]
         case State.UNREACHABLE:
             return [port.words]
         case State.NOT_ASKED:
@@ -270,6 +275,10 @@ async def _test(entry: DeviceEntry, journal: Path, wishes: Wishes, trace_file: s
         return str(error)
     except asyncio.CancelledError:
         return "stopped before its end"
+    except Exception:
+        # A mistake of ours. The device was left safe and the port given back all the same.
+        _log.exception("%s: the driver failed", entry.name)
+        return "the driver failed, see above"
     finally:
         if trace is not None:
             trace.close()

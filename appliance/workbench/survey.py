@@ -16,7 +16,8 @@ A printer that did not answer (not wired to, another language) still keeps what 
 prints it once a line is full or fed. So after each question that nobody answered comes ESC @, which empties that buffer
 and means nothing to the others. What cannot be helped: a printer set to another speed than the question hears noise.
 
-A port that another program has open is told to be in use and is never touched.
+A port that another program has open is told to be in use and is never touched: one that is locked, and one that any
+program has open without a lock, as far as this user may see.
 """
 
 import asyncio
@@ -101,6 +102,8 @@ async def look_at(port: FoundPort, probes: Mapping[str, Sequence[Probe]], *, ask
     driver = await asyncio.to_thread(adapter_driver, port.path)
     if not ask:
         return Surveyed(port, driver, State.NOT_ASKED)
+    if users := await asyncio.to_thread(users_of, port.path):
+        return Surveyed(port, driver, State.IN_USE, f"open in {', '.join(users)}")
     answers: tuple[Answer, ...] = ()
     try:
         async with asyncio.timeout(PORT_S):
@@ -135,6 +138,26 @@ def adapter_driver(path: str) -> str:
         name = Path(path).resolve().name
         return (Path("/sys/class/tty") / name / "device" / "driver").resolve(strict=True).name
     return ""
+
+
+def users_of(path: str, processes: Path = Path("/proc")) -> list[str]:
+    """Other programs that have a serial port open, such as `cashd (pid 812)`.
+
+    Not of pseudo-terminals: a simulated device has both ends open.
+    """
+    try:
+        device = str(Path(path).resolve(strict=True))
+    except OSError:
+        return []
+    if device.startswith("/dev/pts/"):
+        return []
+    found = []
+    for process in processes.iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            with contextlib.suppress(OSError):  # ended, or somebody else's
+                if any(str(link.readlink()) == device for link in (process / "fd").iterdir()):
+                    found.append(f"{(process / 'comm').read_text().strip()} (pid {process.name})")
+    return found
 
 
 async def _ask_all(url: str, probes: Iterable[Probe]) -> tuple[Answer, ...]:

@@ -83,7 +83,7 @@ async def walk_through(device: Device, heard: Heard, say: Say, wishes: Wishes, r
         asyncio.CancelledError: Ctrl-C; the device was left safe before.
     """
     try:
-        await device.open()
+        await _open(device)
         say(f"  now   waiting for the device, up to {READY_S:g} s")
         await _step(_wait_ready(device))
         _introduce(device, say)
@@ -102,6 +102,14 @@ async def walk_through(device: Device, heard: Heard, say: Say, wishes: Wishes, r
                 say("  ok    it answers; there is nothing more to try with a device of this kind")
     finally:
         await asyncio.shield(asyncio.ensure_future(_leave(device, say)))
+
+
+async def _open(device: Device) -> None:
+    try:
+        await device.open()
+    except Exception as error:
+        # What its journal raises: a damaged file, a disk that cannot be read.
+        raise Failed(f"what it remembered cannot be read: {error}") from error
 
 
 async def _wait_ready(device: Device) -> None:

@@ -87,6 +87,7 @@ def test_a_driver_that_is_not_in_the_catalogue_is_still_told() -> None:
     ("state", "words", "line"),
     [
         (State.IN_USE, "x", "    in use by another program; not touched"),
+        (State.IN_USE, "open in cashd (pid 8)", "    in use: open in cashd (pid 8); not touched"),
         (State.UNREACHABLE, "no right to open it", "    no right to open it"),
         (State.SILENT, "", "    nothing answered"),
         (State.SILENT, "gave up after 30 s", "    nothing answered (gave up after 30 s)"),
@@ -188,3 +189,21 @@ def test_a_name_of_the_routing_file_is_taken_with_its_settings(
     assert "there are bills" in capsys.readouterr().err
     assert main(["devices", "--routes", str(routes), "test", "bills", "--journal", "/dev/null/x"]) == 2
     assert "--journal=/dev/null/x: cannot be written" in capsys.readouterr().err
+
+
+def test_a_mistake_of_ours_is_no_traceback_on_the_screen(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.undo()
+
+    async def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(commands, "walk_through", fail)
+    arguments = ["/dev/nowhere", "--driver", "ccnet", "--set", "currency=KZT", "--journal", str(tmp_path / "j")]
+    assert main(["devices", "test", *arguments, "--trace", str(tmp_path / "trace")]) == 1
+    assert capsys.readouterr().out.endswith("FAILED: the driver failed, see above\n")
+    assert "ZeroDivisionError: ours" in caplog.text

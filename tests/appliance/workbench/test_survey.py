@@ -1,8 +1,10 @@
 """What is found on which port, on real pseudo-terminals and TCP ports."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -139,6 +141,26 @@ async def test_unplugged_while_it_is_asked() -> None:
 
         found = await look_at(FoundPort(path=host.url), {"toy": [Probe("toy", LINE, pull)]})
     assert found.state is State.UNREACHABLE
+
+
+def test_who_has_a_port_open_without_a_lock_is_found(tmp_path: Path) -> None:
+    for pid, comm, target in ((812, "cashd", "ttyX"), (813, "bash", "other"), (os.getpid(), "me", "ttyX")):
+        (tmp_path / str(pid) / "fd").mkdir(parents=True)
+        (tmp_path / str(pid) / "comm").write_text(f"{comm}\n")
+        (tmp_path / str(pid) / "fd" / "3").symlink_to(tmp_path / target)
+    (tmp_path / "814").mkdir()
+    (tmp_path / "ttyX").write_text("")
+    assert module.users_of(str(tmp_path / "ttyX"), tmp_path) == ["cashd (pid 812)"]
+    assert module.users_of("/dev/nowhere") == []
+    assert module.users_of("tcp://host:1") == []
+
+
+async def test_a_port_that_somebody_has_open_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "users_of", lambda path: ["cashd (pid 812)"])
+    async with toy() as host:
+        (found,) = await survey([host.url], TOY, listed=False)
+        assert host.simulator.heard == b""  # type: ignore[attr-defined]
+    assert (found.state, found.words) == (State.IN_USE, "open in cashd (pid 812)")
 
 
 def test_in_use_is_known_by_its_cause() -> None:

@@ -206,6 +206,11 @@ async def test_a_device_that_says_what_is_wrong_is_not_waited_for_long(monkeypat
     assert device.done == ["open", "close"]
 
 
+async def test_a_journal_that_cannot_be_read_is_told() -> None:
+    with pytest.raises(Failed, match="what it remembered cannot be read: torn"):
+        await Notes(open=ValueError("torn")).walk()
+
+
 async def test_the_same_is_said_once_but_money() -> None:
     device = Notes()
     for event in (events.PaperOut(), events.PaperOut(), *(events.BillStacked(bill=NOTE, escrow=n) for n in (1, 2))):
