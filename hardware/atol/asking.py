@@ -14,6 +14,8 @@ from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, Refused, T
 NAMESPACE = uuid.UUID("6f1c9a52-5d0e-5b7c-9a39-7e7f3c1b2a44")
 """Of all uuids made here, so that they are nobody else's."""
 
+FIRST_POLL_S = 0.1  # most questions are answered within some hundredths of a second
+
 BLOCK_WORDS = {
     "paperError": "put in paper and close the cover: what was cut short is then printed",
     "connectionError": "the web server has lost the register: check its power and cable",
@@ -118,9 +120,10 @@ class Asking:
                 raise TransportError(self._words(answer))
             case _:
                 pass
-        last = self._words(answer)
+        last, pause_s = self._words(answer), min(FIRST_POLL_S, self.timing.poll_s)
         while self.clock.now < until:
-            yield Pause(self.timing.poll_s)
+            yield Pause(pause_s)
+            pause_s = min(pause_s * 2, self.timing.poll_s)
             answer = yield from self.get(task)
             last = self._words(answer)
             if isinstance(answer, Results) and not any(outcome.status in UNDER_WAY for outcome in answer.outcomes):

@@ -183,18 +183,14 @@ class Once:
                     yield from self._wait(order, retry_s, TransportError(words))
                     retry_s = min(retry_s * 2, self._timing.retry_max_s)
                     continue
-                case WebError() if answer.http >= 500 or answer.http in (401, 403):
-                    error = fault_of(answer.code, answer.description)
-                    yield from self._wait(order, self._timing.retry_max_s, error)
-                    continue
-                case WebError():
+                case WebError() | Results() if frames.is_unknown(answer):
                     unknown_since = self._clock.now if unknown_since is None else unknown_since
                     if not order.tickets and self._clock.now - unknown_since < self._timing.settle_s:
-                        unknown = TransportError(answer.description)
+                        unknown = TransportError("the web server does not know the task")
                         yield from self._wait(order, self._timing.retry_s, unknown, stuck=False)
                         continue
                     return (yield from self._unknown(order))
-                case Results(outcomes) if outcomes:
+                case Results(outcomes):
                     garbled, unknown_since, retry_s = 0, None, self._timing.retry_s
                     order.accepted = True
                     if outcomes[0].status not in UNDER_WAY and outcomes[0].status is not None:
@@ -203,12 +199,16 @@ class Once:
                     if verdict is not None:
                         return verdict
                 case _:
+                    # Neither how it stands nor that it is unknown: the storage may say yes, but never no.
                     garbled += 1
                     if garbled % GARBLED_MAX == 0 and order.fiscal:
                         found = yield from self._compare(order)
                         if isinstance(found, Done):
                             return found
-                    yield from self._wait(order, self._timing.poll_s, TransportError("an answer that is none"))
+                    why: DeviceError = TransportError("an answer that is none")
+                    if isinstance(answer, WebError):
+                        why = fault_of(answer.code, answer.description)
+                    yield from self._wait(order, self._timing.retry_s, why)
 
     def _under_way(self, order: Order, outcome: Outcome) -> Talk[Verdict | None]:
         """Wait a while; a verdict only for a task that stays blocked although the queue moves."""

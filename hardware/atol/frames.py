@@ -402,3 +402,10 @@ def _read(result: bytes, kind: type[S]) -> S | None:
 def is_repeat(error: WebError) -> bool:
     """Whether a POST may have failed because the uuid is there already: 409, or 505 (which says that and more)."""
     return error.http == 409 or error.code == Code.WEB_FAIL
+
+
+def is_unknown(answer: Answer) -> bool:
+    """Whether a GET says that there is no such task: 404, 505, or an answer with nothing in it."""
+    if isinstance(answer, Results):
+        return not answer.outcomes
+    return isinstance(answer, WebError) and (answer.http in (404, 410) or answer.code == Code.WEB_FAIL)

@@ -363,6 +363,37 @@ def test_a_question_that_is_cut_short_is_no_answer() -> None:
     assert isinstance(duel.finished[ticket], FiscalDocument)
 
 
+@pytest.mark.parametrize("answer", [(400, b'{"error":{"code":500,"description":"?"}}'), (200, b"<html>"), (503, b"")])
+@pytest.mark.parametrize("registered", [True, False])
+def test_answers_that_say_neither_are_no_proof(answer: tuple[int, bytes], registered: bool) -> None:
+    """The storage may say yes; that it has nothing new proves nothing while the task may still wait somewhere."""
+    duel = open_register()
+    ticket = duel.command(SALE)
+    duel.run(until=lambda: bool(posts(duel, "sell")), within_s=10)
+    if registered:
+        duel.run(until=lambda: len(duel.facts("document")) == 2, within_s=10)
+    else:
+        duel.run(within_s=0.3)
+        duel.hand("forget_results")
+    task = posts(duel, "sell")[0].data[9:45].decode()
+    real = duel.simulator.answer
+
+    def broken(method: str, target: str, body: bytes, now: float, **more: str) -> tuple[int, bytes]:
+        return answer if target.endswith(task) else real(method, target, body, now, **more)
+
+    duel.simulator.answer = broken  # type: ignore[method-assign]
+    duel.run(until=lambda: ticket in duel.finished, within_s=300)
+    result = duel.finished[ticket]
+    if registered:
+        assert isinstance(result, FiscalDocument)
+    else:
+        assert isinstance(result, OutcomeUnknown)
+        assert "open" in duel.memory
+        duel.simulator.answer = real  # type: ignore[method-assign]
+        duel.run(until=lambda: "open" not in duel.memory, within_s=300)
+        assert duel.told(DocumentAbsent)[-1].reference == "r"
+
+
 def test_behind_a_blocked_queue_nothing_is_begun() -> None:
     duel = open_register()
     duel.hand("block", reason="paperError")
