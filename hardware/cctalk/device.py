@@ -264,9 +264,10 @@ class DeviceConversation(Conversation):
         A device that began anew takes nothing: the only trace of it while its counter is at 0.
         """
         for _ in range(2 if self._has_inhibits else 0):
-            whole = yield from self.ask_maybe(master)
-            each = yield from self.ask_maybe(mask)
-            if whole is None or each is None or (whole[0] & 1 and any(each)):
+            # Not heard is not well: whoever asks would set them anew, and all trace would be gone.
+            whole = yield from self.ask(master)
+            each = yield from self.ask(mask)
+            if whole[0] & 1 and any(each):
                 return True
         return not self._has_inhibits
 
@@ -352,12 +353,14 @@ class DeviceConversation(Conversation):
             self.missed(*self.inbox.popleft())
 
     def _identify(self) -> Script[None]:
+        category = yield from self.ask_known(245)
+        if not self._understood:
+            raise Silent(245)  # everybody knows this one
         texts = []
         for header in (246, 244, 241):
             data = yield from self.ask_maybe(header)
             texts.append("" if data is None else _text(data))
         serial = yield from self._read_serial()
-        category = yield from self.ask_maybe(245)
         maker, model, firmware = texts
         self.identity = Identity(maker=maker, model=model, serial=serial, firmware=firmware)
         found = "" if category is None else _text(category).replace("_", " ")

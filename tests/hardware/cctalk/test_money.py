@@ -18,23 +18,22 @@ Play = Callable[[Sequence[Trouble]], tuple[int, list[str]]]
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_trouble_on_the_way(script: Play, kind: str) -> None:
-    assert at_every_step(script, [kind], stride=11) == []
+    assert at_every_step(script, [kind], stride=31) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trouble_at_every_step_around_the_order_to_pay(kind: str) -> None:
-    """From the intent to the first answers about what it did."""
-    for step in range(40, 80):
+    for step in range(43, 78, 5):
         assert payout((Trouble(step, kind, 2.0),))[1] == [], f"{kind} before step {step}"
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trouble_at_every_step_around_two_credits(kind: str) -> None:
-    for step in range(20, 60):
+    for step in range(20, 62, 6):
         assert two_coins((Trouble(step, kind, 2.0),))[1] == [], f"{kind} before step {step}"
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_a_random_day(seed: int) -> None:
     assert schedules.run(seed) == []
 
@@ -54,14 +53,16 @@ def test_the_proof_sees_coins_that_are_forgotten_over_a_restart(monkeypatch: pyt
     monkeypatch.setattr(
         DeviceConversation, "remembered", lambda self, key: remembered(self, key) if self.is_up else None
     )
-    assert any("lost" in breach for breach in at_every_step(one_coin, ["crash"], stride=3))
+    assert any("lost" in breach for breach in at_every_step(one_coin, ["crash"], stride=6))
 
 
-def test_the_proof_sees_a_wrong_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credit, "difference", lambda old, new: 2 if new != old else 0)
-    assert any("never came" in breach or "lost" in breach for breach in at_every_step(two_coins, ["crash"], stride=5))
+def test_the_proof_sees_a_counter_that_is_written_down_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the first of two coins stands the counter behind the second: a crash between them loses that."""
+    monkeypatch.setattr(credit, "back", lambda counter, steps: counter)
+    found = [breach for step in range(30, 76) for breach in two_coins((Trouble(step, "crash"),))[1]]
+    assert any("not credited" in breach for breach in found)
 
 
 def test_the_proof_sees_an_intent_that_is_not_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(HopperConversation, "_running", lambda self: None)
-    assert at_every_step(plain_payout, ["crash"], stride=10)
+    assert at_every_step(plain_payout, ["crash"], stride=40)
