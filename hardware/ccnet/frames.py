@@ -133,7 +133,7 @@ class FrameReader:
         """No more will come: what is left over, read as far as it goes."""
         found: list[Frame | Skipped] = []
         while self._buffer:
-            found += self._skip(Skipped(b"", f"it ends after {len(self._buffer)} bytes, before its end"))
+            found += self._skip(self._why_left())
             found += self.scan(b"")
         return [*found, *self._end_of_run()]
 
@@ -169,6 +169,15 @@ class FrameReader:
         if len(buffer) < length:
             return None
         return self._checked(length, bytes(buffer[3 : length - 2]))
+
+    def _why_left(self) -> Skipped:
+        """Why what waits for more is no frame. A long one may be whole as it is usually read, with a wrong sum."""
+        buffer = self._buffer
+        if self.sender == "host" and len(buffer) >= 7 and buffer[2] == 0:
+            read = self._read_long(_ahead_of_length(buffer[3], "host"))
+            if isinstance(read, Skipped):
+                return read
+        return Skipped(b"", f"it ends after {len(buffer)} bytes, before its end")
 
     def _first_long(self) -> tuple[Frame, int] | Skipped | None:
         """A long frame. The shorter of two readings is tried first, however the bytes come."""

@@ -126,6 +126,16 @@ def test_and_is_found_in_the_other_place_too(command: int, ahead: int) -> None:
     assert FrameReader("host").feed(raw) == [frame]
 
 
+def test_a_long_command_with_a_wrong_sum_is_told_as_that() -> None:
+    reader = FrameReader("host")
+    raw = encode(Frame(3, b"\x33", long=True), "host")
+    assert reader.scan(raw[:-1] + b"\x00") == []
+    [skipped] = reader.rest()
+    assert isinstance(skipped, Skipped)
+    assert skipped.fault.startswith("CRC")
+    assert len(skipped.data) == 8
+
+
 def test_the_shortest_long_command() -> None:
     raw = encode(Frame(3, b"\x33", long=True), "host")
     assert len(raw) == 8
