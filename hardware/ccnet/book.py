@@ -172,6 +172,8 @@ class Book:
         was, self.counter = self.counter, Counter(serial, count)
         if was is None or was.serial != serial:
             return None
+        if count < was.count and was.count + was.since < COUNTER_MODULUS:
+            return None  # it began anew, as some may at a collection: nothing can be compared
         moved = (count - was.count) % COUNTER_MODULUS
         return None if moved == was.since else StackCountDiffers(expected=was.since, counted=moved)
 

@@ -99,6 +99,7 @@ class CcnetProtocol(BillProtocol):
         self._reset_at: dict[int, float] = {}
         self._mask_asked: frozenset[int] = frozenset()
         self._identified: Identified | None = None
+        self._nonsense: bytes | None = None
 
     # What may be looked at
 
@@ -430,9 +431,11 @@ class CcnetProtocol(BillProtocol):
         self._wait_for_poll = False
         answer = read_poll(ended.data) if ended.end is End.ANSWERED else None
         if answer is None:
-            words = f"POLL was answered with {ended.data.hex().upper() or ended.end.name}"
             confirm = [self._exchange.confirm(now)] if ended.end is End.ANSWERED else []
-            return [*confirm, Say(words, "warning")]
+            said, self._nonsense = self._nonsense, ended.data
+            if said == ended.data:
+                return [*confirm]
+            return [*confirm, Say(f"POLL was answered with {ended.data.hex().upper() or ended.end.name}", "warning")]
         reset = None
         if not self._present:
             self._present = True

@@ -176,6 +176,8 @@ class Setup:
                 self.wide = size == ENTRY_BYTES * TYPES_WIDE
                 self.known = money_of(table, self._currency, self._country, self._countries)
             case Step.IDENTIFICATION, {"part": str() as part, "serial": str() as serial}:
+                if serial != self.identity.serial:
+                    self.has_counter = True  # until it says otherwise
                 self.identity = Identity(maker="CashCode", model=part, serial=serial)
 
     def _tick(self, step: Step) -> None:

@@ -107,6 +107,8 @@ def test_the_counter_is_compared_and_never_corrected() -> None:
     assert book.counted("A", 2) == StackCountDiffers(expected=0, counted=2)
     assert book.counted("A", 2) is None
     assert book.counted("B", 9) is None
+    assert book.counted("B", 0) is None  # it began anew
+    assert book.counted("B", 1) == StackCountDiffers(expected=0, counted=1)
 
 
 def test_power_recovery_is_credited_once() -> None:

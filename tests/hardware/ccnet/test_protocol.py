@@ -25,7 +25,7 @@ from hardware.events import (
     StateChanged,
     Tampered,
 )
-from hardware.protocol import Record, Send
+from hardware.protocol import Record, Say, Send
 from tests.hardware.ccnet.talk import IDENTIFICATION, TABLE, Talk
 from wire.money import Money
 
@@ -687,8 +687,10 @@ def test_busy_is_given_its_time() -> None:
 
 def test_nonsense_is_confirmed_and_told() -> None:
     talk = Talk().set_up().taking()
-    talk.poll("81")
+    for _ in range(3):
+        talk.poll("81")
     assert talk.events(BillStacked) == []
+    assert [action.level for action in talk.said if isinstance(action, Say)].count("warning") == 1
     talk.poll("7777")
 
 

@@ -91,6 +91,15 @@ def test_no_counter_is_told_once() -> None:
     assert setup.todo == []
 
 
+def test_another_device_may_have_one() -> None:
+    setup = made()
+    setup.ended(Ended(commands.GET_COUNTER, End.ILLEGAL))
+    assert not setup.has_counter
+    reply = commands.IDENTIFICATION.encode_reply({"part": "SM", "serial": "7", "asset": bytes(7)})
+    setup.ended(Ended(commands.IDENTIFICATION, End.ANSWERED, reply))
+    assert setup.has_counter
+
+
 def test_silence_changes_nothing_and_orders_are_none_of_its_business() -> None:
     setup = made()
     setup.todo = [Step.TABLE]
