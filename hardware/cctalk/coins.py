@@ -112,6 +112,7 @@ class CoinConversation(DeviceConversation):
         self.finish(ticket)
 
     def live(self) -> Script[None]:
+        yield from self.read_manners()
         yield from self._read_coins()
         yield from self.learn_inhibits(GET_MASTER, GET_MASK)
         yield from self._begin()

@@ -200,6 +200,12 @@ class DeviceConversation(Conversation):
             last = again
         raise Silent(header)
 
+    def read_manners(self) -> Script[None]:
+        """How often it wants to be asked for events, and whether it checks itself. Hoppers know neither."""
+        priority = yield from self.ask_maybe(249)
+        self.poll_s = poll_interval(priority)
+        self._has_check = (yield from self.ask_known(232)) is not None
+
     def read_table(self, header: int, count: int) -> Script[dict[int, str]]:
         """What the device calls its coins or notes, by number; empty where it does not say.
 
@@ -366,9 +372,6 @@ class DeviceConversation(Conversation):
         found = "" if category is None else _text(category).replace("_", " ")
         if self.wanted_category and found and found.casefold() != self.wanted_category.casefold():
             self.say(f"at address {self.address} is a {found!r}, wanted is a {self.wanted_category!r}", "warning")
-        priority = yield from self.ask_maybe(249)
-        self.poll_s = poll_interval(priority)
-        self._has_check = (yield from self.ask_known(232)) is not None
 
     def _read_serial(self) -> Script[str]:
         data = yield from self.ask_known(242)

@@ -181,6 +181,7 @@ class NoteConversation(DeviceConversation):
     # Its life
 
     def live(self) -> Script[None]:
+        yield from self.read_manners()
         yield from self._read_bills()
         yield from self.learn_inhibits(GET_MASTER, GET_MASK)
         yield from self._begin()

@@ -33,6 +33,7 @@ from hardware.events import (
     BillUnclear,
     CoinAccepted,
     CreditsLost,
+    DeviceState,
     Event,
     PayoutBegan,
     PayoutEnded,
@@ -142,8 +143,12 @@ class World:
 
     def _heal(self) -> None:
         duel = self.duel
+        at_rest = duel.now + 2.5  # what is late has come
         duel.calm()
-        duel.run(within_s=8)
+        duel.run(
+            until=lambda: duel.connected and duel.powered and duel.protocol is not None and duel.now > at_rest,
+            within_s=20,
+        )
         for name in self.devices:
             if duel.powered:
                 self.hand("restore", device=name)
@@ -312,15 +317,71 @@ def _begin(world: World, troubles: Sequence[Trouble]) -> None:
     ]
 
 
-SCRIPTS = (one_coin, two_coins, payout, plain_payout, note, silent_note)
+def set_up(troubles: Sequence[Trouble]) -> tuple[int, list[str]]:
+    """From nothing to the first coin."""
+    world = World(("coins",), troubles=troubles)
+    world.enable()
+    world.hand("insert_coin", minor="10000")
+    world.duel.run(within_s=1.0)
+    steps = world.duel.steps
+    world.heal()
+    return steps, world.breaches()
+
+
+def whole_bus(troubles: Sequence[Trouble]) -> tuple[int, list[str]]:
+    """A coin, a note and a payout at once."""
+    world = World(troubles=())
+    world.enable()
+    begun = world.duel.steps
+    _begin(world, troubles)
+    world.hand("insert_coin", minor="10000")
+    world.hand("insert_note", minor="100000")
+    ticket = world.ask("hopper", PayOut(3, "this"))
+    world.wait_for(ticket)
+    world.duel.run(until=lambda: bool(world.duel.told(BillStacked, BillReturned, BillUnclear)), within_s=20, must=False)
+    steps = world.duel.steps - begun
+    world.heal()
+    found = world.breaches()
+    for trouble in troubles:
+        if trouble.kind == "control:cut":
+            found += _touched(world, trouble.arguments["device"])
+    return steps, found
+
+
+def _touched(world: World, cut: str) -> list[str]:
+    """Whom another device's power cut has harmed."""
+    fine = {"coins": CoinAccepted, "hopper": PayoutEnded, "bills": BillStacked}
+    found = []
+    for name, kind in fine.items():
+        ends = [each.event for each in world.duel.events if each.device == name and isinstance(each.event, kind)]
+        if name != cut and (len(ends) != 1 or getattr(ends[0], "late", False)):
+            found.append(f"the power of {cut} was cut, and {name} told {ends}")
+        states = [each.event for each in world.duel.events if each.device == name]
+        if name != cut and any(getattr(event, "state", None) is DeviceState.ABSENT for event in states):
+            found.append(f"the power of {cut} was cut, and {name} went as well")
+    return found
+
+
+def cuts(stride: int = 1) -> list[str]:
+    """The power of one device cut before each step of the whole bus's work: the others must not feel it."""
+    count, found = whole_bus(())
+    for device in DEVICES:
+        for step in range(0, count, stride):
+            _, breaches = whole_bus((Trouble(step, "control:cut", 0.0, {"device": device}),))
+            found = [*found, *(f"cut of {device} before step {step}: {breach}" for breach in breaches)]
+    return found
+
+
+SCRIPTS = (set_up, one_coin, two_coins, payout, plain_payout, note, silent_note, whole_bus)
 KINDS = ("crash", "unplug", "blackout", "outage")
 
 
 def steps(stride: int = 1, kinds: Sequence[str] = KINDS) -> list[str]:
     """The breaches of all scripts, with each kind of trouble before each of their steps."""
-    return [
-        f"{script.__name__}: {breach}" for script in SCRIPTS for breach in at_every_step(script, kinds, stride=stride)
-    ]
+    found = cuts(stride)
+    for script in SCRIPTS:
+        found += [f"{script.__name__}: {breach}" for breach in at_every_step(script, kinds, stride=stride)]
+    return found
 
 
 # Days by chance

@@ -12,13 +12,18 @@ from tests.hardware.cctalk import schedules
 from tests.hardware.cctalk.schedules import KINDS, SCRIPTS, one_coin, payout, plain_payout, two_coins
 from tests.hardware.duel import Trouble, at_every_step
 
+STRIDES = {"set_up": 67, "whole_bus": 67}
 Play = Callable[[Sequence[Trouble]], tuple[int, list[str]]]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.__name__)
 def test_trouble_on_the_way(script: Play, kind: str) -> None:
-    assert at_every_step(script, [kind], stride=31) == []
+    assert at_every_step(script, [kind], stride=STRIDES.get(script.__name__, 31)) == []
+
+
+def test_a_device_without_power_harms_no_other() -> None:
+    assert schedules.cuts(stride=97) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
