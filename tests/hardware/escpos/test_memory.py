@@ -1,0 +1,39 @@
+"""What is found at a start, whatever stands there."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardware.escpos.memory import PRINTED, UNCLEAR, Remembered
+from hardware.escpos.protocol import EscposProtocol
+
+names = st.none() | st.text(max_size=8)
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.lists(x, max_size=2), max_leaves=3
+)
+
+
+@given(names, st.booleans(), st.booleans())
+def test_it_reads_back(begun: str | None, copy: bool, remains: bool) -> None:
+    kept = Remembered(begun, copy, "last", PRINTED, remains)
+    assert Remembered.of(kept.memory) == kept
+
+
+@given(st.dictionaries(st.sampled_from(["version", "begun", "copy", "last", "outcome", "remains"]), json))
+def test_no_memory_raises(memory: dict[str, object]) -> None:
+    protocol = EscposProtocol(memory)
+    protocol.wake(0)
+    protocol.opened(0)
+
+
+def test_a_memory_of_another_version_means_a_printer_to_be_cleaned() -> None:
+    assert Remembered.of({"version": 99, "begun": "A"}) == Remembered(remains=True)
+    assert Remembered.of({}) == Remembered()
+
+
+def test_an_unclear_copy_takes_nothing_from_a_printed_original() -> None:
+    printed = Remembered().beginning("A", copy=False).ended(PRINTED)
+    assert printed.beginning("A", copy=True).ended(UNCLEAR, remains=True).outcome_of("A") == PRINTED
+    unclear = Remembered().beginning("A", copy=False).ended(UNCLEAR, remains=True)
+    assert (unclear.outcome_of("A"), unclear.remains, unclear.cleaned().remains) == (UNCLEAR, True, False)
+    assert unclear.beginning("A", copy=True).ended(PRINTED).outcome_of("A") == PRINTED
+    assert unclear.outcome_of("B") == ""
