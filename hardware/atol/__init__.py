@@ -4,6 +4,8 @@
     states        what becomes of a task, error codes, in words
     frames        tasks and answers as JSON, money exact to the kopeck
     receipts      a receipt, a slip, a correction as tasks
+    asking        the queue: put in, look, take out; questions to the register
+    orders        what is to be done once, and how it is remembered
     conversation  how each thing is done once: what is asked, what is written down before, how it is found out
     protocol      takes commands and HTTP answers, one at a time, and runs those conversations
     driver        the role, on httpx

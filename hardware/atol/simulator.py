@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
-import h11
-
 from hardware.atol.receipts import OPERATIONS
+from hardware.atol.simulated_http import HttpFront
 from hardware.atol.simulated_register import FISCAL, SimulatedRegister, TaskError, check, major_of, minor_of
 from hardware.simulation.simulator import Control, ControlError, Ledger, Simulator
 
@@ -100,19 +99,16 @@ class AtolSimulator(Simulator):
         memory.setdefault("queue", [])
         memory.setdefault("count", 0)
         memory.setdefault("blocked", None)
-        self._http = h11.Connection(h11.SERVER)
+        self._http = HttpFront(self.answer)
         self._running: _Running | None = None
         self._recover_at: float | None = None
         self._powered = False
-        self._request: h11.Request | None = None
-        self._body = b""
 
     # Power and time
 
     def power_on(self, now: float) -> Sequence[bytes]:
         self._powered = True
-        self._http = h11.Connection(h11.SERVER)
-        self._request, self._body = None, b""
+        self._http.hung_up()
         shift = self.memory["shift"]
         shift["since"] = min(shift["since"], now)
         if self.memory["blocked"]:
@@ -155,55 +151,10 @@ class AtolSimulator(Simulator):
     # HTTP
 
     def received(self, data: bytes, now: float) -> Sequence[bytes]:
-        if not self._powered:
-            return ()
-        if self._request is not None and data.startswith((b"GET /", b"POST /", b"DELETE /")):
-            # The one before was left in the middle, and this is another connection.
-            self._http, self._request, self._body = h11.Connection(h11.SERVER), None, b""
-        self._http.receive_data(data)
-        answers: list[bytes] = []
-        try:
-            while True:
-                event = self._http.next_event()
-                if event is h11.NEED_DATA:
-                    return answers
-                if event is h11.PAUSED:
-                    self._http.start_next_cycle()
-                elif isinstance(event, h11.Request):
-                    self._request, self._body = event, b""
-                elif isinstance(event, h11.Data):
-                    self._body += bytes(event.data)
-                elif isinstance(event, h11.EndOfMessage) and self._request is not None:
-                    answers.append(self._respond(self._request, self._body, now))
-                    self._request = None
-                    if self._http.our_state is h11.MUST_CLOSE:
-                        self._http = h11.Connection(h11.SERVER)
-                elif isinstance(event, h11.ConnectionClosed):
-                    self._http = h11.Connection(h11.SERVER)
-                    return answers
-        except h11.RemoteProtocolError:
-            self._http, self._request = h11.Connection(h11.SERVER), None
-            return [*answers, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
+        return self._http.received(data, now) if self._powered else ()
 
     def hung_up(self, now: float) -> None:
-        """Half a request is forgotten with its connection."""
-        self._http, self._request, self._body = h11.Connection(h11.SERVER), None, b""
-
-    def _respond(self, request: h11.Request, body: bytes, now: float) -> bytes:
-        headers = {name.decode().lower(): value.decode("latin-1") for name, value in request.headers}
-        status, answer = self.answer(
-            request.method.decode(),
-            request.target.decode("latin-1"),
-            body,
-            now,
-            authorization=headers.get("authorization", ""),
-        )
-        response = h11.Response(
-            status_code=status,
-            headers=[("Content-Type", "application/json; charset=utf-8"), ("Content-Length", str(len(answer)))],
-        )
-        pieces = [self._http.send(response), self._http.send(h11.Data(answer)), self._http.send(h11.EndOfMessage())]
-        return b"".join(piece for piece in pieces if piece)
+        self._http.hung_up()
 
     def answer(
         self, method: str, target: str, body: bytes, now: float, *, authorization: str = ""
