@@ -77,7 +77,7 @@ class StreamReader:
             letters += 1
         if letters:
             return Text(self._take(letters))
-        found = decode(bytes(self._buffer[:COMMAND_MAX]))
+        found = self._decode()
         if found is None:
             if len(self._buffer) < COMMAND_MAX:
                 return None
@@ -87,6 +87,14 @@ class StreamReader:
             return Unknown(self._take(1))
         instruction, end = found
         return Obeyed(instruction, self._take(end))
+
+    def _decode(self) -> tuple[Instruction, int] | bool | None:
+        """Looks no farther than it must: commands are short, and a buffer may hold thousands of them."""
+        for size in (16, 256, 4096, COMMAND_MAX):
+            found = decode(bytes(self._buffer[:size]))
+            if found is not None or len(self._buffer) <= size:
+                return found
+        return None
 
     def forget(self) -> bytes:
         """What waited, given up."""

@@ -83,7 +83,7 @@ def test_an_unknown_command_costs_one_byte_and_is_counted() -> None:
 def test_what_says_it_is_longer_than_any_picture_has_lost_its_place() -> None:
     reader = StreamReader()
     reader.feed(b"\x1dv0\x00\xff\xff\xff\xff")
-    pieces = reader.feed(bytes(COMMAND_MAX))
+    pieces = reader.feed(b"x" * COMMAND_MAX)
     assert pieces[0] == Unknown(b"\x1d")
 
 
