@@ -322,6 +322,14 @@ def test_give_back() -> None:
     assert talk.ended[ticket] is None
 
 
+def test_another_note_in_escrow_says_that_the_first_went_back() -> None:
+    talk, ticket = stacking()
+    talk.polled(0x13, b"\x64")
+    assert talk.told(BillReturned) == [BillReturned(bill=KZT_500, escrow=1, late=True)]
+    assert isinstance(talk.ended[ticket], Refused)
+    assert talk.told(BillEscrowed)[-1] == BillEscrowed(bill=KZT_1000, escrow=2)
+
+
 def test_an_order_that_was_not_heard_is_given_again() -> None:
     talk = escrowed()
     talk.ask(Stack(1))
