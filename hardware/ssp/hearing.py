@@ -64,7 +64,6 @@ class Hearing:
         self._record = record
         self._say = say
         self.table: dict[int, Money] = {}
-        self.channels = 16
         self.protocol = 0
         self.held = False  # a note is in escrow, and the next poll would accept it
         self.fresh = False  # the open note was told in this life, and the line was never silent since

@@ -17,16 +17,17 @@ seen in the cashbox.
 from collections import deque
 
 from hardware.bills import AwaitReady, BillProtocol, Disable, Enable, GiveBack, Hold, Stack
-from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
+from hardware.errors import DeviceFault, LocalProtocolError, Refused, TransportError
 from hardware.events import BillReturned, BillUnclear, DeviceState, Event, Identified, StateChanged
 from hardware.protocol import Action, Actions, Finish, Memory, Record, Say
-from hardware.roles import Identity, Status
+from hardware.roles import Status
 from hardware.ssp import commands as c
+from hardware.ssp.configuration import Configuration
 from hardware.ssp.exchange import TRIES_ABSENT, TRIES_SYNC, Asked, Exchange
 from hardware.ssp.hearing import Hearing
 from hardware.ssp.memory import Remembered, recall
-from hardware.ssp.replies import read_channel_values, read_setup
-from hardware.ssp.states import ENCRYPTED_ONLY, REJECTS, UNITS, VALIDATORS, Generic, generic
+from hardware.ssp.states import ENCRYPTED_ONLY, REJECTS, Generic, generic
+from hardware.ssp.waiting import Waiting
 from wire.money import Money
 
 POLL_S = 0.2  # 200 to 300 ms
@@ -37,7 +38,6 @@ ORDER_S = 30.0  # then whoever waits for a note is told that nobody knows yet
 GONE_S = 6.0  # a note that is no longer in escrow and of which nothing is told went back
 UNTOLD_S = 60.0  # a note that was ordered to be stacked, and of which nothing is told, is unclear
 CLEARED_S = 5.0  # a device that got power tells of a note it found within this time, once it is polled
-PROTOCOLS = (8, 7, 6)
 _NO_ACK = frozenset((Generic.UNKNOWN_COMMAND, Generic.FAIL, Generic.KEY_NOT_SET))
 """POLL WITH ACK is not there, or only encrypted."""
 MISSING = TransportError("the validator does not answer")
@@ -55,25 +55,21 @@ class SspProtocol(BillProtocol):
     def __init__(self, memory: Memory, *, address: int = 0, escrow_s: float = 30.0) -> None:
         self._out: list[Action] = []
         self._exchange = Exchange(address)
+        self._waiting = Waiting(self._act)
         self._hearing = Hearing(recall(memory), self._record, self._say)
+        self._configuration = Configuration(self._hearing.learn)
         self._escrow_s = escrow_s
         self._queue: deque[bytes] = deque()
         self._connected = self._heard = self._begun = self._configured = self._closing = False
         self._recovering = self._kept.flag is not None
         self._with_ack = not self._recovering
-        self._versions = list(PROTOCOLS)
         self._poll_at = self._again_at = self._fault_until = 0.0
         self._fault = self._fault_code = ""  # why it cannot be used at all
-        self._identity = Identity()
         self._identified: Identified | None = None
         self._told = (DeviceState.ABSENT, "")
-        self._reject_pending = False
         self._order_until: float | None = None
         self._escrow_until = self._hold_at = 0.0
         self._quiet_since: float | None = None  # nothing was told of the open note since
-        self._wish: frozenset[Money] | None = frozenset()  # what to take; None: all
-        self._set: tuple[bytes, bool] | None = None  # inhibits, and enabled or not, as the device has them
-        self._tickets: dict[str, list[int]] = {"ready": [], "enable": [], "disable": [], "stack": [], "return": []}
 
     # What is known
 
@@ -88,7 +84,7 @@ class SspProtocol(BillProtocol):
             state=state,
             code=code,
             words=said,
-            identity=self._identity,
+            identity=self._configuration.identity,
             skipped_bytes=self._exchange.reader.skipped,
             repeats=self._exchange.repeats,
         )
@@ -106,7 +102,8 @@ class SspProtocol(BillProtocol):
     def settled(self) -> bool:
         if not self._heard or self._fault:
             return True
-        return self._kept.note is None and not self._hearing.held and self._set is not None and not self._set[1]
+        known = self._configuration.told is not None
+        return self._kept.note is None and not self._hearing.held and known and not self._configuration.enabled
 
     @property
     def wake_at(self) -> float | None:
@@ -150,8 +147,7 @@ class SspProtocol(BillProtocol):
     def wake(self, now: float) -> Actions:
         if self._order_until is not None and now >= self._order_until:
             self._order_until = None
-            for kind in ("stack", "return"):
-                self._finish(kind, error=OutcomeUnknown(f"{kind} a note", "a late event tells when the device does"))
+            self._waiting.unknown("a late event tells when the device does")
         if self._connected and self._exchange.asked is not None and now >= self._exchange.until:
             self._unanswered(now)
         return self._go_on(now)
@@ -169,21 +165,19 @@ class SspProtocol(BillProtocol):
             case Hold(escrow, seconds):
                 self._hold(escrow, seconds, ticket, now)
             case AwaitReady():
-                self._tickets["ready"].append(ticket)
+                self._waiting.add("ready", ticket)
             case _:
                 raise LocalProtocolError(f"an SSP validator cannot be asked for {command!r}")
         return self._go_on(now)
 
     def abandoned(self, ticket: int, now: float) -> Actions:
-        for waiting in self._tickets.values():
-            if ticket in waiting:
-                waiting.remove(ticket)
+        self._waiting.forget(ticket)
         return ()
 
     def closing(self, now: float) -> Actions:
         self._closing = True
-        self._wish = frozenset()
-        self._finish("enable", error=Refused("closed", "the validator is being closed"))
+        self._configuration.wish = frozenset()
+        self._waiting.finish("enable", error=Refused("closed", "the validator is being closed"))
         return self._go_on(now)
 
     # Wishes
@@ -196,21 +190,20 @@ class SspProtocol(BillProtocol):
         if state is DeviceState.FAULT:
             self._out.append(Finish(ticket, error=DeviceFault(code, said)))
             return
-        if self._configured and accept is not None and (unknown := accept - set(self._hearing.table.values())):
-            notes = ", ".join(sorted(map(str, unknown)))
-            self._out.append(Finish(ticket, error=Refused("unknown", f"the validator does not know {notes}")))
+        if self._configured and (unknown := self._configuration.unknown(accept)):
+            self._out.append(Finish(ticket, error=Refused("unknown", f"the validator does not know {unknown}")))
             return
-        self._finish("disable", error=Refused("enabled", "it was enabled meanwhile"))
-        self._wish = accept
-        self._tickets["enable"].append(ticket)
+        self._waiting.finish("disable", error=Refused("enabled", "it was enabled meanwhile"))
+        self._configuration.wish = accept
+        self._waiting.add("enable", ticket)
 
     def _disable(self, ticket: int) -> None:
-        self._finish("enable", error=Refused("disabled", "it was disabled meanwhile"))
-        self._wish = frozenset()
+        self._waiting.finish("enable", error=Refused("disabled", "it was disabled meanwhile"))
+        self._configuration.wish = frozenset()
         if not self._heard or self._fault:
             self._out.append(Finish(ticket))
         else:
-            self._tickets["disable"].append(ticket)
+            self._waiting.add("disable", ticket)
 
     def _decide(self, order: str, escrow: int, ticket: int, now: float) -> None:
         note = self._kept.note
@@ -226,7 +219,7 @@ class SspProtocol(BillProtocol):
                 self._out.append(Finish(ticket, error=Refused("escrow", f"note {escrow} is not in escrow")))
                 return
             self._order(order, now)
-        self._tickets[order].append(ticket)
+        self._waiting.add(order, ticket)
 
     def _order(self, order: str, now: float) -> None:
         self._hearing.change_note(order=order)
@@ -282,15 +275,13 @@ class SspProtocol(BillProtocol):
         self._recovering = False
         self._configured = False
         self._fault = ""
-        self._set = None
-        self._versions = list(PROTOCOLS)
         self._queue.clear()
-        self._queue.extend((c.REJECT.data(), c.DISABLE.data(), c.PROTOCOL.data(self._versions[0])))
+        self._queue.extend(self._configuration.begin())
         self._ask(c.SYNC.data(), now)
 
     def _in_escrow(self, now: float) -> None:
         note = self._kept.note
-        given_up = self._wants_none or now >= self._escrow_until or not self._hearing.fresh
+        given_up = self._configuration.wants_none or now >= self._escrow_until or not self._hearing.fresh
         if note is not None and not note.order and given_up:
             self._order("return", now)
             note = self._kept.note
@@ -332,13 +323,12 @@ class SspProtocol(BillProtocol):
         self._hearing.levels = frozenset()
         self._order_until = None
         self._quiet_since = None
-        error: DeviceError = MISSING
         if begun:
-            error = OutcomeUnknown(f"note {note.escrow if note else ''}", "a late event tells when the link is back")
-        for kind in ("stack", "return"):
-            self._finish(kind, error=error)
-        self._finish("enable", error=MISSING)
-        self._finish("disable")
+            self._waiting.unknown("the link was lost; a late event tells when it is back")
+        else:
+            self._waiting.end_note(MISSING)
+        self._waiting.finish("enable", error=MISSING)
+        self._waiting.finish("disable")
         self._tell_state()
 
     # Answers
@@ -369,25 +359,18 @@ class SspProtocol(BillProtocol):
             case c.LAST_REJECT.code if told == Generic.OK and len(data) > 1:
                 reason = data[1]
                 self._hearing.rejected(f"17 {reason:02X}", REJECTS.get(reason, f"reason {reason:02X}"))
-            case c.SYNC.code | c.DISABLE.code if told == Generic.OK:
-                if asked.command == c.DISABLE.code and self._set is not None:
-                    self._set = (self._set[0], False)
             case c.PROTOCOL.code:
-                self._on_protocol(asked.data[1], told)
+                self._queue.appendleft(self._configuration.protocol_answered(asked.data[1], told))
+                self._hearing.protocol = self._configuration.protocol
             case c.SETUP.code:
                 self._on_setup(data, now)
             case c.CHANNEL_VALUES.code if told == Generic.OK:
-                self._hearing.learn(read_channel_values(data[1:], "", 1) or ())
+                self._configuration.values_answered(data[1:])
                 self._set_up_done()
-            case c.SERIAL.code if told == Generic.OK and len(data) >= 5:
-                self._identity = Identity(
-                    maker=self._identity.maker, model=self._identity.model, firmware=self._identity.firmware,
-                    serial=str(int.from_bytes(data[1:5], "big")),
-                )  # fmt: skip
-            case c.SET_INHIBITS.code if told == Generic.OK:
-                self._set = (asked.data[1:], self._set[1] if self._set else False)
-            case c.ENABLE.code if told == Generic.OK:
-                self._set = (self._set[0] if self._set else b"", True)
+            case c.SERIAL.code if told == Generic.OK:
+                self._configuration.serial_answered(data[1:])
+            case c.SET_INHIBITS.code | c.ENABLE.code | c.DISABLE.code if told == Generic.OK:
+                self._configuration.agreed(asked.data)
             case _ if told != Generic.OK:
                 self._again_at = now + AGAIN_S
                 self._say(f"{c.COMMANDS[asked.command].name}: {generic(data)}", "warning")
@@ -408,7 +391,7 @@ class SspProtocol(BillProtocol):
     def _polled(self, data: bytes, now: float) -> None:
         before = self._kept.note
         accepts = self._configured and not self._closing
-        heard = self._hearing.poll(data, accepts=accepts, takes=self._takes, with_ack=self._with_ack)
+        heard = self._hearing.poll(data, accepts=accepts, takes=self._configuration.takes, with_ack=self._with_ack)
         note = self._kept.note
         if heard.reset:
             self._begin_again()
@@ -418,14 +401,14 @@ class SspProtocol(BillProtocol):
             self._hold_at = now
             if note is not None and (before is None or before.escrow != note.escrow):
                 self._escrow_until = now + self._escrow_s
-        if heard.disabled and self._set is not None and self._set[1]:
-            self._set = (self._set[0], False)
+        if heard.disabled and self._configuration.enabled:
+            self._configuration.disabled_itself()
             self._again_at = max(self._again_at, now + AGAIN_S)
         if before is not None and (note is None or note.escrow != before.escrow):
             self._order_until = self._quiet_since = None
             if heard.stacked is not None:
-                self._finish("stack", result=heard.stacked)
-                self._finish("return", error=Refused("stacked", "it was stacked"))
+                self._waiting.finish("stack", result=heard.stacked)
+                self._waiting.finish("return", error=Refused("stacked", "it was stacked"))
             else:
                 self._gone(heard.unclear)
         elif heard.told:
@@ -434,11 +417,10 @@ class SspProtocol(BillProtocol):
 
     def _gone(self, unclear: str) -> None:
         if unclear:
-            for kind in ("stack", "return"):
-                self._finish(kind, error=OutcomeUnknown(f"{kind} a note", unclear))
+            self._waiting.unknown(unclear)
             return
-        self._finish("stack", error=Refused("returned", "the validator gave the note back"))
-        self._finish("return")
+        self._waiting.finish("stack", error=Refused("returned", "the validator gave the note back"))
+        self._waiting.finish("return")
 
     def _look_for_silence(self, now: float) -> None:
         """A note of which nothing is told any more."""
@@ -469,42 +451,24 @@ class SspProtocol(BillProtocol):
 
     def _begin_again(self) -> None:
         self._configured = False
-        self._set = None
+        self._configuration.told = None
         self._queue.clear()
 
-    def _on_protocol(self, version: int, told: int) -> None:
-        if told == Generic.OK:
-            self._hearing.protocol = version
-        elif self._versions[1:] and version == self._versions[0] and told != Generic.UNKNOWN_COMMAND:
-            self._versions.pop(0)
-            self._queue.appendleft(c.PROTOCOL.data(self._versions[0]))
-            return
-        else:
-            self._hearing.protocol = 0  # the setup says
-        self._queue.append(c.SETUP.data())
-
     def _on_setup(self, data: bytes, now: float) -> None:
-        setup = read_setup(data[1:]) if data[0] == Generic.OK else None
-        if setup is None or setup.unit not in VALIDATORS:
-            unit = data[1] if len(data) > 1 else -1
-            what = f"it is a {UNITS[unit]}, not a note validator" if unit in UNITS else "its setup cannot be read"
-            self._out_of_use("05", what, now)
+        wrong = self._configuration.setup_answered(data)
+        if wrong:
+            self._out_of_use("05", wrong, now)
             return
-        self._hearing.protocol = self._hearing.protocol or setup.protocol
-        self._hearing.learn(setup.channels)
-        self._hearing.channels = len(setup.values)
-        self._identity = Identity(
-            maker="ITL", model=UNITS[setup.unit], serial=self._identity.serial, firmware=setup.firmware
-        )
+        self._hearing.protocol = self._configuration.protocol
         self._queue.append(c.SERIAL.data())
-        if self._hearing.table:
+        if self._configuration.table:
             self._set_up_done()
         else:
             self._queue.append(c.CHANNEL_VALUES.data())
 
     def _set_up_done(self) -> None:
-        self._set = (b"", False)
-        self._queue.append(c.SET_INHIBITS.data(*self._inhibits(frozenset())))
+        self._configuration.told = (b"", False)
+        self._queue.append(self._configuration.inhibits(frozenset()))
         self._configured = True
 
     def _out_of_use(self, code: str, words: str, now: float) -> None:
@@ -513,40 +477,22 @@ class SspProtocol(BillProtocol):
         self._configured = False
         self._queue.clear()
         self._fault_until = now + FAULT_AGAIN_S
-        self._finish("enable", error=DeviceFault(code, words))
-        self._finish("disable")
-
-    def _inhibits(self, channels: frozenset[int]) -> bytes:
-        """02's data: bit 0 of the first byte is channel 1, and 1 takes it."""
-        size = max(2, (self._hearing.channels + 7) // 8)
-        return sum(1 << (channel - 1) for channel in channels).to_bytes(size, "little")
+        self._waiting.finish("enable", error=DeviceFault(code, words))
+        self._waiting.finish("disable")
 
     def _apply_wish(self, now: float) -> None:
         """Bring the device to what is wished, and tell those who wait once it is so."""
-        if self._set is None or self._kept.note is not None or now < self._again_at:
+        configuration = self._configuration
+        if configuration.told is None or self._kept.note is not None or now < self._again_at:
             return
-        table = self._hearing.table
-        if self._wish and (unknown := self._wish - set(table.values())):
-            notes = ", ".join(sorted(map(str, unknown)))
-            self._finish("enable", error=Refused("unknown", f"the validator does not know {notes}"))
-            self._wish = frozenset()
-        taken = self._inhibits(frozenset(channel for channel, bill in table.items() if self._takes(bill)))
-        if self._wants_none:
-            if self._set[1]:
-                self._queue.append(c.DISABLE.data())
-        elif self._set[0] != taken:
-            self._queue.append(c.SET_INHIBITS.data(*taken))
-        elif not self._set[1]:
-            self._queue.append(c.ENABLE.data())
-        if not self._queue:
-            self._finish("disable" if self._wants_none else "enable")
-
-    @property
-    def _wants_none(self) -> bool:
-        return self._wish is not None and not self._wish
-
-    def _takes(self, bill: Money) -> bool:
-        return self._wish is None or bill in self._wish
+        if unknown := configuration.unknown(configuration.wish):
+            self._waiting.finish("enable", error=Refused("unknown", f"the validator does not know {unknown}"))
+            configuration.wish = frozenset()
+        change = configuration.change()
+        if change is not None:
+            self._queue.append(change)
+        else:
+            self._waiting.finish("disable" if configuration.wants_none else "enable")
 
     # Telling
 
@@ -562,7 +508,7 @@ class SspProtocol(BillProtocol):
             return DeviceState.STARTING, "", "is being set up"
         if self._hearing.busy or self._kept.note is not None:
             return DeviceState.BUSY, "", "a note is in its path"
-        if self._set is not None and self._set[1]:
+        if self._configuration.enabled:
             return DeviceState.READY, "", "ready for a note"
         return DeviceState.DISABLED, "", "takes no notes, as it was told"
 
@@ -578,14 +524,15 @@ class SspProtocol(BillProtocol):
     def _tell_ready(self) -> None:
         if not (self._heard and self._configured) or self._queue:
             return
+        identity = self._configuration.identity
         identified = Identified(
-            maker=self._identity.maker, model=self._identity.model, serial=self._identity.serial,
-            firmware=self._identity.firmware, accepts=self.denominations,
+            maker=identity.maker, model=identity.model, serial=identity.serial, firmware=identity.firmware,
+            accepts=self.denominations,
         )  # fmt: skip
         if identified != self._identified:
             self._identified = identified
             self._out.append(Record(identified))
-        self._finish("ready")
+        self._waiting.finish("ready")
 
     def _say(self, words: str, level: str = "info") -> None:
         self._out.append(Say(words, level))  # type: ignore[arg-type]
@@ -593,10 +540,8 @@ class SspProtocol(BillProtocol):
     def _record(self, event: Event | None, memory: Memory | None) -> None:
         self._out.append(Record(event, memory))
 
-    def _finish(self, kind: str, *, result: object = None, error: DeviceError | None = None) -> None:
-        for ticket in self._tickets[kind]:
-            self._out.append(Finish(ticket, result, error))
-        self._tickets[kind] = []
+    def _act(self, action: Action) -> None:
+        self._out.append(action)
 
     def _drain(self) -> Actions:
         out, self._out = self._out, []
