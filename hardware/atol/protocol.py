@@ -373,6 +373,8 @@ class AtolProtocol(Protocol):
             if not self._seen.identified:
                 yield from self._identify()
             yield from self._note((yield from self._asking.look()))
+        except Refused as error:
+            yield from self._change(DeviceState.FAULT, error.code, error.words)
         except DeviceError as error:
             yield from self._note_error(error)
             if isinstance(error, DeviceFault) and error.code == _BLOCKED:
@@ -387,7 +389,10 @@ class AtolProtocol(Protocol):
             return
 
     def _identify(self) -> Talk[None]:
-        device = yield from self._asking.device()
+        try:
+            device = yield from self._asking.device()
+        except Refused:
+            device = None  # an older driver; it does without
         self._seen.identified = True
         if device is not None:
             self._seen.identity = Identity(

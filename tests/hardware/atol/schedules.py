@@ -198,7 +198,7 @@ def run(seed: int) -> list[str]:
         breaches = desk.play()
     except AssertionError as error:
         breaches = [*desk.breaches, f"{type(error).__name__}: {error}"]
-    if options["documents"] == "yes":
+    if options["documents"] == "yes" and not any(trouble.kind == "stranger" for trouble in troubles):
         breaches += [
             f"{wish.reference}: unclear, although the storage tells" for wish in wishes
             if wish.fiscal and wish.word == "unclear"

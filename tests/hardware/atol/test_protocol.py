@@ -491,6 +491,23 @@ def test_questions() -> None:
     assert done(duel, Print("reportX")) is None
 
 
+@pytest.mark.parametrize(
+    ("lacking", "state"), [("getDeviceInfo", DeviceState.READY), ("getShiftStatus", DeviceState.FAULT)]
+)
+def test_a_driver_that_lacks_a_task(lacking: str, state: DeviceState) -> None:
+    duel = WebDuel()
+    real = duel.simulator.answer
+
+    def older(method: str, target: str, body: bytes, now: float, **more: str) -> tuple[int, bytes]:
+        return real(method, target, body.replace(lacking.encode(), b"unheard-of"), now, **more)
+
+    duel.simulator.answer = older  # type: ignore[method-assign]
+    duel.start()
+    duel.run(within_s=10)
+    assert duel.protocol is not None
+    assert duel.protocol.status.state is state
+
+
 def test_a_wrong_password_is_said() -> None:
     duel = WebDuel(options={"login": "u", "password": "p"})
     duel.start()

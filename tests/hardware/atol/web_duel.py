@@ -8,6 +8,7 @@ As in `tests.hardware.duel`, every action and every arrival is a step, and befor
     forget    the web server is installed anew
     paper     the roll ends, and somebody puts in another after a while
     block     the queue is blocked by somebody else's task, for a while
+    stranger  another program registers a sale of another sum, if it may
     deaf      the next request is lost on its way, and nobody hears of it
     mute      the next request arrives, its answer does not
     late      the next request arrives when the host has given it up
@@ -16,6 +17,7 @@ As in `tests.hardware.duel`, every action and every arrival is a step, and befor
 `rates` says how often the last four happen by themselves.
 """
 
+import contextlib
 import heapq
 import itertools
 import random
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hardware.atol.protocol import AtolProtocol
+from hardware.atol.simulated_register import TaskError
 from hardware.atol.simulator import AtolSimulator
 from hardware.atol.steps import NoAnswer, Request, Response, Timing
 from hardware.errors import DeviceError
@@ -32,7 +35,7 @@ from hardware.protocol import Action, Actions, Finish, Memory, Record, Say
 
 STEPS_MAX = 100_000
 HOST = ("crash", "outage")
-WORLD = ("blackout", "forget", "paper", "block")
+WORLD = ("blackout", "forget", "paper", "block", "stranger")
 WIRE = ("deaf", "mute", "late", "refused")
 TRAVEL_S = 0.01
 LATE_S = 3.0
@@ -154,6 +157,9 @@ class WebDuel:
             case "block":
                 self.hand("block")
                 self._at(self.now + down_s * 5, self._unblock)
+            case "stranger":
+                with contextlib.suppress(TaskError):
+                    self.hand("other_sale", total="777.77")
             case _ if kind in WIRE:
                 self.once.append(kind)
             case _:
