@@ -175,7 +175,7 @@ async def test_a_note_is_kept_only_when_that_was_asked_for() -> None:
         ({"ready": DeviceFault("47 51", "the motor is broken")}, "the motor is broken"),
         ({"enable": TransportError("no link")}, "no link"),
         ({"give_back 4": Refused("gone", "it went back by itself")}, "it went back by itself"),
-        ({"give_back 4": OutcomeUnknown("return note 4", "look into it")}, "look into it"),
+        ({"give_back 4": OutcomeUnknown("return note 4", "look into it")}, "look into it. Run the same"),
     ],
 )
 async def test_what_goes_wrong_fails_it_and_leaves_the_device_safe(fails: dict[str, Exception], words: str) -> None:
@@ -248,8 +248,9 @@ async def test_ctrl_c_gives_back_and_closes() -> None:
     assert device.done == ["open", "ready", "enable", "disable", "close"]
 
 
-async def test_a_device_that_cannot_be_stopped_is_told() -> None:
-    device = Notes(disable=TransportError("no link"))
+@pytest.mark.parametrize("error", [TransportError("no link"), TypeError("no link")])
+async def test_a_device_that_cannot_be_stopped_is_told(error: Exception) -> None:
+    device = Notes(disable=error, enable=Refused("x", "not now"))
     with pytest.raises(Failed):
         await device.walk()
     assert "!!!   it may still take money: no link" in "\n".join(device.screen)
