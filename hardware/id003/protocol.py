@@ -506,7 +506,7 @@ class Id003Protocol(BillProtocol):
         self._record(StateChanged(state=state, was=told, code=code, words=said), None)
 
     def _tell_ready(self) -> None:
-        if not (self._heard and self._configured and self._table) or self._code in FAULTS:
+        if not (self._configured and self._table) or self._code not in IDLE:
             return
         identity = self._configuration.identity
         identified = Identified(

@@ -474,6 +474,7 @@ def test_ready_waits_for_the_set_up() -> None:
     assert ticket not in talk.ended
     talk.polled(0x1B)
     talk.answer()
+    talk.polled(0x1A)
     assert talk.ended[ticket] is None
 
 

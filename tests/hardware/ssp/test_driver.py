@@ -1,11 +1,14 @@
 """The role as it is built, and the whole way through a simulated port."""
 
+import asyncio
 import inspect
 from pathlib import Path
 
-from hardware.events import DeviceState
+from hardware.events import BillEscrowed, BillStacked, DeviceState, Event
 from hardware.journal import FileJournal
+from hardware.simulation.local import running
 from hardware.ssp.driver import LINE, SspValidator
+from wire.money import Money
 
 
 def test_the_line_has_two_stop_bits() -> None:
@@ -18,3 +21,31 @@ def test_a_driver_is_built_closed(tmp_path: Path) -> None:
     assert driver.status.state is DeviceState.ABSENT
     assert list(driver.denominations) == []
     assert "trace" in inspect.signature(SspValidator).parameters
+
+
+def test_a_note_from_the_slot_to_the_journal(tmp_path: Path) -> None:
+    """The whole way: the link, its pump, a port, a validator on the other end in real time."""
+    assert asyncio.run(_take_one_note(tmp_path / "bills")) == Money(50_000, "KZT")
+    kinds = [type(event) for event in FileJournal(tmp_path / "bills").events()]
+    assert kinds.count(BillStacked) == 1
+    assert kinds.index(BillEscrowed) < kinds.index(BillStacked)
+
+
+async def _take_one_note(page: Path) -> Money:
+    url = "sim://ssp"
+    heard: asyncio.Queue[Event] = asyncio.Queue()
+    driver = SspValidator("bills", url, FileJournal(page, heard.put_nowait))
+    await driver.open()
+    try:
+        async with asyncio.timeout(30):
+            await driver.ready(20)
+            assert Money(50_000, "KZT") in driver.denominations
+            await driver.enable()
+            while driver.status.state is not DeviceState.READY:
+                await heard.get()
+            running(url).do("insert", minor="50000")
+            while not isinstance(event := await heard.get(), BillEscrowed):
+                pass
+            return await driver.stack(event.escrow)
+    finally:
+        await driver.close()
