@@ -11,11 +11,12 @@ Part 1 (framing, timing) was not seen: frames, times and the echo are as public 
     values      names of coins and notes as money
     lane        one device's turn on the line: a script of questions, written as a generator
     protocol    the bus: one question in flight, fair to all, echo, repeats
-    device      what every device has in common: who it is, its faults
-    coins, notes, hopper    the three conversations
+    device      what every device has in common: being looked for, who it is, its memory
+    counted     what acceptors of coins and notes have in common: events, inhibits, the self check
+    coins, notes (`held`), hopper (`payout`)   the three conversations
     driver      `Bus` and the roles on it
     simulator   a whole bus of pretenders (`simulated`, `simulated_cash`)
-    explain, probe, survey  frames in words; who is there
+    explain, probe, survey    frames in words; who is there
 
 Limits. A sum of 8 bits passes one wrong frame in 256: an answer that would move money is therefore asked for twice and
 believed when both agree, which leaves very noisy lines with a risk that only the CRC removes. With the CRC a device
@@ -23,6 +24,9 @@ does not say who it is, so one bus takes one such device. Encrypted devices (BNV
 five-event buffer is all a device remembers: what it took in beyond that, or before its own power cut, is told as
 possibly lost and never guessed. A hopper is assumed to keep its count of dispensed coins (168) up to date as each coin
 leaves.
+
+A device's answers may be late by 2 s or doubled by the line; the host's orders may be lost, halved, changed or late, but
+a line that doubles them by itself doubles a payout: no protocol without numbers can tell.
 
 Never met: any real device. Everything was tried against `simulator` and against frames published by others. A tenge
 coin's name (`KZ100A`) is an inference.

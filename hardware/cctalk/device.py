@@ -5,7 +5,6 @@ from collections import deque
 from typing import Literal
 
 from hardware.bills import AwaitReady
-from hardware.cctalk import credit, states
 from hardware.cctalk.frames import Sum
 from hardware.cctalk.lane import LATE_S, TRIES, Ask, Conversation, LineLost, Outcome, Rest, Script
 from hardware.errors import DeviceError, TransportError
@@ -59,8 +58,6 @@ class DeviceConversation(Conversation):
         self._waiters: list[int] = []
         self._told_identity = ""
         self._understood = False  # it answered more than an ACK since it was found
-        self._has_check = self._has_inhibits = True
-        self.poll_s = POLL_S[1]
 
     # What the kinds fill in
 
@@ -200,89 +197,6 @@ class DeviceConversation(Conversation):
             last = again
         raise Silent(header)
 
-    def read_manners(self) -> Script[None]:
-        """How often it wants to be asked for events, and whether it checks itself. Hoppers know neither."""
-        priority = yield from self.ask_maybe(249)
-        self.poll_s = poll_interval(priority)
-        self._has_check = (yield from self.ask_known(232)) is not None
-
-    def read_table(self, header: int, count: int) -> Script[dict[int, str]]:
-        """What the device calls its coins or notes, by number; empty where it does not say.
-
-        Read forwards and backwards until both agree: an answer that the line doubles would stand behind the next
-        question, and a name in the wrong place is money in the wrong amount.
-        """
-        last: dict[int, str] = {}
-        for attempt in range(CONTRADICTIONS_MAX):
-            numbers = range(1, count + 1)
-            names: dict[int, str] = {}
-            for number in reversed(numbers) if attempt % 2 else numbers:
-                data = yield from self.ask_known(header, bytes((number,)))
-                names[number] = "" if data is None else data.decode("ascii", "replace").strip("\0")
-                if data is None and number == 1 and not attempt:
-                    return {}  # it names none
-            if names == last:
-                return names
-            last = names
-        raise Silent(header)
-
-    def read_news(self, header: int) -> Script[credit.News]:
-        """What is new in the buffer, believed as far as it weighs.
-
-        One new event or a few are asked for twice (sum-8). A counter that fell to 0, or went on by more than the
-        buffer holds, may be an answer of long ago: it is asked for again after silence.
-        """
-        old, newest = self.remembered("counter") or 0, self._newest()
-        last = yield from self.ask(header)
-        for _ in range(CONTRADICTIONS_MAX):
-            found = credit.news(old, *credit.parse(last), newest)
-            if not (found.happenings or found.lost or found.reset):
-                return found
-            if found.lost or found.reset:
-                yield from self.quiet()
-            elif self.kind is Sum.CRC16:
-                return found
-            again = yield from self.ask(header)
-            if again == last:
-                return found
-            last = again
-        raise Silent(header)
-
-    def read_baseline(self, header: int, **changes: object) -> Script[None]:
-        """A device that was never seen: what lies in its buffer was somebody else's."""
-        counter, events = credit.parse((yield from self.settled_answer(header)))
-        self.tell_identity(**{**changes, "counter": counter, "newest": list(events[0])})
-
-    @property
-    def took(self) -> bool:
-        """Whether it may have taken coins or notes of late; written down before it is allowed to."""
-        return self.memory.get("taking") is True
-
-    def learn_inhibits(self, master: int, mask: int) -> Script[None]:
-        """Whether the device lets its inhibits be read."""
-        self._has_inhibits = (yield from self.ask_known(master)) is not None and (
-            yield from self.ask_known(mask)
-        ) is not None
-
-    def still_takes(self, master: int, mask: int) -> Script[bool]:
-        """Whether it may still take anything, as it was told; True where that cannot be read.
-
-        A device that began anew takes nothing: the only trace of it while its counter is at 0.
-        """
-        for _ in range(2 if self._has_inhibits else 0):
-            # Not heard is not well: whoever asks would set them anew, and all trace would be gone.
-            whole = yield from self.ask(master)
-            each = yield from self.ask(mask)
-            if whole[0] & 1 and any(each):
-                return True
-        return not self._has_inhibits
-
-    def _newest(self) -> tuple[int, int] | None:
-        match self.memory.get("newest"):
-            case [int(a), int(b)]:
-                return a, b
-        return None
-
     # What is left in `out`
 
     def record(self, event: Event | None, **changes: object) -> None:
@@ -404,30 +318,10 @@ class DeviceConversation(Conversation):
         elif changes:
             self.record(None, **changes)
 
-    def check_self(self) -> Script[str | None]:
-        """The self check: empty when it is well, else the fault in words; None when it does not say."""
-        if not self._has_check:
-            return None
-        data = yield from self.ask_maybe(232)
-        if not data:
-            return None
-        if data[0] == 0:
-            return ""
-        return states.fault_words(data[0], data[1] if len(data) > 1 else None)
-
 
 def absent_error(conversation: DeviceConversation) -> TransportError:
     """For a wish that was not begun."""
     return TransportError(f"{conversation.name} {conversation.words}; nothing was begun")
-
-
-def poll_interval(priority: bytes | None) -> float:
-    """How often events are read, from an answer to 249: what the device wants, within `POLL_S`."""
-    if priority is None or len(priority) != 2:
-        return POLL_S[1]
-    unit, value = priority
-    seconds = {1: 0.001, 2: 0.01}.get(unit, 1.0) * value if unit else 0.0
-    return min(max(seconds, POLL_S[0]), POLL_S[1]) if seconds else POLL_S[1]
 
 
 def _serial(data: bytes | None) -> str:

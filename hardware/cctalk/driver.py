@@ -17,8 +17,9 @@ from hardware.bills import CALL_S, AwaitReady, Disable, Enable, GiveBack, Hold, 
 from hardware.cctalk.coins import CoinConversation
 from hardware.cctalk.device import DeviceConversation
 from hardware.cctalk.frames import Sum
-from hardware.cctalk.hopper import HopperConversation, PayOut
+from hardware.cctalk.hopper import HopperConversation
 from hardware.cctalk.notes import NoteConversation
+from hardware.cctalk.payout import PayOut
 from hardware.cctalk.protocol import BusProtocol, For, Guest, Join, Leave
 from hardware.cctalk.survey import Answered, How, SurveyConversation
 from hardware.errors import DeviceError, DeviceFault, TransportError

@@ -17,8 +17,6 @@ the flag, its count of coins ever paid says how many left it. Where the two disa
 memory is damaged, or where neither is there, the payout is unclear.
 """
 
-from dataclasses import dataclass
-
 from hardware.cctalk import credit, states
 from hardware.cctalk.device import (
     CONTRADICTIONS_MAX,
@@ -30,11 +28,11 @@ from hardware.cctalk.device import (
 )
 from hardware.cctalk.frames import Sum
 from hardware.cctalk.lane import ANSWER_S, Ask, LineLost, Outcome, Rest, Script
+from hardware.cctalk.payout import REMEDY, End, HopperStatus, Intent, PayOut, Unclear, read_end, read_intent
 from hardware.cctalk.states import HARMLESS_FLAGS, HopperFlag
 from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, Refused
 from hardware.events import CoinsPaid, DeviceState, PayoutBegan, PayoutEnded, PayoutUnclear
 from hardware.protocol import Memory
-from hardware.roles import Payout
 from wire.money import Money
 
 ENABLE = b"\xa5"
@@ -46,29 +44,6 @@ STOPS_MAX = 3
 COUNT_MAX = 255
 RESET_S = 1.0  # after a reset
 TOTAL = 1 << 24  # 168 counts modulo this
-REMEDY = "count the hopper's coins and compare with what it held before"
-
-
-@dataclass(frozen=True, slots=True)
-class PayOut:
-    """Pay coins. Finished with a `Payout` once `PayoutEnded` is recorded."""
-
-    count: int
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class HopperStatus:
-    """The answer to 166."""
-
-    counter: int
-    remaining: int
-    paid: int
-    unpaid: int
-
-
-class _Unclear(Exception):
-    """Nobody can tell what left the hopper; the words say why."""
 
 
 class HopperConversation(DeviceConversation):
@@ -110,20 +85,16 @@ class HopperConversation(DeviceConversation):
 
     def _answered_before(self, command: PayOut, ticket: int) -> bool:
         """The same reference again: the same result, or the one that runs."""
-        running, last = self._running(), self.remembered_dict("last")
-        if running is not None and running.get("reference") == command.reference:
+        running, last = self._running(), read_end(self.remembered_dict("last"))
+        if running is not None and running.reference == command.reference:
             if self.state is DeviceState.ABSENT:
                 self.finish(ticket, error=_later(self.name))
             else:
                 self._waiting.append(ticket)
             return True
-        if last is None or last.get("reference") != command.reference:
+        if last is None or last.reference != command.reference:
             return False
-        result = _result_of(last)
-        if isinstance(result, DeviceError):
-            self.finish(ticket, error=result)
-        else:
-            self.finish(ticket, result)
+        self._finish_with(ticket, last)
         return True
 
     def missed(self, command: object, ticket: int) -> None:
@@ -235,10 +206,10 @@ class HopperConversation(DeviceConversation):
             last = number
         return None
 
-    def _counted(self, intent: dict[str, object]) -> Script[int | None]:
+    def _counted(self, intent: Intent) -> Script[int | None]:
         """How many coins left it since the intent, by its total count; None where it keeps none."""
-        total, total_now = intent.get("total"), (yield from self._read_total())
-        return (total_now - total) % TOTAL if isinstance(total, int) and total_now is not None else None
+        total = yield from self._read_total()
+        return None if total is None or intent.total is None else (total - intent.total) % TOTAL
 
     # A payout
 
@@ -255,20 +226,13 @@ class HopperConversation(DeviceConversation):
             self.finish(ticket, error=Refused("closing", "it is being closed") if self.leaving else error)
             return
         self._waiting.append(ticket)
-        intent: dict[str, object] = {
-            "reference": reference,
-            "asked": count,
-            "counter": before.counter,
-            "total": total,
-            "paid": before.paid,
-            "unpaid": before.unpaid,
-            "marked": not self._flags & HopperFlag.POWER_UP,
-        }
-        self.record(PayoutBegan(reference=reference, asked=count, coin=self.coin), payout=intent)
+        marked = not self._flags & HopperFlag.POWER_UP
+        intent = Intent(reference, count, before.counter, before.paid, before.unpaid, total, marked)
+        self.record(PayoutBegan(reference=reference, asked=count, coin=self.coin), payout=intent.kept())
         self.change(DeviceState.BUSY)
         try:
             yield from self._dispense(intent)
-        except _Unclear as unclear:
+        except Unclear as unclear:
             self._tell_unclear(intent, str(unclear))
         yield from self._disable()
         yield from self._examine()
@@ -290,8 +254,8 @@ class HopperConversation(DeviceConversation):
             status = yield from self._read_status()
         return status
 
-    def _dispense(self, intent: dict[str, object]) -> Script[None]:
-        asked = _number(intent, "asked")
+    def _dispense(self, intent: Intent) -> Script[None]:
+        asked = intent.asked
         words = "the hopper did not begin"
         for _ in range(SENDS_MAX):
             if self._stop:
@@ -318,21 +282,21 @@ class HopperConversation(DeviceConversation):
                 return b""
         return bytes.fromhex(self._security)
 
-    def _accepted(self, intent: dict[str, object]) -> Script[bool]:
-        """Whether 167 was; also when the power went since. Raises `_Unclear`."""
-        before = _number(intent, "counter")
+    def _accepted(self, intent: Intent) -> Script[bool]:
+        """Whether 167 was; also when the power went since. Raises `Unclear`."""
+        before = intent.counter
         status = yield from self._read_status()
         if status.counter == credit.following(before):
             return True
         yield from self.quiet()
         status = yield from self._read_status()
         flags = yield from self._test()
-        marked = intent.get("marked") is True
+        marked = intent.marked
         if status.counter == credit.following(before) or status.remaining:
             return True
         if marked and not flags & HopperFlag.POWER_UP:
             if status.counter != before:
-                raise _Unclear(f"its event counter went from {before} to {status.counter}")
+                raise Unclear(f"its event counter went from {before} to {status.counter}")
             counted = yield from self._counted(intent)
             return bool(counted)
         if marked and status.counter == 1:
@@ -340,25 +304,25 @@ class HopperConversation(DeviceConversation):
         if status.counter == 0 and before:
             return True  # the power went; `_follow` finds out
         if status.counter != before:
-            raise _Unclear(f"its event counter went from {before} to {status.counter}")
+            raise Unclear(f"its event counter went from {before} to {status.counter}")
         return (yield from self._paid_something(intent, status, flags))
 
-    def _paid_something(self, intent: dict[str, object], status: HopperStatus, flags: int) -> Script[bool]:
+    def _paid_something(self, intent: Intent, status: HopperStatus, flags: int) -> Script[bool]:
         """The counter is as before, which a power cut may have done."""
         if flags & HopperFlag.POWER_LOST:
             return True
         counted = yield from self._counted(intent)
         if counted is not None:
             return counted > 0
-        if (status.paid, status.unpaid) != (_number(intent, "paid"), _number(intent, "unpaid")):
+        if (status.paid, status.unpaid) != (intent.paid, intent.unpaid):
             return True
-        if status.paid + status.unpaid == _number(intent, "asked"):
-            raise _Unclear("it keeps no total count, and what it says fits this payout and the one before")
+        if status.paid + status.unpaid == intent.asked:
+            raise Unclear("it keeps no total count, and what it says fits this payout and the one before")
         return False
 
-    def _follow(self, intent: dict[str, object], *, late: bool) -> Script[None]:
-        """Until nothing remains; then the end is told. Raises `_Unclear`."""
-        before, told = _number(intent, "counter"), 0
+    def _follow(self, intent: Intent, *, late: bool) -> Script[None]:
+        """Until nothing remains; then the end is told. Raises `Unclear`."""
+        before, told = intent.counter, 0
         moved_at, stops = self.now, 0
         while True:
             status = yield from self._read_status()
@@ -367,56 +331,56 @@ class HopperConversation(DeviceConversation):
                 return
             # 1: the order came when the power was back, or the counter went on from 0 or 255.
             if status.counter not in {credit.following(before), 1}:
-                raise _Unclear(f"its event counter went from {before} to {status.counter}")
+                raise Unclear(f"its event counter went from {before} to {status.counter}")
             if status.remaining == 0:
                 break
             if status.paid > told:
                 told, moved_at = status.paid, self.now
-                self.record(CoinsPaid(reference=str(intent["reference"]), paid=told))
+                self.record(CoinsPaid(reference=intent.reference, paid=told))
             if (self._stop and not stops) or self.now - moved_at > STANDSTILL_S:
                 if stops == STOPS_MAX:
-                    raise _Unclear("it neither pays nor stops")
+                    raise Unclear("it neither pays nor stops")
                 stops += 1
                 moved_at = self.now
                 yield from self.ask_maybe(172)
             yield Rest(self.now + FOLLOW_S, nudged=False)
         yield from self._end(intent, status, late=late)
 
-    def _end(self, intent: dict[str, object], status: HopperStatus, *, late: bool) -> Script[None]:
+    def _end(self, intent: Intent, status: HopperStatus, *, late: bool) -> Script[None]:
         flags = yield from self._test()
         counted = yield from self._counted(intent)
         if flags & HopperFlag.COUNTERS_DOUBTFUL:
-            raise _Unclear("its counters' memory is damaged")
-        if status.paid + status.unpaid != _number(intent, "asked") and counted != status.paid:
-            raise _Unclear(f"it says {status.paid} paid and {status.unpaid} not, which is not what was asked")
+            raise Unclear("its counters' memory is damaged")
+        if status.paid + status.unpaid != intent.asked and counted != status.paid:
+            raise Unclear(f"it says {status.paid} paid and {status.unpaid} not, which is not what was asked")
         if counted is not None and counted != status.paid:
             if flags & HopperFlag.POWER_UP:
-                raise _Unclear(f"it lost power, says {status.paid} paid and counted {counted}")
+                raise Unclear(f"it lost power, says {status.paid} paid and counted {counted}")
             self.say(f"paid {status.paid} coins by its status and {counted} by its total count", "warning")
         words = (
             "" if status.unpaid == 0 else states.hopper_words(flags, but=HARMLESS_FLAGS) or "it stopped before the end"
         )
         self._tell_end(intent, status.paid, words, late=late)
 
-    def _after_power_cut(self, intent: dict[str, object], status: HopperStatus, *, late: bool) -> Script[None]:
+    def _after_power_cut(self, intent: Intent, status: HopperStatus, *, late: bool) -> Script[None]:
         flags = yield from self._test()
         counted = yield from self._counted(intent)
-        asked = _number(intent, "asked")
+        asked = intent.asked
         words = "the hopper lost power during the payout"
         if flags & HopperFlag.COUNTERS_DOUBTFUL:
-            raise _Unclear("it lost power and its counters' memory is damaged")
+            raise Unclear("it lost power and its counters' memory is damaged")
         if status.remaining:
-            raise _Unclear("it lost power and pays by itself")
+            raise Unclear("it lost power and pays by itself")
         if flags & HopperFlag.POWER_LOST:
             if status.paid + status.unpaid != asked or (counted is not None and counted != status.paid):
-                raise _Unclear("it lost power, and what it says of the payout does not agree")
+                raise Unclear("it lost power, and what it says of the payout does not agree")
             self._tell_end(intent, status.paid, words, late=late)
         elif counted is not None and counted <= asked:
             self._tell_end(intent, counted, words if counted < asked else "", late=late)
         else:
-            raise _Unclear("it lost power and does not say what it paid")
+            raise Unclear("it lost power and does not say what it paid")
 
-    def _resolve(self, intent: dict[str, object]) -> Script[None]:
+    def _resolve(self, intent: Intent) -> Script[None]:
         """A payout that was open when the host or the link went."""
         self.change(DeviceState.BUSY, words="an earlier payout is looked into")
         try:
@@ -424,61 +388,46 @@ class HopperConversation(DeviceConversation):
                 yield from self._follow(intent, late=True)
             else:
                 self._tell_end(intent, 0, "the hopper never got the order", late=True)
-        except _Unclear as unclear:
+        except Unclear as unclear:
             self._tell_unclear(intent, str(unclear))
 
     # Its ends
 
-    def _running(self) -> dict[str, object] | None:
-        intent = self.remembered_dict("payout")
-        needed = ("asked", "counter", "paid", "unpaid")
-        if intent is None or "reference" not in intent or not all(isinstance(intent.get(key), int) for key in needed):
-            return None
-        return intent
+    def _running(self) -> Intent | None:
+        return read_intent(self.remembered_dict("payout"))
 
-    def _tell_end(self, intent: dict[str, object], paid: int, words: str, *, late: bool, refused: bool = False) -> None:
-        reference, asked = str(intent["reference"]), _number(intent, "asked")
-        last = {"reference": reference, "asked": asked, "paid": paid, "words": words, "refused": refused}
+    def _tell_end(self, intent: Intent, paid: int, words: str, *, late: bool, refused: bool = False) -> None:
+        reference, asked = intent.reference, intent.asked
+        end = End(reference, asked, paid, words, refused)
         self.record(
             PayoutEnded(reference=reference, asked=asked, paid=paid, coin=self.coin, words=words, late=late),
             payout=None,
-            last=last,
+            last=end.kept(),
         )
-        self._finish_waiting(last)
+        self._finish_waiting(end)
 
-    def _tell_unclear(self, intent: dict[str, object], why: str) -> None:
-        reference, asked = str(intent["reference"]), _number(intent, "asked")
-        last = {"reference": reference, "asked": asked, "unclear": why}
+    def _tell_unclear(self, intent: Intent, why: str) -> None:
+        reference, asked = intent.reference, intent.asked
+        end = End(reference, asked, words=why, unclear=True)
         self.record(
             PayoutUnclear(reference=reference, asked=asked, coin=self.coin, remedy=f"{why}: {REMEDY}"),
             payout=None,
-            last=last,
+            last=end.kept(),
         )
-        self._finish_waiting(last)
+        self._finish_waiting(end)
 
-    def _finish_waiting(self, last: dict[str, object]) -> None:
-        result = _result_of(last)
+    def _finish_waiting(self, end: End) -> None:
         for ticket in self._waiting:
-            if isinstance(result, DeviceError):
-                self.finish(ticket, error=result)
-            else:
-                self.finish(ticket, result)
+            self._finish_with(ticket, end)
         self._waiting.clear()
+
+    def _finish_with(self, ticket: int, end: End) -> None:
+        result = end.result()
+        if isinstance(result, DeviceError):
+            self.finish(ticket, error=result)
+        else:
+            self.finish(ticket, result)
 
 
 def _later(name: str) -> OutcomeUnknown:
     return OutcomeUnknown("a payout", f"the link to {name} was lost; its end is told when the hopper is heard again")
-
-
-def _number(intent: dict[str, object], key: str) -> int:
-    value = intent.get(key)
-    return value if isinstance(value, int) else 0
-
-
-def _result_of(last: dict[str, object]) -> Payout | DeviceError:
-    asked, words = _number(last, "asked"), str(last.get("words", ""))
-    if "unclear" in last:
-        return OutcomeUnknown(f"pay out {asked} coins", f"{last['unclear']}: {REMEDY}")
-    if last.get("refused") is True:
-        return Refused("not-begun", words)
-    return Payout(asked=asked, paid=_number(last, "paid"), words=words)

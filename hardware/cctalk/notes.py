@@ -9,23 +9,18 @@ When the validator began anew with a note in escrow, it is waited for a while wh
 the note is unclear.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from hardware.bills import Disable, Enable, GiveBack, Hold, Stack
 from hardware.cctalk import credit, states
-from hardware.cctalk.device import (
-    CONTRADICTIONS_MAX,
-    FAULT_S,
-    DeviceConversation,
-    RefusedQuestion,
-    Silent,
-    absent_error,
-)
+from hardware.cctalk.counted import CountedConversation
+from hardware.cctalk.device import CONTRADICTIONS_MAX, FAULT_S, Silent
 from hardware.cctalk.frames import Sum
-from hardware.cctalk.lane import FOREVER, LineLost, Rest, Script
+from hardware.cctalk.held import REMEDY, Held, read_held, unknown
+from hardware.cctalk.lane import FOREVER, Rest, Script
 from hardware.cctalk.states import BillEvent
 from hardware.cctalk.values import bill_money
-from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
+from hardware.errors import DeviceError, LocalProtocolError, OutcomeUnknown, Refused
 from hardware.events import (
     BillEscrowed,
     BillHeldBack,
@@ -36,7 +31,6 @@ from hardware.events import (
     CassetteFull,
     CassetteRemoved,
     CassetteReturned,
-    CreditsLost,
     DeviceState,
     Jammed,
     Tampered,
@@ -45,40 +39,18 @@ from hardware.protocol import Memory
 from wire.money import Money
 
 BILLS = 16
-ASK_EVENTS, SET_MASK, SET_MASTER, GET_MASTER, GET_MASK, ROUTE, SET_MODE = 159, 231, 228, 227, 230, 154, 153
+ROUTE, SET_MODE = 154, 153
 RETURN, STACK, LONGER = b"\0", b"\1", b"\xff"
 WITH_ESCROW = b"\3"
 ROUTED_S = 5.0  # how long after an order the event is waited for before the order is said again
 SETTLES_S = 30.0  # a note that was ordered away and is not told of for so long is unclear
 TELLS_S = 10.0  # how long after a new beginning a validator has to say what became of the note in escrow
 LONGER_S = 5.0  # how often a note that is held longer is said to be
-INHIBITS_S = (1.0, 10.0)
-REAPPLY_S = 1.0
-REMEDY = "count the notes in the cassette and compare"
 
 Seen = dict[str, object]  # what is remembered of the last event: its counter and itself
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    escrow: int
-    type: int
-    bill: Money
-    wish: str = ""  # "stack", "return" or nothing yet
-    doubtful: bool = False  # the validator began anew since
-
-    def kept(self) -> dict[str, object]:
-        return {
-            "escrow": self.escrow,
-            "type": self.type,
-            "minor": self.bill.minor,
-            "currency": self.bill.currency,
-            "wish": self.wish,
-            "doubtful": self.doubtful,
-        }
-
-
-class NoteConversation(DeviceConversation):
+class NoteConversation(CountedConversation):
     """One bill validator.
 
     Args:
@@ -86,39 +58,29 @@ class NoteConversation(DeviceConversation):
     """
 
     wanted_category = states.Category.BILL_VALIDATOR
+    ask_events = 159
+    called, takes = "bill validator", "notes"
 
     def __init__(self, name: str, address: int, kind: Sum, memory: Memory, *, currency: str) -> None:
         super().__init__(name, address, kind, memory)
         self._currency = currency
         self._bills: dict[int, Money] = {}
-        self._accept: frozenset[Money] | None = frozenset()
-        self._fault = self._cassette = ""
+        self._cassette = ""
         self._applied = ("", "")  # fault and cassette as the inhibits were set for
         self._taken = False
-        self._held = _read_held(self.remembered_dict("held"))
+        self._held = read_held(self.remembered_dict("held"))
         self._mine = False  # the held note was told of in this life of the host
         self._waiting: dict[str, list[int]] = {}
         self._ordered_at: float | None = None  # when 154 was said last
         self._began_at = 0.0  # when the first order for this note was said, or the doubt began
         self._hold_until = self._longer_at = 0.0
         self._check_at = FOREVER
-        self._inhibits_at = self._reapply_at = 0.0
 
     @property
     def denominations(self) -> tuple[Money, ...]:
         return tuple(sorted(set(self._bills.values())))
 
     # Wishes
-
-    def missed(self, command: object, ticket: int) -> None:
-        match command:
-            case Disable():
-                self._accept = frozenset()
-                self.finish(ticket)
-            case _ if self.state is DeviceState.FAULT:
-                self.finish(ticket, error=DeviceFault(self.code, self.words))
-            case _:
-                self.finish(ticket, error=absent_error(self))
 
     def gone(self) -> None:
         for wish, tickets in self._waiting.items():
@@ -134,13 +96,11 @@ class NoteConversation(DeviceConversation):
 
     def obey(self, command: object, ticket: int) -> Script[None]:
         match command:
-            case Enable() if self._fault:
-                self.finish(ticket, error=DeviceFault(self.code, self._fault))
-            case Enable(accept) if accept is not None and (unknown := accept - set(self.denominations)):
-                listed = ", ".join(sorted(map(str, unknown)))
-                self.finish(ticket, error=Refused("unknown-bill", f"{self.name} knows no note of {listed}"))
             case Enable() | Disable():
-                yield from self._change_wish(command, ticket)
+                if isinstance(command, Disable) and self._held is not None and not self._held.wish:
+                    self._decide("return")
+                yield from self.change_wish(command, ticket)
+                yield from self._order_anew()
             case Stack(escrow) | GiveBack(escrow):
                 wish = "stack" if isinstance(command, Stack) else "return"
                 held = self._held
@@ -161,34 +121,17 @@ class NoteConversation(DeviceConversation):
             case _:
                 self.finish(ticket, error=LocalProtocolError(f"a bill validator knows no {command!r}"))
 
-    def _change_wish(self, wish: Enable | Disable, ticket: int) -> Script[None]:
-        was = self._accept
-        self._accept = wish.accept if isinstance(wish, Enable) else frozenset()
-        try:
-            yield from self._apply()
-            if isinstance(wish, Disable) and self._held is not None and not self._held.wish:
-                self._decide("return")
-                yield from self._order()
-        except (Silent, RefusedQuestion, LineLost):
-            if isinstance(wish, Disable):
-                self.finish(ticket)
-            else:
-                self._accept = was
-                self.finish(ticket, error=TransportError(f"{self.name} does not answer any more; it was not enabled"))
-            raise
-        self.finish(ticket)
-
     # Its life
 
     def live(self) -> Script[None]:
         yield from self.read_manners()
         yield from self._read_bills()
-        yield from self.learn_inhibits(GET_MASTER, GET_MASK)
+        yield from self.learn_inhibits()
         yield from self._begin()
         yield from self._set_mode()
-        self._fault = (yield from self.check_self()) or ""
-        self._check_at = self.now + FAULT_S if self._fault else FOREVER
-        yield from self._apply()
+        self.fault = (yield from self.check_self()) or ""
+        self._check_at = self.now + FAULT_S if self.fault else FOREVER
+        yield from self.apply()
         while not (self.leaving and self._held is None):
             if self.leaving and self._held is not None and not self._held.wish and not self._held.doubtful:
                 self._decide("return")
@@ -201,8 +144,8 @@ class NoteConversation(DeviceConversation):
                 yield Rest(began + self.poll_s)
         while self.inbox:
             self.missed(*self.inbox.popleft())
-        yield from self._apply()
-        yield from self._take_news(late=False)
+        yield from self.apply()
+        yield from self.take_news(late=False)
 
     def leave(self, now: float) -> None:
         self.leaving = True
@@ -236,11 +179,11 @@ class NoteConversation(DeviceConversation):
         if known is None or self.memory.get("serial") != serial:
             if self._held is not None:
                 self._tell_unclear("another validator stands in its place")
-            yield from self.read_baseline(ASK_EVENTS, serial=serial, taking=None)
+            yield from self.read_baseline(serial=serial, taking=None)
             return
         self.tell_identity()
-        yield from self._compare_inhibits()
-        yield from self._take_news(late=True)
+        yield from self.compare_inhibits()
+        yield from self.take_news(late=True)
         held = self._held
         self._began_at = self.now
         if held is None or held.doubtful:
@@ -254,23 +197,17 @@ class NoteConversation(DeviceConversation):
         if (yield from self.ask_maybe(SET_MODE, WITH_ESCROW)) is None:
             self.say("does not agree to work with stacker and escrow", "warning")
 
-    def _apply(self) -> Script[None]:
-        self._applied = self._fault, self._cassette
-        refuses = self._fault or self._cassette or self.leaving
-        taken = [] if refuses else [number for number, bill in self._bills.items() if self._wants(bill)]
-        if taken and not self.took:
-            self.record(None, taking=True)
-        yield from self.ask(SET_MASK, sum(1 << number - 1 for number in taken).to_bytes(2, "little"))
-        yield from self.ask(SET_MASTER, bytes((1 if taken else 0,)))
+    def apply(self) -> Script[None]:
+        self._applied = self.fault, self._cassette
+        refuses = self.fault or self._cassette or self.leaving
+        taken = [] if refuses else [number for number, bill in self._bills.items() if self.wants(bill)]
+        yield from self.set_inhibits(taken)
         self._taken = bool(taken)
-        if self.took and not taken:
-            self.record(None, taking=None)
-        self._inhibits_at = self.now + INHIBITS_S[0]
         self._show()
 
     def _show(self) -> None:
-        if self._fault:
-            self.change(DeviceState.FAULT, "self-check", self._fault)
+        if self.fault:
+            self.change(DeviceState.FAULT, "self-check", self.fault)
         elif self._cassette:
             self.change(DeviceState.FAULT, "stacker", self._cassette)
         elif self._held is not None:
@@ -280,17 +217,14 @@ class NoteConversation(DeviceConversation):
         else:
             self.change(DeviceState.DISABLED)
 
-    def _wants(self, bill: Money) -> bool:
-        return self._accept is None or bill in self._accept
-
     # Keeping it
 
     def _look(self) -> Script[None]:
-        yield from self._take_news(late=False)
+        yield from self.take_news(late=False)
         if self._check_at <= self.now:
             yield from self._check()
-        if self._inhibits_at <= self.now:
-            yield from self._compare_inhibits()
+        if self.inhibits_at <= self.now:
+            yield from self.compare_inhibits()
         held = self._held
         if held is None:
             return
@@ -309,83 +243,38 @@ class NoteConversation(DeviceConversation):
     def _check(self) -> Script[None]:
         fault = yield from self.check_self()
         if fault is not None:
-            self._fault = fault
+            self.fault = fault
         if fault == "":
             self._cassette = ""
-        self._check_at = self.now + FAULT_S if self._fault or self._cassette else FOREVER
-        if (self._fault, self._cassette) != self._applied:
-            yield from self._apply()
+        self._check_at = self.now + FAULT_S if self.fault or self._cassette else FOREVER
+        if (self.fault, self._cassette) != self._applied:
+            yield from self.apply()
 
-    def _compare_inhibits(self) -> Script[None]:
-        self._inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
-        if not self.took or (yield from self.still_takes(GET_MASTER, GET_MASK)):
-            return
-        self._tell_reset(taking=None)
-        if self.is_up:
-            yield from self._set_mode()
-            yield from self._apply()
+    def set_up_again(self) -> Script[None]:
+        yield from self._set_mode()
+        yield from self.apply()
 
-    def _tell_reset(self, **changes: object) -> None:
-        if self.took:
-            self.record(
-                CreditsLost(
-                    at_most=None,
-                    words="the bill validator began anew (power cut or reset) while it took notes: "
-                    "what it took just before may be uncredited",
-                ),
-                **{**changes, "taking": None},
-            )
-        else:
-            self.say("began anew; it took no notes then", "info")
-            if changes:
-                self.record(None, **changes)
-        if self._held is not None and not self._held.doubtful:
-            held = self._held
-            self._held = _Held(held.escrow, held.type, held.bill, held.wish, doubtful=True)
-            self._began_at = self.now
-            self.record(None, held=self._held.kept())
-            self._finish("stack", error=_unknown(held))
-            self._finish("return", error=_unknown(held))
+    def doubt(self) -> dict[str, object]:
+        held = self._held
+        if held is None or held.doubtful:
+            return {}
+        self._held = Held(held.escrow, held.type, held.bill, held.wish, doubtful=True)
+        self._began_at = self.now
+        self._finish("stack", error=unknown(held))
+        self._finish("return", error=unknown(held))
+        return {"held": self._held.kept()}
 
-    def _take_news(self, *, late: bool) -> Script[None]:
-        found = yield from self.read_news(ASK_EVENTS)
-        if found.reset:
-            self._tell_reset(counter=0, newest=None)
-        elif found.lost:
-            self.record(
-                CreditsLost(
-                    at_most=found.lost,
-                    words=f"{found.lost} events of the bill validator came too fast to be read: "
-                    "notes among them are uncredited",
-                ),
-                counter=credit.back(found.happenings[0].counter, 1),
-                newest=None,
-            )
-            if self._held is not None:
-                self._tell_unclear("events that would say so were lost")
-        inhibited = False
-        for at, happening in enumerate(found.happenings):
-            follows = any(each.a or each.b == BillEvent.RETURNED for each in found.happenings[at + 1 :])
-            inhibited |= self._tell(happening, late=late, follows=follows)
-        self._note_state()
-        if self.is_up and (found.reset or (inhibited and self._reapply_at <= self.now)):
-            self._reapply_at = self.now + REAPPLY_S
-            yield from self._compare_inhibits()  # before they are set again, and all trace is gone
-            yield from self._set_mode()
-            yield from self._apply()
-
-    def _note_state(self) -> None:
+    def show(self) -> None:
         if self.is_up or self.state is DeviceState.FAULT:
             self._show()
 
     # Events
 
-    def _tell(self, happening: credit.Happening, *, late: bool, follows: bool) -> bool:
-        """One event; whether it says that a note went back which should have been taken."""
+    def tell(self, happening: credit.Happening, later: Sequence[credit.Happening], *, late: bool) -> bool:
         a, b = happening.a, happening.b
         seen: Seen = {"counter": happening.counter, "newest": [a, b]}
         if a and b == 1:
-            self._tell_escrowed(a, seen, told=not follows)
+            self._tell_escrowed(a, seen, told=not any(each.a or each.b == BillEvent.RETURNED for each in later))
         elif a:
             self._tell_stacked(a, seen, late=late)
         elif b == BillEvent.RETURNED:
@@ -404,7 +293,7 @@ class NoteConversation(DeviceConversation):
             self.record(None, **seen)
             return
         last = self.remembered("escrow") or 0
-        self._held = _Held(last + 1, number, bill)
+        self._held = Held(last + 1, number, bill)
         self._mine = told
         self._hold_until = 0.0
         self._ordered_at = None
@@ -506,7 +395,7 @@ class NoteConversation(DeviceConversation):
         held = self._held
         if held is None or held.wish == wish:
             return
-        self._held = _Held(held.escrow, held.type, held.bill, wish)
+        self._held = Held(held.escrow, held.type, held.bill, wish)
         self._began_at, self._ordered_at = self.now, None
         self.record(None, held=self._held.kept())
 
@@ -521,39 +410,20 @@ class NoteConversation(DeviceConversation):
         if answer:
             self.say(f"to {held.wish} the note it says {answer[0]}", "warning")
 
+    def _order_anew(self) -> Script[None]:
+        if self._ordered_at is None:
+            yield from self._order()
+
     def _tell_unclear(self, why: str) -> None:
         held = self._held
         if held is None:
             return
         self._held = None
         self.record(BillUnclear(bill=held.bill, escrow=held.escrow, remedy=f"{why}: {REMEDY}"), held=None)
-        self._finish("stack", error=_unknown(held))
-        self._finish("return", error=_unknown(held))
-        self._note_state()
+        self._finish("stack", error=unknown(held))
+        self._finish("return", error=unknown(held))
+        self.show()
 
     def _finish(self, wish: str, result: object = None, error: DeviceError | None = None) -> None:
         for ticket in self._waiting.pop(wish, ()):
             self.finish(ticket, result, error)
-
-
-def _unknown(held: _Held) -> OutcomeUnknown:
-    return OutcomeUnknown(f"{held.wish or 'route'} note {held.escrow} of {held.bill}", REMEDY)
-
-
-def _read_held(kept: dict[str, object] | None) -> _Held | None:
-    if kept is None:
-        return None
-    match kept:
-        case {
-            "escrow": int(escrow),
-            "type": int(number),
-            "minor": int(minor),
-            "currency": str(currency),
-            "wish": str(wish),
-            "doubtful": bool(doubtful),
-        }:
-            try:
-                return _Held(escrow, number, Money(minor, currency), wish, doubtful)
-            except ValueError:
-                return None
-    return None

@@ -21,9 +21,10 @@ from hardware.bills import AwaitReady, Enable, GiveBack, Hold, Stack
 from hardware.cctalk.coins import CoinConversation
 from hardware.cctalk.device import DeviceConversation
 from hardware.cctalk.frames import Sum
-from hardware.cctalk.hopper import HopperConversation, PayOut
+from hardware.cctalk.hopper import HopperConversation
 from hardware.cctalk.lane import Conversation
 from hardware.cctalk.notes import NoteConversation
+from hardware.cctalk.payout import PayOut
 from hardware.cctalk.protocol import BusProtocol, For
 from hardware.cctalk.simulator import CctalkBusSimulator
 from hardware.events import (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hardware.bills import Stack
-from hardware.cctalk.hopper import PayOut
+from hardware.cctalk.payout import PayOut
 from hardware.cctalk.protocol import Leave
 from hardware.cctalk.simulated_cash import SimulatedHopper
 from hardware.cctalk.simulator import CctalkBusSimulator

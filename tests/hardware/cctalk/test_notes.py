@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from hardware.bills import Disable, Enable, GiveBack, Hold, Stack
-from hardware.cctalk.hopper import PayOut
+from hardware.cctalk.payout import PayOut
 from hardware.cctalk.protocol import Leave
 from hardware.cctalk.simulated_cash import SimulatedBillValidator
 from hardware.cctalk.simulator import CctalkBusSimulator
