@@ -25,8 +25,8 @@ five-event buffer is all a device remembers: what it took in beyond that, or bef
 possibly lost and never guessed. A hopper is assumed to keep its count of dispensed coins (168) up to date as each coin
 leaves.
 
-A device's answers may be late by 2 s or doubled by the line; the host's orders may be lost, halved, changed or late, but
-a line that doubles them by itself doubles a payout: no protocol without numbers can tell.
+A device's answers may be late by 2 s or doubled by the line; the host's orders may be lost, halved, changed or late,
+but a line that doubles them by itself doubles a payout: no protocol without numbers can tell.
 
 Never met: any real device. Everything was tried against `simulator` and against frames published by others. A tenge
 coin's name (`KZ100A`) is an inference.
