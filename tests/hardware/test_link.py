@@ -588,6 +588,8 @@ async def test_a_driver_that_fails_is_told_and_lets_go_of_its_port(
     assert "Traceback" in caplog.text
     assert world.happened == ["port closed"]
     assert not world.link.connected
+    await world.until(world.link._tasks[1].done)
+    assert len(world.ports) == 1
     await world.link.close()
 
 

@@ -173,6 +173,7 @@ async def test_a_full_disk_ends_the_trace_and_not_the_device(
     trace._writer.join(20)
     await port.write(b"ask again")
     assert await port.read() == b"answer"
+    assert trace._lines.empty()  # nobody takes them any more
     trace.wrap(Wire())
     trace.close()
     assert wire.written == [b"ask", b"ask again"]
