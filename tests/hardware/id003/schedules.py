@@ -192,11 +192,14 @@ def play(
     return took, money_breaches(duel, clean=clean, clear=True)
 
 
-def steps(*, stride: int = 1, kinds: Sequence[str] = KINDS) -> list[str]:
+VARIANTS = ((STACK_1, 0, 2.0), (STACK_2, 1, 0.1), (STACK_1, 1, 12.0))  # order, late VEND VALID, seconds of trouble
+
+
+def steps(*, stride: int = 1, kinds: Sequence[str] = KINDS, variants: int = len(VARIANTS)) -> list[str]:
     """Every trouble at every step of stacking and of returning."""
     found = []
     for order in (Stack, GiveBack):
-        for stack, late_vend, down_s in ((STACK_1, 0, 2.0), (STACK_2, 1, 0.1), (STACK_1, 1, 12.0)):
+        for stack, late_vend, down_s in VARIANTS[:variants]:
 
             def script(
                 troubles: Sequence[Trouble], order: type = order, stack: Command = stack, late_vend: int = late_vend

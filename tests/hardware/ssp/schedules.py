@@ -188,12 +188,12 @@ def play(order: type, troubles: Sequence[Trouble], *, ack: int = 1) -> tuple[int
     return took, money_breaches(duel, clean=clean, clear=True)
 
 
-def steps(*, stride: int = 1, kinds: Sequence[str] = KINDS) -> list[str]:
+def steps(*, stride: int = 1, kinds: Sequence[str] = KINDS, downs_s: Sequence[float] = (2.0, 12.0)) -> list[str]:
     """Every trouble at every step of stacking and of returning."""
     found = []
     for order in (Stack, GiveBack):
         for ack in (1, 0):
-            for down_s in (2.0, 12.0):
+            for down_s in downs_s:
 
                 def script(troubles: Sequence[Trouble], order: type = order, ack: int = ack) -> tuple[int, list[str]]:
                     return play(order, troubles, ack=ack)
