@@ -215,6 +215,7 @@ class HopperConversation(DeviceConversation):
 
     def _pay(self, count: int, reference: str, ticket: int) -> Script[None]:
         try:
+            yield from self._baseline()  # a reset would cut off what still runs
             yield from self._prepare()
             before = yield from self._baseline()
             total = yield from self._read_total()
@@ -247,9 +248,13 @@ class HopperConversation(DeviceConversation):
         yield from self._examine()
 
     def _baseline(self) -> Script[HopperStatus]:
-        """How it stands before: read after silence, so that a later answer cannot be one of before."""
+        """How it stands before; coins that nobody here asked for are waited for, and stopped in the end."""
+        waited = 0
         status = yield from self._read_status()
         while status.remaining:
+            waited += 1
+            if waited > STANDSTILL_S:
+                yield from self.ask_maybe(172)
             yield Rest(self.now + IDLE_S, nudged=False)
             status = yield from self._read_status()
         return status
