@@ -36,6 +36,7 @@ SOON_S = 0.05  # after an order: look how it goes
 ABSENT_POLL_S = 1.0
 RESET_AGAIN_S = 2.0  # a validator that still says POWER UP has not heard RESET
 SET_UP_AGAIN_S = 2.0
+AGAIN_S = 2.0  # a setting that was refused
 TABLE_AGAIN_S = 5.0
 ORDER_AGAIN_S = 0.6
 ORDER_S = 30.0  # then whoever waits for a note is told that nobody knows yet
@@ -89,7 +90,7 @@ class Id003Protocol(BillProtocol):
         self._identified: Identified | None = None
         self._told = (DeviceState.ABSENT, "")
         self._reset_at = self._set_up_at = self._table_at = float("-inf")
-        self._settle_at = 0.0
+        self._settle_at = self._wish_at = 0.0
         # The note that is being decided on
         self._decision = ""  # what the next free moment orders
         self._order_at = float("-inf")
@@ -282,7 +283,7 @@ class Id003Protocol(BillProtocol):
             request = self._queue.popleft()
             self._out.append(self._exchange.send(request, now))
             return
-        if self._heard and self._configured and note is None and code in IDLE:
+        if self._heard and self._configured and note is None and code in IDLE and now >= self._wish_at:
             self._apply_wish()
             if self._queue:
                 self._next(now)
@@ -318,6 +319,7 @@ class Id003Protocol(BillProtocol):
         if request.command.answer in (c.Answer.ECHO, c.Answer.DATA):
             self._queue.clear()
             self._configuration.told = None
+            self._configured = False
             self._set_up_at = now
 
     def _answered(self, answered: Answered, now: float) -> None:
@@ -340,7 +342,8 @@ class Id003Protocol(BillProtocol):
                 self._failed(request, now)
             return
         if answered.refused:
-            self._out.append(Say(f"it refuses {command.name} {request.data.hex().upper()}", "warning"))
+            self._wish_at = now + AGAIN_S
+            self._warn(f"it refuses {command.name} {request.data.hex().upper()}")
         elif command.answer is c.Answer.ECHO:
             self._configuration.agreed(request)
         else:
@@ -468,10 +471,7 @@ class Id003Protocol(BillProtocol):
     def _apply_wish(self) -> None:
         """Bring the device to what is wished, and tell those who wait once it is so."""
         configuration = self._configuration
-        if configuration.told is None:
-            self._set_up_at = float("-inf")
-            return
-        if not self._table:
+        if configuration.told is None or not self._table:
             return
         if unknown := configuration.unknown(configuration.wish):
             self._waiting.finish("enable", error=Refused("unknown", f"the validator does not know {unknown}"))

@@ -36,7 +36,7 @@ def bare(data: bytes) -> Explained | None:
     text = inside.decode("ascii") if all(0x20 <= byte < 0x7F for byte in inside) else inside.hex().upper()
     return Explained(
         data=data,
-        words=f"{len(inside)} bytes and their checksum, not in a frame: {text}",
+        words=f"data and its checksum, not in a frame: {text}",
         sender="host",
         decoded={"data": text, "hex": inside.hex().upper(), "crc": f"{sent:04X}"},
         checksum=checksum(_ALGORITHM, sent, sent),

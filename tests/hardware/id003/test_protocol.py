@@ -528,6 +528,28 @@ def test_settings_the_device_does_not_know_are_left_out() -> None:
     assert talk.protocol.status.state is DeviceState.DISABLED
 
 
+def test_a_setting_that_is_refused_later_is_tried_again_without_hurry() -> None:
+    talk = ready()
+    talk.ask(Disable())
+    assert talk.sent[-1] == Frame(0xC3, b"\x01")
+    talk.hear(0x4B)
+    talk.polled(0x11, times=5)
+    assert [frame.code for frame in talk.sent[-5:]] == [0x11] * 5
+    talk.polled(0x11, times=8)
+    assert talk.sent.count(Frame(0xC3, b"\x01")) == 3  # set-up, and twice since
+
+
+def test_a_setting_that_is_never_answered_leads_to_a_new_set_up() -> None:
+    talk = ready()
+    ticket = talk.ask(Disable())
+    for _ in range(3):
+        talk.wait()
+    talk.polled(0x11, times=15)
+    assert [str(frame) for frame in talk.sent].count("C2 00") == 2
+    talk.polled(0x1A, times=2)
+    assert talk.ended[ticket] is None
+
+
 def test_a_table_of_an_unnamed_country_is_a_fault_with_words() -> None:
     talk = Talk()
     talk.open()
