@@ -95,6 +95,16 @@ class Bench(Generic[D]):
         """A person's hand."""
         return running(self.url).do(control, **arguments)
 
+    async def lose(self, how: str, seconds: float = 8.0) -> None:
+        """Take its power ("power") or its cable ("unplug") for a while. A simulated cable carries the power as well."""
+        if how == "power":
+            self.do("power_off")
+            await self.quiet(seconds)
+            self.do("power_on")
+        else:
+            self.do("unplug")
+            await self.quiet(seconds)
+
     async def until(self, so: Callable[[], object], within_s: float = WITHIN_S) -> None:
         """Let the device's time pass."""
         async with asyncio.timeout(within_s):

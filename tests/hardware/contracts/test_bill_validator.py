@@ -242,14 +242,13 @@ def test_closing_gives_an_undecided_note_back(bills: Bills, bench: BillBench) ->
     assert stacked(bench) == []
 
 
-def test_enabled_it_stays_after_a_power_cut(bills: Bills, bench: BillBench) -> None:
+@pytest.mark.parametrize("how", ["power", "unplug"])
+def test_enabled_it_stays_after_a_power_cut(bills: Bills, bench: BillBench, how: str) -> None:
     async def script() -> None:
         async with bench.opened() as driver:
             note = notes(driver)[0]
             await driver.enable()
-            bench.do("power_off")
-            await bench.quiet(10)
-            bench.do("power_on")
+            await bench.lose(how)
             await bench.until(lambda: driver.status.state in (DeviceState.READY, DeviceState.DISABLED))
             await bench.quiet(15)
             held = await escrowed(bench, bills, note)
@@ -271,33 +270,31 @@ def test_a_silent_device_is_absent(bills: Bills, bench: BillBench) -> None:
     play(script)
 
 
-def test_power_cut_with_a_note_in_escrow(bills: Bills, bench: BillBench) -> None:
+@pytest.mark.parametrize("how", ["power", "unplug"])
+def test_power_cut_with_a_note_in_escrow(bills: Bills, bench: BillBench, how: str) -> None:
     """Wherever it goes when the power is back, credit follows the note."""
 
     async def script() -> None:
         async with bench.opened() as driver:
             await driver.enable()
             await escrowed(bench, bills, notes(driver)[0])
-            bench.do("power_off")
-            await bench.quiet(5)
-            bench.do("power_on")
+            await bench.lose(how)
             await bench.until(lambda: bench.told(BillReturned) or bench.told(BillStacked))
             await bench.quiet()
 
     play(script)
 
 
+@pytest.mark.parametrize("how", ["power", "unplug"])
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.3, 1.0, 3.0])
-def test_power_cut_while_stacking(bills: Bills, bench: BillBench, after_s: float) -> None:
+def test_power_cut_while_stacking(bills: Bills, bench: BillBench, after_s: float, how: str) -> None:
     async def script() -> None:
         async with bench.opened() as driver:
             await driver.enable()
             held = await escrowed(bench, bills, notes(driver)[0])
             asked = asyncio.ensure_future(driver.stack(held.escrow))
             await bench.quiet(after_s)
-            bench.do("power_off")
-            await bench.quiet(5)
-            bench.do("power_on")
+            await bench.lose(how)
             await asyncio.gather(asked, return_exceptions=True)
             await bench.quiet(60)
 

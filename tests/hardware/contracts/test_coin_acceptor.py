@@ -138,15 +138,14 @@ def test_a_false_coin_is_no_credit(coins: Implementation, bench: CoinBench) -> N
     assert taken(bench, coins) == []
 
 
-def test_enabled_it_stays_after_a_power_cut(coins: Implementation, bench: CoinBench) -> None:
+@pytest.mark.parametrize("how", ["power", "unplug"])
+def test_enabled_it_stays_after_a_power_cut(coins: Implementation, bench: CoinBench, how: str) -> None:
     async def script() -> None:
         async with bench.opened() as driver:
             await driver.enable()
             insert(bench, coins, kinds(driver)[0])
             await bench.event(CoinAccepted)
-            bench.do("power_off")
-            await bench.quiet(10)
-            bench.do("power_on")
+            await bench.lose(how)
             await bench.quiet(20)
             insert(bench, coins, kinds(driver)[1])
             await bench.event(CoinAccepted, 2)

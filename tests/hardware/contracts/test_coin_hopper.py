@@ -88,15 +88,14 @@ def test_an_empty_hopper_pays_less(hopper: Implementation, bench: HopperBench) -
     warp.run(script())
 
 
+@pytest.mark.parametrize("how", ["power", "unplug"])
 @pytest.mark.parametrize("after_s", MOMENTS)
-def test_power_cut_in_a_payout(hopper: Implementation, bench: HopperBench, after_s: float) -> None:
+def test_power_cut_in_a_payout(hopper: Implementation, bench: HopperBench, after_s: float, how: str) -> None:
     async def script() -> None:
         async with bench.opened() as driver:
             asked = asyncio.ensure_future(driver.pay_out(6, "a"))
             await bench.quiet(after_s)
-            bench.do("power_off")
-            await bench.quiet(10)
-            bench.do("power_on")
+            await bench.lose(how)
             (ended,) = await asyncio.gather(asked, return_exceptions=True)
             assert isinstance(ended, Payout | DeviceError)
             await bench.quiet(30)

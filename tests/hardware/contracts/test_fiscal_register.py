@@ -233,17 +233,16 @@ def test_an_expired_shift(registers: Registers, bench: RegisterBench) -> None:
     assert totals(bench, registers) == [12_345]
 
 
+@pytest.mark.parametrize("how", ["power", "unplug"])
 @pytest.mark.parametrize("after_s", MOMENTS)
-def test_power_cut_in_a_receipt(registers: Registers, bench: RegisterBench, after_s: float) -> None:
+def test_power_cut_in_a_receipt(registers: Registers, bench: RegisterBench, after_s: float, how: str) -> None:
     async def script() -> None:
         async with bench.opened() as driver:
             await driver.open_shift("open")
             await bench.quiet(5)
             asked = asyncio.ensure_future(driver.register(sale(), "r"))
             await bench.quiet(after_s)
-            bench.do("power_off")
-            await bench.quiet(8)
-            bench.do("power_on")
+            await bench.lose(how)
             await asyncio.gather(asked, return_exceptions=True)
             await bench.quiet(60)
             await insist(bench, driver, sale(), "r")

@@ -128,7 +128,7 @@ def test_with_an_open_cover(printer: Implementation, bench: PrinterBench) -> Non
 
 
 @pytest.mark.parametrize("after_s", [0.0, 0.05, 0.2, 0.5, 1.0])
-@pytest.mark.parametrize("trouble", ["power", "paper", "cover"])
+@pytest.mark.parametrize("trouble", ["power", "unplug", "paper", "cover"])
 def test_trouble_in_a_slip(printer: Implementation, bench: PrinterBench, trouble: str, after_s: float) -> None:
     """It is on paper, it is not, or it is said to be unclear; a copy may follow."""
 
@@ -136,10 +136,8 @@ def test_trouble_in_a_slip(printer: Implementation, bench: PrinterBench, trouble
         async with bench.opened() as driver:
             asked = asyncio.ensure_future(driver.print_slip(slip("a", 20), "a"))
             await bench.quiet(after_s)
-            if trouble == "power":
-                bench.do("power_off")
-                await bench.quiet(8)
-                bench.do("power_on")
+            if trouble in ("power", "unplug"):
+                await bench.lose(trouble)
             else:
                 hand(bench, printer, {"paper": "paper_out", "cover": "open"}[trouble])
                 await bench.quiet(8)
