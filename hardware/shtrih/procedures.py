@@ -25,6 +25,7 @@ from hardware.shtrih.plan import OPEN_TYPES, SIGNS, cashier_tags
 from hardware.shtrih.plan import plan as plan_receipt
 from hardware.shtrih.states import (
     NO_SUCH_DOCUMENT,
+    NOT_SUPPORTED,
     PAPERLESS,
     SHIFT_EXPIRED_ERRORS,
     Mode,
@@ -206,7 +207,7 @@ class Documents(Asking):
                 if number == intent.number and status.number("mode") == Mode.DOCUMENT_OPEN and (yield from may_go_on()):
                     return True, None
         except (Refused, DeviceFault) as error:
-            raise Lost from error
+            raise Lost(str(error)) from error
         return False, (yield from self._find_out(intent))
 
     def _find_out(self, intent: Intent) -> Steps[FiscalDocument | None]:
@@ -236,8 +237,7 @@ class Documents(Asking):
             return (yield from self._document(intent))
         except (Refused, DeviceFault) as error:
             # A register that answers its own state with an error tells nothing about the document.
-            yield Note(f"{intent.reference}: cannot ask what became of it: {error}", "error")
-            raise Lost from error
+            raise Lost(f"cannot ask what became of {intent.reference}: {error}") from error
 
     def _registered(
         self, intent: Intent, document: FiscalDocument, *, change: int | None = None, late: bool = False
@@ -313,6 +313,8 @@ class Documents(Asking):
         reply = yield from self.ask("fn_find", fd=number)
         if reply.error == NO_SUCH_DOCUMENT:
             raise Unclear(f"the storage does not find its document {number}")
+        if reply.error in NOT_SUPPORTED:
+            raise Unclear(f"the register does not show its document {number}")
         if reply.error:
             raise failure(reply.error)
         kind = reply.number("type")

@@ -382,7 +382,11 @@ class ShtrihProtocol(Protocol):
                 return [*out, *self._finished(job, end.value, now)]
             except Lost as end:
                 words = str(end) or "it does not answer"
-                return [*out, *self._gone(words, now, again=True)]
+                if not job.setup:
+                    return [*out, *self._gone(words, now, again=True)]
+                # A register that answers, but cannot say what became of the last operation, is of no use.
+                state = DeviceState.ABSENT if end.__cause__ is None else DeviceState.FAULT
+                return [*out, *self._gone(words, now, state=state)]
             except (Refused, DeviceFault, OutcomeUnknown, LocalProtocolError) as end:
                 return [*out, *self._failed(job, end, now)]
             answer, error = None, None

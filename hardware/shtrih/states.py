@@ -82,6 +82,7 @@ CONTINUE_AWAITED = 0x58
 NO_PAPER_ERRORS = frozenset({0x6B, 0x6C})
 SHIFT_EXPIRED_ERRORS = frozenset({0x4E, 0x16})
 NO_SUCH_DOCUMENT = 0x08
+NOT_SUPPORTED = frozenset({0x33, 0x36, 0x37})
 
 
 class Kind(Enum):

@@ -107,6 +107,26 @@ def test_a_found_document_is_read_by_its_type() -> None:
     assert item.decoded["datetime"] == "2026-11-21 09:10"
 
 
+def test_other_found_documents() -> None:
+    head = bytes.fromhex("1A0B15090A" + "07000000" + "78563412")
+    by_type = {
+        1: (b"7701000001  " + b"0000000001012345    " + b"\1\0", "registration", "0000000001012345"),
+        2: (b"\x09\0", "shift", 9),
+        21: (b"\x05\0\0\0" + b"\x1a\x0b\x14", "unsent_since", "2026-11-20"),
+        7: (b"", "fd", 7),
+    }
+    for kind, (rest, name, value) in by_type.items():
+        content = b"\xff\x0a\x00" + bytes([kind, 0]) + head + rest
+        assert explain("shtrih-v1", "device", FrameV1(content).encode())[0].decoded[name] == value
+
+
+def test_an_answer_of_fewer_bytes_than_described_is_shown_as_it_is() -> None:
+    (item,) = explain("shtrih-v1", "device", FrameV1(b"\x11\x00\x1e").encode())
+    assert (item.fault, item.decoded["err"], item.decoded["rest"]) == (None, 0, "1E")
+    (item,) = explain("shtrih-v1", "device", FrameV1(b"\x11").encode())
+    assert item.fault is not None
+
+
 def test_a_request_that_is_too_short_is_refused() -> None:
     (item,) = explain("shtrih-v1", "host", FrameV1(b"\x11\x1e").encode())
     assert item.fault is not None

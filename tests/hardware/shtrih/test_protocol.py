@@ -19,6 +19,7 @@ from hardware.events import (
 )
 from hardware.roles import RegisterStatus
 from hardware.shtrih.commands import command
+from hardware.shtrih.fiscal import No
 from hardware.shtrih.frames import FrameV2, ReaderV1, ReaderV2
 from hardware.shtrih.line import LineV2
 from hardware.shtrih.plan import Settings
@@ -318,6 +319,68 @@ def test_another_document_in_its_place_is_not_taken_for_it() -> None:
     (told,) = made.duel.told(DocumentUnclear)
     assert isinstance(told, DocumentUnclear)
     assert "is of 100, not of 18999" in told.remedy
+
+
+def patched(made: World, name: str, error: int) -> None:
+    def refuse(*_: object) -> None:
+        raise No(error)
+
+    setattr(made.duel.simulator.handlers, f"_{name}", refuse)  # type: ignore[attr-defined]
+
+
+def test_a_register_that_cannot_say_what_became_of_it_is_asked_until_it_can() -> None:
+    made = world()
+    made.duel.command(RegisterReceipt(receipt(), "r1"))
+    made.duel.run(until=lambda: bool(made.duel.facts("document_stored")), within_s=60)
+    made.duel.trouble("crash", 1)
+    patched(made, "fn_find", 0x03)
+    made.duel.run(within_s=30)
+    protocol = made.duel.protocol
+    assert isinstance(protocol, ShtrihProtocol)
+    assert protocol.status.state is DeviceState.FAULT
+    assert "the storage is broken" in protocol.status.words
+    assert len(made.duel.told(StateChanged)) < 8
+    del made.duel.simulator.handlers._fn_find  # type: ignore[attr-defined]
+    made.duel.run(until=lambda: bool(made.duel.told(DocumentRegistered)), within_s=60)
+    assert end(made, RegisterReceipt(receipt(), "r1")).number == 5
+
+
+@pytest.mark.parametrize("error", [0x37, 0x08])
+def test_a_document_that_is_not_shown_is_unclear(error: int) -> None:
+    made = world()
+    patched(made, "fn_find", error)
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r1")), OutcomeUnknown)
+    assert len(made.duel.told(DocumentUnclear)) == 1
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r1")), OutcomeUnknown)
+    assert len(made.duel.facts("document_stored")) == 1
+
+
+def test_a_drawer_that_moved_by_another_sum_is_unclear() -> None:
+    made = world()
+    made.duel.command(Cash("cash_in", 5000, "c1"))
+    made.duel.run(until=lambda: bool(made.duel.facts("cash_moved")), within_s=60)
+    storage(made)["drawer"] += 1
+    made.duel.run(until=lambda: bool(made.duel.told(DocumentUnclear)), within_s=60)
+
+
+def test_a_mode_in_which_nothing_can_be_sold() -> None:
+    made = world()
+    made.duel.simulator.handlers.storage.mode = lambda _: 6  # type: ignore[attr-defined]
+    fault = end(made, RegisterReceipt(receipt(), "r1"))
+    assert isinstance(fault, DeviceFault)
+    assert fault.words == "the date is to be confirmed, ready to print"
+    protocol = made.duel.protocol
+    assert isinstance(protocol, ShtrihProtocol)
+    assert protocol.status.state is DeviceState.FAULT
+    assert isinstance(end(made, AwaitReady()), DeviceFault)
+
+
+def test_a_slip_that_is_refused_at_once_is_not_unclear() -> None:
+    made = world()
+    made.duel.hand("fail", code="71")
+    assert isinstance(end(made, PrintSlip(lines("a"), "p1")), Refused)
+    assert made.duel.told(SlipUnclear) == []
+    assert end(made, PrintSlip(lines("a"), "p1")) is None
 
 
 def test_a_memory_that_is_not_understood_makes_it_unclear() -> None:
