@@ -2,7 +2,8 @@
 
 Facts are from "ccTalk Serial Communication Protocol, Generic Specification, Part 2" v4.6 (commands, events, codes).
 Part 1 (framing, timing) was not seen: frames, times and the echo are as public implementations quote them
-(vltgroup/ccTalk, ashaduri/qt-cctalk, PierreBeucher/ccTalk4j, frank-dspeed/esnext-cctalk, endticket/cctalk).
+(vltgroup/ccTalk, ashaduri/qt-cctalk, PierreBeucher/ccTalk4j, frank-dspeed/esnext-cctalk, endticket/cctalk). Names and
+fields of headers that no driver here sends are as public lists have them, and less certain.
 
     frames      bytes and frames, with either sum
     commands    every header: its name, what is asked and answered, in fields (`fields`)
