@@ -20,6 +20,12 @@ _DETAILED = frozenset(
     | {State.SETTING_CASSETTE_TYPE, State.DISPENSED, State.UNLOADED, State.INVALID_BILL_NUMBER, State.CASSETTE_TYPE_SET}
 )
 """States behind which more may stand."""
+_NAMES = {
+    State.DISABLED: "UNIT DISABLED",
+    State.CASSETTE_FULL: "DROP CASSETTE FULL",
+    State.CASSETTE_OUT: "DROP CASSETTE OUT OF POSITION",
+}
+"""Where the manual's name is longer than ours."""
 _BY_LENGTH: dict[int, Command] = {
     2: commands.GET_COUNTER,
     6: commands.GET_STATUS,
@@ -145,10 +151,12 @@ class CcnetExplainer(Explainer):
             fault = f"{STATE_WORDS.get(data[0], 'an answer to POLL')}: its second byte is missing"
             return _Said(fault, "POLL", shown, fault)
         shown["meaning"] = _name(answer.state)
+        if data[0] >= State.ESCROW:
+            shown["event"] = data[0]
         detail = answer.detail
         match answer.state:
             case State.ESCROW | State.BILL_STACKED | State.BILL_RETURNED:
-                shown |= {"event": answer.state, "bill_type": detail}
+                shown["bill_type"] = detail
                 if answer.destination is not None:
                     shown["destination"] = answer.destination
                 if answer.state == State.BILL_STACKED:
@@ -228,7 +236,9 @@ def _fields_of_damaged(data: bytes) -> dict[str, object]:
 
 
 def _name(state: int) -> str:
-    return State(state).name.replace("_", " ") if state in State.__members__.values() else f"STATE {state:02X}"
+    if state not in State.__members__.values():
+        return f"STATE {state:02X}"
+    return _NAMES.get(State(state), State(state).name.replace("_", " "))
 
 
 def _values(command: Command, shown: dict[str, object]) -> str:

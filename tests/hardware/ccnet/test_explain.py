@@ -76,7 +76,14 @@ def test_every_state_is_named(state: int) -> None:
     detail = "03" if state >= 0x80 or state in (State.BUSY, State.REJECTING, State.FAILURE) else ""
     explained = device(f"{state:02x}{detail}")
     assert explained.decoded["state"] == state
-    assert explained.decoded["meaning"] == State(state).name.replace("_", " ")
+    assert State(state).name.replace("_", " ") in str(explained.decoded["meaning"]).replace(" OF POSITION", "")
+    assert ("event" in explained.decoded) == (state >= 0x80)
+
+
+def test_states_bear_the_names_of_the_manual() -> None:
+    assert device("19").decoded["meaning"] == "UNIT DISABLED"
+    assert device("41").decoded["meaning"] == "DROP CASSETTE FULL"
+    assert device("42").decoded["meaning"] == "DROP CASSETTE OUT OF POSITION"
 
 
 def test_answers_to_poll_with_a_second_byte() -> None:
