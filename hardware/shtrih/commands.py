@@ -46,6 +46,15 @@ def _full_status(values: Values) -> None:
     values["serial"] = low | high << 32
 
 
+def _table_value(values: Values) -> None:
+    """A setting is a number or a text by its field; what reads as a text is shown as one."""
+    raw = bytes.fromhex(str(values["value"]))
+    words = raw.rstrip(b"\0").decode("cp1251", errors="replace")
+    values["hex"] = values["value"]
+    if len(words) >= TEXT_FROM and all(letter.isprintable() and letter != "\ufffd" for letter in words):
+        values["value"] = words
+
+
 def _int(value: object) -> int:
     return value if isinstance(value, int) else 0
 
@@ -102,6 +111,8 @@ _SALE_REPLY = (CASHIER,)
 _DISCOUNT = (PASSWORD_FIELD, Field("sum", MONEY), *TAXES, TEXT_40)
 _GRAPHIC_LINES = (Field("first_line", U8), Field("last_line", U8))
 
+TEXT_FROM = 5  # a number has four bytes at most
+
 _BASE = (
     Command(
         0x10, "short_status", "How it stands: mode, submode, paper.", (PASSWORD_FIELD,), SHORT_STATUS,
@@ -143,7 +154,7 @@ _BASE = (
     Command(
         0x1F, "read_table", "Read a setting.",
         (PASSWORD_FIELD, Field("table", U8), Field("row", U16), Field("field", U8)),
-        (Field("value", hexadecimal(None)),),
+        (Field("value", hexadecimal(None)),), finish=_table_value,
     ),
     Command(0x21, "set_time", "Set the clock's time.", (PASSWORD_FIELD, Field("time", TIME)), (), changes=True),
     Command(0x22, "set_date", "Set the clock's date.", (PASSWORD_FIELD, Field("date", DATE)), (), changes=True),

@@ -242,6 +242,9 @@ def _answer(command: Command | None, content: bytes, name: str) -> tuple[str, di
         mode = reply.number("mode") | reply.number("mode_kind") << 4
         values["state"] = mode_words(mode, reply.number("submode"))
         return f"answer to {name} {command.name}: {values['state']}", values, True
+    tags = values.get("tlv")
+    if isinstance(tags, list) and len(tags) == 1:
+        values.update(tag=tags[0]["tag"], value=tags[0]["value"])
     if command.name == "fn_status" and (warnings := storage_warnings(reply.number("warn"))):
         values["warn_words"] = warnings
     return f"answer to {name} {command.name}: done{_figures(dict(reply.values))}", values, True

@@ -92,6 +92,19 @@ def test_tags_of_a_document_are_named() -> None:
     ]
 
 
+def test_one_tag_is_told_by_itself() -> None:
+    (item,) = explain("shtrih-v2", "device", FrameV2(46, bytes.fromhex("FF3B000E0404000C000000")).encode())
+    assert (item.decoded["tag"], item.decoded["value"]) == (1038, 12)
+
+
+def test_a_setting_that_reads_as_a_text_is_shown_as_one() -> None:
+    raw = bytes.fromhex("020F1F00CAE0F1F1E8F020C8E2E0EDEEE229")
+    (item,) = explain("shtrih-v1", "device", raw)
+    assert (item.decoded["value"], item.decoded["hex"]) == ("Кассир Иванов", "CAE0F1F1E8F020C8E2E0EDEEE2")
+    (item,) = explain("shtrih-v1", "device", FrameV1(b"\x1f\x00\x01\x02").encode())
+    assert item.decoded["value"] == "0102"
+
+
 def test_an_error_is_told_with_what_to_do() -> None:
     (item,) = explain("shtrih-v1", "device", FrameV1(b"\xff\x46\x4e").encode())
     assert item.decoded["err"] == 0x4E
