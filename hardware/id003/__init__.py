@@ -5,7 +5,8 @@ Portalum.Id003, tested by its authors on an EBA-40; max7019/Id003-.Net-driver), 
 from AlexObukhoff/TerminalClient. JCM's own document, ID03-001E, was seen only in part.
 
 Here live `frames` (FC, length, code, data, CRC-16/KERMIT), `commands`, `states`, `currency` (the assignment that the
-device tells, never a table of ours), `protocol`, `driver`, `simulator`, `explain` and `probe`.
+device tells, never a table of ours), `exchange` (one request at a time), `hearing` (what statuses mean for the note and
+the money), `configuration`, `memory`, `protocol`, `driver`, `simulator`, `explain` and `probe`.
 
 Limits: polled mode only (the interrupt mode's ENQ is read and not used); bar-coded tickets are given back; the
 recycler's extension F0 20 is decoded as bytes; encryption is not spoken. No frame of a VEND VALID, an escrow or a

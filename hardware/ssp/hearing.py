@@ -71,6 +71,7 @@ class Hearing:
         self.busy = False
         self.levels: frozenset[str] = frozenset()  # what the last poll complained of
         self._rest = b""
+        self._cashbox_out = False  # heard in this life; it may have come back while nobody listened
 
     # What is known
 
@@ -88,7 +89,7 @@ class Hearing:
         for name in _FAULTS:
             if name in self.levels:
                 return f"{_BY_NAME[name].code:02X}", _BY_NAME[name].words
-        if self.kept.cassette_out:
+        if self._cashbox_out:
             kind = _BY_NAME[Code.CASHBOX_REMOVED]
             return f"{kind.code:02X}", f"{kind.words}: push it in until it clicks"
         return None
@@ -183,10 +184,12 @@ class Hearing:
                 self._record(CassetteFull(), None)
             case Code.FRAUD if new:
                 self._record(Tampered(code=f"{code} {channel:02X}", words=kind.words), None)
-            case Code.CASHBOX_REMOVED if not self.kept.cassette_out:
-                self.keep(self.kept.but(cassette_out=True), CassetteRemoved())
-            case Code.CASHBOX_REPLACED if self.kept.cassette_out:
-                self.keep(self.kept.but(cassette_out=False), CassetteReturned())
+            case Code.CASHBOX_REMOVED:
+                self._cashbox_out = True
+                if not self.kept.cassette_out:
+                    self.keep(self.kept.but(cassette_out=True), CassetteRemoved())
+            case Code.CASHBOX_REPLACED:
+                self._cashbox_is_back()
             case Code.DISABLED | Code.ALL_INHIBITED:
                 heard.disabled = True
             case _ if event.amounts:
@@ -213,8 +216,8 @@ class Hearing:
         if note is not None:
             self._lost_track_of(note, heard)
         self.held = True
-        if self.kept.cassette_out:
-            self.keep(self.kept.but(cassette_out=False), CassetteReturned())
+        if Code.CASHBOX_REMOVED not in self.levels:
+            self._cashbox_is_back()  # without it no note is read
         bill = self.table.get(channel)
         if bill is None or not accepts or not takes(bill):
             # Given back: with no open note, the next thing said is REJECT.
@@ -225,6 +228,11 @@ class Hearing:
         self.fresh = True
         kept = self.kept.but(escrow=number, note=Note(number, channel, bill), last=None)
         self.keep(kept, BillEscrowed(bill=bill, escrow=number))
+
+    def _cashbox_is_back(self) -> None:
+        self._cashbox_out = False
+        if self.kept.cassette_out:
+            self.keep(self.kept.but(cassette_out=False), CassetteReturned())
 
     def _lost_track_of(self, note: Note, heard: Heard) -> None:
         """What became of this note was never told, and now another is."""

@@ -518,6 +518,19 @@ def test_collection_is_told_once_even_across_a_restart() -> None:
     assert (len(talk.told(CassetteRemoved)), len(talk.told(CassetteReturned))) == (1, 1)
 
 
+def test_a_cashbox_that_came_back_while_nobody_listened_hinders_nothing() -> None:
+    talk = ready()
+    talk.polled("E3")
+    talk.restart()
+    talk.polled()
+    assert talk.protocol.status.state is DeviceState.DISABLED
+    ticket = talk.ask(Enable(None))
+    talk.polled(times=3)
+    assert talk.ended[ticket] is None
+    talk.polled("EF01")
+    assert len(talk.told(CassetteReturned)) == 1
+
+
 def test_a_device_that_disabled_itself_is_enabled_again() -> None:
     talk = ready()
     talk.polled("E8")
