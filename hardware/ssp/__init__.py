@@ -7,7 +7,8 @@ frames are among the tests.
 
 Here live `frames` (7F, sequence and address, length, data, CRC-16; a 7F inside is doubled), `commands`, `replies`,
 `events` (what a poll brings), `states`, `exchange` (the flag that makes each command happen once), `hearing` (what
-polls mean for the note and the money), `configuration`, `memory`, `protocol`, `driver`, `simulator`, `explain`, `probe`.
+polls mean for the note and the money), `configuration`, `memory`, `protocol`, `driver`, `simulator`,
+`explain` and `probe`.
 
 Limits: notes are taken, nothing is paid out; payout commands and encrypted packets are decoded where frames show them
 and never sent. A device that takes only encrypted commands is told of as a fault. POLL WITH ACK is encrypted on a
