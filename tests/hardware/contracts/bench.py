@@ -14,6 +14,7 @@ from hardware.protocol import Memory
 from hardware.roles import Device
 from hardware.simulation import local
 from hardware.simulation.local import running
+from hardware.simulation.simulator import ControlError
 from hardware.simulation.store import LEDGER_FILE
 
 D = TypeVar("D", bound=Device)
@@ -73,12 +74,13 @@ class Bench(Generic[D]):
             await driver.close()
 
     @contextlib.asynccontextmanager
-    async def killed(self) -> AsyncIterator[D]:
+    async def killed(self, *, ready: bool = True) -> AsyncIterator[D]:
         """A driver that is killed at the end: nothing is closed, whatever was running is no more."""
         before = asyncio.all_tasks()
         driver = self._build("device", self.url, self.journal)
         await driver.open()
-        await driver.ready(WITHIN_S)
+        if ready:
+            await driver.ready(WITHIN_S)
         yield driver
         tasks = asyncio.all_tasks() - before
         for task in tasks:
@@ -97,13 +99,21 @@ class Bench(Generic[D]):
 
     async def lose(self, how: str, seconds: float = 8.0) -> None:
         """Take its power ("power") or its cable ("unplug") for a while. A simulated cable carries the power as well."""
-        if how == "power":
-            self.do("power_off")
-            await self.quiet(seconds)
-            self.do("power_on")
-        else:
+        await self.present()
+        if how == "unplug":
             self.do("unplug")
             await self.quiet(seconds)
+            return
+        with contextlib.suppress(ControlError):  # opening its port gives a simulated device power
+            self.do("power_off")
+        await self.quiet(seconds)
+        await self.present()
+        with contextlib.suppress(ControlError):
+            self.do("power_on")
+
+    async def present(self) -> None:
+        """Wait until a driver has it open."""
+        await self.until(lambda: self.url in local._running)
 
     async def until(self, so: Callable[[], object], within_s: float = WITHIN_S) -> None:
         """Let the device's time pass."""

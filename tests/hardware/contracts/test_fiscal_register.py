@@ -4,6 +4,7 @@ At the end of each test the documents that were told as registered are those tha
 """
 
 import asyncio
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -299,3 +300,46 @@ def test_a_silent_register_begins_nothing(registers: Registers, bench: RegisterB
 
     warp.run(script())
     assert totals(bench, registers) == [12_345]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bad_day(registers: Registers, bench: RegisterBench, seed: int) -> None:
+    """Sales with losses of power and paper by chance, and new drivers; each sale is registered once in the end."""
+    rng = random.Random(seed)
+    sales = {f"r{index}": sale(10_000 + index) for index in range(6)}
+
+    async def trouble() -> None:
+        await bench.quiet(rng.uniform(0, 4))
+        match rng.choice(("power", "unplug", "paper", "")):
+            case "paper":
+                await bench.present()
+                bench.do("paper_out")
+                await bench.quiet(rng.uniform(1, 30))
+                await bench.present()
+                bench.do("paper_in")
+            case "":
+                pass
+            case how:
+                await bench.lose(how, rng.uniform(1, 12))
+
+    async def script() -> None:
+        async with bench.opened() as driver:
+            await driver.open_shift("open")
+        for reference, receipt in sales.items():
+            async with bench.killed(ready=False) as driver:
+                await bench.quiet(rng.uniform(0, 10))
+                asked = asyncio.ensure_future(driver.register(receipt, reference))
+                await trouble()
+                await bench.quiet(rng.uniform(0, 20))
+                asked.cancel()
+        async with bench.opened(ready=False) as driver:
+            await bench.present()
+            bench.do("paper_in")
+            await bench.quiet(60)
+            told = {event.reference for event in bench.told(DocumentRegistered)}
+            for reference, receipt in sales.items():
+                if reference not in told:  # the owner's journal remembers the others
+                    await insist(bench, driver, receipt, reference)
+
+    warp.run(script())
+    assert sorted(totals(bench, registers)) == sorted(receipt.total_minor for receipt in sales.values())
