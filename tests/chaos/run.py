@@ -28,12 +28,12 @@ OPERATIONS = 10_000  # of the soak at scale 1
 ALONE = ("takeover", "lost_midway", "revocation", "backlog", "slow")
 BESIDE = (
     *("soak", "crashes", "frame_faults", "powercuts", "fuzz", "frozen", "disk", "clocks"),
-    *("gateway_faults", "schema", "identity", "canary"),
+    *("gateway_faults", "schema", "devices", "identity", "canary"),
 )
 _LANES = 3  # they wait more than they compute
 SCENARIOS = (*BESIDE[:1], *ALONE, *BESIDE[1:])
 # These have no natural end; the others stop at scale 1.
-_UNBOUNDED = frozenset({"soak", "crashes", "fuzz", "powercuts"})
+_UNBOUNDED = frozenset({"soak", "crashes", "fuzz", "powercuts", "devices"})
 _LIMIT_S = 3600.0
 
 
