@@ -195,6 +195,9 @@ class Hearing:
             return
         if code in (Status.RETURNING, Status.REJECTING) and not note.returning:
             self.change_note(returning=True, trouble=False)
-        elif (code in TROUBLES or code == Status.STACKED) and not note.trouble:
-            # STACKED without VEND VALID before it: this device does not keep to the rule that 15 waits.
+            return
+        # It begins anew in the middle, and not after a power cut: somebody had his hands in it.
+        begun_anew = code == Status.INITIALIZE and not note.power_up and not note.returning
+        # STACKED without VEND VALID before it: this device does not keep to the rule that 15 waits.
+        if (code in TROUBLES or code == Status.STACKED or begun_anew) and not note.trouble:
             self.change_note(trouble=True)

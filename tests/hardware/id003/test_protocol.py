@@ -311,6 +311,16 @@ def test_a_jam_makes_a_moving_note_unclear_unless_the_device_tells() -> None:
     assert len(talk.told(BillUnclear)) == 1
 
 
+def test_beginning_anew_in_the_middle_makes_a_moving_note_unclear() -> None:
+    """A jam that nobody heard of, cleared by hand: the note may be anywhere."""
+    talk, _ = stacking()
+    talk.polled(0x1B)
+    talk.answer()
+    talk.polled(0x1A, times=3)
+    assert len(talk.told(BillUnclear)) == 1
+    assert talk.told(BillReturned) == []
+
+
 def test_give_back() -> None:
     talk = escrowed()
     ticket = talk.ask(GiveBack(1))
