@@ -1,5 +1,6 @@
 """Shtrih-M's frames in words. An answer repeats its command's number, so that each is read by itself."""
 
+import re
 from collections.abc import Sequence
 
 from hardware import explain
@@ -18,10 +19,12 @@ from hardware.shtrih.frames import (
     ReaderV2,
     unstuff,
 )
-from hardware.shtrih.states import error_words, mode_words, storage_warnings
+from hardware.shtrih.states import OPEN_DOCUMENTS, error_words, mode_words, storage_warnings
 from hardware.shtrih.storage_commands import CALCULATION_SIGNS
 
 VARIANTS = ("shtrih-v1", "shtrih-v2")
+_NUMBERED = re.compile(r"(sum|tax)\d+")
+_CUT = "it was cut: its end, where LEN says, did not come"
 _MEANINGS = {
     "host": {0x05: "ENQ: are you there?", 0x06: "ACK: answer received", 0x15: "NAK: answer damaged"},
     "device": {0x05: "ENQ", 0x06: "ACK: accepted, or an answer is there", 0x15: "NAK: idle, or frame damaged"},
@@ -74,7 +77,15 @@ class _ExplainerV1(Explainer):
         return [self._explain(sender, item) for item in self._readers[sender].read(data)]
 
     def finish(self, sender: Sender) -> Sequence[Explained]:
-        return _rest(sender, self._readers[sender].clear())
+        reader = self._readers[sender]
+        rest = reader.clear()
+        if not rest:
+            return []
+        inside = reader.read(rest[1:])
+        if not reader.clear() and inside and _is_known(inside[-1]):
+            # A frame was cut and a whole one follows: its LEN reached over that one's end.
+            return [_refused(rest[:1], _CUT, sender), *(self._explain(sender, item) for item in inside)]
+        return [_refused(rest, _CUT, sender)]
 
     def guess_sender(self, data: bytes) -> Sender:
         for item in ReaderV1().read(data):
@@ -121,7 +132,8 @@ class _ExplainerV2(Explainer):
         return [self._explain(sender, item) for item in self._readers[sender].read(data)]
 
     def finish(self, sender: Sender) -> Sequence[Explained]:
-        return _rest(sender, self._readers[sender].clear())
+        rest = self._readers[sender].clear()
+        return [_refused(rest, _CUT, sender)] if rest else []
 
     def guess_sender(self, data: bytes) -> Sender:
         for frame in ReaderV2().feed(data):
@@ -170,9 +182,11 @@ def _guess(content: bytes) -> Sender:
     if command is None:
         return "host"
     values = command.read_request(content)
-    if values is not None and "extra" not in values:
-        return "host"
     reply = command.read_reply(content)
+    if values is not None and "extra" not in values:
+        # Of the same length as an answer: that begins with error 0, where few have a 0 in their password.
+        answers = reply is not None and reply.error == 0 and reply.values and "extra" not in reply.values
+        return "device" if answers else "host"
     return "host" if reply is None else "device"
 
 
@@ -207,18 +221,29 @@ def _content(
 
 
 def _request(command: Command | None, content: bytes, name: str) -> tuple[str, dict[str, object], bool]:
+    if content == b"\xff":
+        return "command FF needs a second byte, and it is missing", {}, False
     if command is None:
         return f"command {name}, of which nothing is known here", {}, True
     values = command.read_request(content)
     if values is None:
         return f"{name} {command.name}: {len(content)} bytes are too few for it", {}, False
-    return f"{name} {command.name}: {command.words}{_figures(values)}", values, True
+    words = f"{name} {command.name}: {command.words}{_figures(values)}"
+    if "sum1" in values:
+        values["cash"] = values["sum1"]
+    if command.name == "open":
+        values["type_words"] = OPEN_DOCUMENTS.get(int(str(values["type"])), "unknown")
+    if command.name == "operation_v2":
+        values["type_words"] = CALCULATION_SIGNS.get(int(str(values["type"])), "unknown")
+    return words, values, True
 
 
 def _answer(command: Command | None, content: bytes, name: str) -> tuple[str, dict[str, object], bool]:
     if command is None:
         error = content[2 if content[0] == 0xFF else 1 :][:1]
-        values: dict[str, object] = {"err": error[0]} if error else {}
+        if not error:
+            return f"answer to {name}: the byte that says how it went is missing", {}, False
+        values: dict[str, object] = {"err": error[0]}
         return f"answer to {name}, of which nothing is known here", values, True
     reply = command.read_reply(content)
     if reply is None:
@@ -245,25 +270,29 @@ def _answer(command: Command | None, content: bytes, name: str) -> tuple[str, di
     tags = values.get("tlv")
     if isinstance(tags, list) and len(tags) == 1:
         values.update(tag=tags[0]["tag"], value=tags[0]["value"])
+    if isinstance(version := values.get("version"), str):
+        values["version"] = version.rstrip(" \0")
     if command.name == "fn_status" and (warnings := storage_warnings(reply.number("warn"))):
         values["warn_words"] = warnings
     return f"answer to {name} {command.name}: done{_figures(dict(reply.values))}", values, True
 
 
 def _figures(values: dict[str, object]) -> str:
+    """The values in brackets, without what says nothing: passwords, sums and taxes that are not used."""
     shown = {key: value for key, value in values.items() if key not in {"password", "cashier"}}
     if "type" in shown and "quantity" in shown:
         shown["type"] = CALCULATION_SIGNS.get(int(str(shown["type"])), shown["type"])
-    return "".join(
-        f", {key} {value}"
+    parts = [
+        f"{key} {value}"
         for key, value in shown.items()
-        if isinstance(value, int) or (isinstance(value, str) and value)
-    )
+        if (isinstance(value, int) and (value or not _NUMBERED.fullmatch(key))) or (isinstance(value, str) and value)
+    ]
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _refused(data: bytes, reason: str, sender: Sender, checksum: dict[str, object] | None = None) -> Explained:
     return Explained(data=data, words=f"no frame: {reason}", sender=sender, fault=reason, checksum=checksum)
 
 
-def _rest(sender: Sender, data: bytes) -> Sequence[Explained]:
-    return [_refused(data, "the frame has no end", sender)] if data else []
+def _is_known(item: Control | FrameV1 | Dropped) -> bool:
+    return isinstance(item, FrameV1) and commands.find(item.data) is not None

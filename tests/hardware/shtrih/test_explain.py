@@ -167,3 +167,29 @@ def test_bare_takes_no_frame_and_no_wrong_sum() -> None:
     assert bare(FrameV2(None).encode()) is None
     assert bare(b"\x00\x00\x0f\x1e") is None
     assert bare(b"\x0f") is None
+
+
+def test_a_cut_frame_is_forgiven_when_a_whole_one_follows() -> None:
+    cut, whole = bytes.fromhex("0248FF461E0000"), bytes.fromhex("0205111E0000000A")
+    *lost, item = explain("shtrih-v1", "host", cut + whole)
+    assert lost[0].fault is not None
+    assert not any(one.decoded for one in lost)
+    assert b"".join(one.data for one in lost) == cut
+    assert (item.fault, item.decoded["cmd"]) == (None, "11")
+    (item,) = explain("shtrih-v1", "host", cut)
+    assert item.fault == "it was cut: its end, where LEN says, did not come"
+
+
+def test_half_a_number_is_no_command() -> None:
+    frame = FrameV1(b"\xff").encode()
+    for (item,) in (explain("shtrih-v1", "host", frame), explain("shtrih-v1", "device", frame)):
+        assert item.fault is not None
+
+
+def test_a_line_of_words_is_short() -> None:
+    close = b"\x85" + bytes([30, 0, 0, 0]) + (10000).to_bytes(5, "little") + bytes(15 + 2 + 4 + 40)
+    (item,) = explain("shtrih-v1", "host", FrameV1(close).encode())
+    assert item.words == "85 close: Close the receipt. (sum1 10000, discount 0)"
+    assert item.decoded["cash"] == 10000
+    (item,) = explain("shtrih-v1", "host", FrameV1(b"\x8d\x1e\0\0\0\x02").encode())
+    assert item.decoded["type_words"] == "return of a sale"
