@@ -35,8 +35,10 @@ class Reading:
 
     @property
     def first(self) -> Explained | None:
-        """The first good frame; where there is none, what comes nearest."""
-        nearest = [*self.good, *(item for item in self.items if is_frame(item) or item.checksum), *self.items]
+        """The first good frame; where there is none, what comes nearest. Control bytes of a broken frame stand back."""
+        broken = any(item.fault is not None for item in self.items)
+        whole = [item for item in self.good if len(item.data) > 1] if broken else []
+        nearest = [*whole, *self.good, *(item for item in self.items if is_frame(item) or item.checksum), *self.items]
         return nearest[0] if nearest else None
 
     @property

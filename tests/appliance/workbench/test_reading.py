@@ -158,3 +158,14 @@ def test_an_item_is_told_as_data_and_in_words() -> None:
     assert shown({"a": 1, "b": True, "c": None, "d": [1, {"e": "x"}], "f": {"g": False}}) == (
         "a 1, b yes, c -, d [1, (e x)], f (g no)"
     )
+
+
+def test_control_bytes_out_of_a_broken_frame_are_not_what_it_is_about() -> None:
+    broken, whole = bytes.fromhex("0205111E00000000"), bytes.fromhex("0205111E0000000A")
+    [told, *_] = read("shtrih-v1", broken + whole, "host")
+    assert told.reason is None
+    assert told.first is not None
+    assert told.first.data == whole
+    [told, *_] = read("shtrih-v1", bytes.fromhex("05") + whole, "host")
+    assert told.first is not None
+    assert told.first.command == "ENQ"
