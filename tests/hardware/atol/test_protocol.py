@@ -249,6 +249,21 @@ def test_a_restart_after_nothing_was_sent_tells_absent() -> None:
     assert isinstance(done(duel, SALE), FiscalDocument)
 
 
+def test_a_task_that_is_still_on_its_way_at_the_restart() -> None:
+    """The host dies with the task in a socket's buffer: the first answer "unknown" is not believed."""
+    duel = open_register()
+    duel.command(SALE)
+    duel.run(until=lambda: "open" in duel.memory, within_s=10)
+    duel.later(
+        3.0, lambda: duel.simulator.answer("POST", posts(duel, "sell")[0].path, posts(duel, "sell")[0].data, duel.now)
+    )
+    duel.once.append("deaf")
+    duel.run(until=lambda: bool(posts(duel, "sell")), within_s=10)
+    duel.trouble("crash", 0.1)
+    duel.run(until=lambda: len(duel.told(DocumentRegistered)) == 2, within_s=60)
+    assert duel.told(DocumentAbsent) == []
+
+
 def test_who_asks_during_the_restart_gets_its_answer() -> None:
     duel = open_register()
     duel.command(SALE)
