@@ -14,6 +14,7 @@ from hardware.id003.currency import refused
 from hardware.id003.frames import LENGTH_MIN, SYNC, Frame, FrameError, parse
 from hardware.id003.states import FAILURES, NAMES, REJECTS, Status, name, words
 
+_ENQ = b"\x05"  # in interrupt mode, without a frame around it
 _ALGORITHM = "crc-16/kermit"
 
 
@@ -45,6 +46,9 @@ class Id003Explainer(Explainer):
     def finish(self, sender: Sender) -> Sequence[Explained]:
         data = bytes(self._buffers[sender])
         self._buffers[sender].clear()
+        for at in range(1, len(data)):
+            if _begins_frame(data[at:]):  # behind a frame that was cut, within the length it promised
+                return [_explain(data[:at], sender), *self.feed(sender, data[at:]), *self.finish(sender)]
         return [_explain(data, sender)] if data else []
 
     def guess_sender(self, data: bytes) -> Sender:
@@ -75,12 +79,13 @@ def _first(data: bytes) -> int:
             return length
     # No frame: it ends where the next one may begin.
     for at in range(1, max(length, 2) if length >= LENGTH_MIN else len(data)):
-        if data[at] != SYNC:
-            continue
-        rest = data[at:]
-        if len(rest) > 1 and LENGTH_MIN <= rest[1] <= len(rest) and _is_frame(rest[: rest[1]]):
+        if _begins_frame(data[at:]):
             return at
     return length if length >= LENGTH_MIN else len(data)
+
+
+def _begins_frame(data: bytes) -> bool:
+    return len(data) > 1 and data[0] == SYNC and LENGTH_MIN <= data[1] <= len(data) and _is_frame(data[: data[1]])
 
 
 def _is_frame(data: bytes) -> bool:
@@ -92,6 +97,10 @@ def _is_frame(data: bytes) -> bool:
 
 
 def _explain(data: bytes, sender: Sender) -> Explained:
+    if data == _ENQ and sender == "device":
+        return Explained(
+            data=data, words=f"ENQ: {words(data[0])}", sender=sender, command="ENQ", decoded={"state": 5, "name": "ENQ"}
+        )
     fields: dict[str, object] = {}
     summed = None
     if data and data[0] == SYNC:
@@ -113,9 +122,12 @@ def _explain(data: bytes, sender: Sender) -> Explained:
     command = COMMANDS.get(frame.code)
     said = _from_host(frame, command) if sender == "host" else _from_device(frame, command)
     label, sentence, decoded = said
+    bare = sender == "device" and frame.code == Status.ESCROW and not frame.data
+    fault = "ESCROW without the code of its note" if bare else None
     return Explained(
-        data=data, words=sentence, sender=sender, command=label, frame=fields, decoded=decoded, checksum=summed
-    )
+        data=data, words=fault or sentence, sender=sender, fault=fault, command=label, frame=fields, decoded=decoded,
+        checksum=summed,
+    )  # fmt: skip
 
 
 def _from_host(frame: Frame, command: Command | None) -> tuple[str, str, dict[str, object]]:

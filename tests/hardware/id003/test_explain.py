@@ -71,6 +71,27 @@ def test_a_frame_behind_half_of_another() -> None:
     assert [each.data.hex().upper() for each in explained] == ["FC0613", "FC05112756"]
 
 
+def test_a_frame_within_the_length_of_one_that_was_cut() -> None:
+    reader = explainer("id003")
+    data = bytes.fromhex("FC178855284555" + "FC0613641DAC" + "FC0512BC64")
+    explained = [*reader.feed("device", data), *reader.finish("device")]
+    assert [each.data.hex().upper() for each in explained] == ["FC178855284555", "FC0613641DAC", "FC0512BC64"]
+    assert [each.fault is None for each in explained] == [False, True, True]
+
+
+def test_an_enquiry_stands_alone() -> None:
+    [enquiry, status] = explainer("id003").feed("device", bytes.fromhex("05FC0512BC64"))
+    assert (enquiry.fault, enquiry.command) == (None, "ENQ")
+    assert status.decoded["state"] == 0x12
+    [from_host] = explainer("id003").feed("host", b"\x05")
+    assert from_host.fault is not None
+
+
+def test_an_escrow_must_name_its_note() -> None:
+    [explained] = explainer("id003").feed("device", encode(Frame(0x13)))
+    assert explained.fault == "ESCROW without the code of its note"
+
+
 @given(st.lists(st.binary(max_size=30) | st.sampled_from([bytes.fromhex(v["hex"]) for v in VECTORS]), max_size=5))
 def test_nothing_raises_and_nothing_is_swallowed(chunks: list[bytes]) -> None:
     for sender in ("host", "device"):
