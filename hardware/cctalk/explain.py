@@ -53,9 +53,32 @@ class CctalkExplainer(Explainer):
         return found
 
     def finish(self, sender: Sender) -> Sequence[Explained]:
-        self._skipped[sender] += self._unread[sender]
-        self._unread[sender].clear()
+        unread, skipped = self._unread[sender], self._skipped[sender]
+        for at in range(1, len(unread)):
+            tail = bytes(unread[at:])
+            if self._is_frames(sender, tail):  # behind noise that read as the length of more than came
+                skipped += unread[:at]
+                unread.clear()
+                return [*self.feed(sender, tail), *self._flush(sender)]
+        skipped += unread
+        unread.clear()
         return self._flush(sender)
+
+    def _is_frames(self, sender: Sender, data: bytes) -> bool:
+        """Frames to the last byte, each such as this side sends; a run of zeros has a good sum too, and is none."""
+        while len(data) >= OVERHEAD and len(data) >= (size := data[1] + OVERHEAD):
+            try:
+                frame = decode(data[:size], self._kind)
+            except ValueError:
+                return False
+            if sender == "device":
+                usual = frame.dest == HOST and frame.src not in {BROADCAST, HOST}
+            else:
+                usual = frame.dest != HOST and frame.header != REPLY and frame.src in {None, HOST}
+            if not usual:
+                return False
+            data = data[size:]
+        return not data
 
     def guess_sender(self, data: bytes) -> Sender:
         return "device" if data[:1] == bytes((HOST,)) else "host"
@@ -131,7 +154,11 @@ class CctalkExplainer(Explainer):
             values |= _more(command, asked, frame.data)
             return _Meaning(f"{_who(frame)}: {command.name}: {_words(values, frame.data)}", name, values)
         values = _alone(frame)
-        return _Meaning(f"{_who(frame)}: an answer to what is not known: {_words(values, frame.data)}", None, values)
+        return _Meaning(
+            f"{_who(frame)}: an answer, its question was not seen; by its length: {_words(values, frame.data)}",
+            None,
+            values,
+        )
 
 
 def explainer(variant: str) -> Explainer:
@@ -279,5 +306,7 @@ def _words(values: Values, data: bytes) -> str:
         for name, value in values.items()
         if not name.endswith("_words") and value != [] and name != "data"
     ]
-    parts += [str(value) for name, value in values.items() if name.endswith("_words") and value]
+    for name, value in values.items():
+        if name.endswith("_words") and value:
+            parts.append(" and ".join(map(str, value)) if isinstance(value, list) else str(value))
     return ", ".join(parts) or data.hex(" ").upper()

@@ -137,3 +137,21 @@ def test_every_header_is_declared_in_words(command: Any) -> None:
     assert COMMANDS[command.header] is command
     least, most = sizes(command.asks)
     assert most is None or least <= most
+
+
+def test_a_frame_behind_noise_that_reads_as_a_great_length() -> None:
+    for kind, frame in ((Sum.SUM8, Frame(2, 229, b"", HOST)), (Sum.CRC16, Frame(40, 159, b"", None))):
+        reader = explainer("cctalk" if kind is Sum.SUM8 else "cctalk-crc16")
+        raw = encode(frame, kind)
+        assert reader.feed("host", b"\xff\xfe" + raw + raw) == []
+        noise, *frames = reader.finish("host")
+        assert (noise.data, noise.fault is None) == (b"\xff\xfe", False)
+        assert [(each.data, each.fault) for each in frames] == [(raw, None), (raw, None)]
+
+
+def test_the_zeros_of_a_cut_answer_are_no_frame() -> None:
+    answer = encode(Frame(HOST, 0, bytes(11), 2), Sum.SUM8)
+    for end in range(1, len(answer)):
+        reader = explainer("cctalk")
+        told = [*reader.feed("device", answer[:end]), *reader.finish("device")]
+        assert all(each.fault for each in told)
