@@ -121,6 +121,7 @@ class Duel:
         self._busy_until = 0.0  # it writes to its disk
         self._inputs: list[Callable[[Protocol], Actions]] = []
         self._ends_at = {"host": 0.0, "device": 0.0}  # when each direction of the line is free again
+        self._last_arrival = {"host": 0.0, "device": 0.0}
 
     # Whoever plays
 
@@ -347,7 +348,10 @@ class Duel:
         if self._baud != self.simulator.baud:
             data = self.rng.randbytes(len(data))  # what another speed makes of it
         for delay, piece in line.carry(data):
-            self._at(arrives + delay, lambda piece=piece: self._arrive(sender, piece, epoch))  # type: ignore[misc]
+            # No wire lets one byte overtake another: what is late holds up what comes behind it.
+            moment = max(arrives + delay, self._last_arrival[sender])
+            self._last_arrival[sender] = moment
+            self._at(moment, lambda piece=piece: self._arrive(sender, piece, epoch))  # type: ignore[misc]
 
     def _arrive(self, sender: str, data: bytes, epoch: int) -> None:
         if epoch != self._epochs[sender]:
