@@ -18,6 +18,8 @@ ENCRYPTED = 0x7E
 _ALGORITHM = "crc-16/cms"
 _PROTOCOL = 6  # what public hosts ask for, where nobody heard what was agreed on
 
+_OTHER_PROTOCOLS = (8, 5)
+
 
 def explainer(variant: str) -> Explainer:
     """A fresh one; `variant` is "itl-ssp"."""
@@ -50,6 +52,7 @@ class SspExplainer(Explainer):
         self._buffers: dict[Sender, bytearray] = {"host": bytearray(), "device": bytearray()}
         self._asked: dict[int, bytes] = {}  # the last command, by address
         self._protocol = _PROTOCOL
+        self._agreed = False  # whether it was heard rather than supposed
 
     def feed(self, sender: Sender, data: bytes) -> Sequence[Explained]:
         buffer = self._buffers[sender]
@@ -143,24 +146,31 @@ class SspExplainer(Explainer):
         name = f"{label or decoded['generic']}" + (f" to {command.name}" if command is not None else "")
         return name, f"{name}: {words}"
 
+    def _polled(self, behind: bytes) -> Polled:
+        """Events; where nobody heard what was agreed on, by the first protocol that reads them to the last byte."""
+        first = read(behind, self._protocol)
+        if self._agreed or not first.rest:
+            return first
+        others = (read(behind, protocol) for protocol in _OTHER_PROTOCOLS)
+        return next((polled for polled in others if polled.events and not polled.rest), first)
+
     def _answer(self, command: c.Command | None, asked: bytes, behind: bytes, decoded: dict[str, object]) -> str:
         """What stands behind F0, in words."""
         if command is None:
-            polled = read(behind, self._protocol)
-            if polled.events and not polled.rest:
-                return _events(polled, decoded)
-            if not _looks_like_setup(behind):
-                return ""
-            command = c.SETUP
+            if _looks_like_setup(behind):
+                command = c.SETUP
+            else:
+                polled = self._polled(behind)
+                return _events(polled, decoded) if polled.events else ""
         if command is c.PROTOCOL and len(asked) > 2:
-            self._protocol = asked[2]
+            self._protocol, self._agreed = asked[2], True
             return f"protocol {asked[2]} from now on"
         if command.code in c.POLLS:
-            return _events(read(behind, self._protocol), decoded) or "nothing happened"
+            return _events(self._polled(behind), decoded) or "nothing happened"
         said = decode(command.code, behind, self._protocol)
         decoded |= said
         if command is c.SETUP and isinstance(said.get("protocol"), int):
-            self._protocol = int(str(said["protocol"]))
+            self._protocol, self._agreed = int(str(said["protocol"])), True
         if command is c.LAST_REJECT and behind:
             decoded["reason_words"] = REJECTS.get(behind[0], "not documented")
             return f"the last note went back: {decoded['reason_words']}"
@@ -229,12 +239,18 @@ def _events(polled: Polled, decoded: dict[str, object]) -> str:
     words = []
     for event in polled.events:
         where = f", channel {event.channel}" if event.channel is not None else ""
-        amounts = "".join(f", {' '.join(map(str, amount))}" for amount in event.amounts)
+        amounts = "".join(f", {_money(amount)}" for amount in event.amounts)
         words.append(f"{event.kind.name}{where}{amounts}: {event.kind.words}")
     if polled.rest:
         decoded["unread"] = polled.rest.hex().upper()
         words.append(f"{polled.rest.hex(' ').upper()} cannot be read: {polled.rest[0]:02X} is not known or cut short")
     return "; ".join(words)
+
+
+def _money(amount: tuple[object, ...]) -> str:
+    """Whole minor units as the device counts them: (2000, EUR), or (500, 2000, EUR) of a payout that was cut short."""
+    *numbers, currency = amount
+    return f"{' of '.join(map(str, numbers))} {currency}".rstrip()
 
 
 def _listed(decoded: dict[str, object], but: tuple[str, ...]) -> str:

@@ -66,6 +66,32 @@ def test_the_protocol_agreed_on_decides_lengths() -> None:
         assert explained.decoded.get("unread") == unread
 
 
+def test_power_up_moves_are_read_when_nobody_heard_the_protocol() -> None:
+    power_up = bytes((0xF0, 0xCA)) + bytes.fromhex("FA050000455552")
+    [explained] = explainer("itl-ssp").feed("device", encode(Frame(power_up)))
+    assert explained.decoded["events"] == [
+        {
+            "code": "CA",
+            "name": "NOTE INTO STACKER AT POWER-UP",
+            "amounts": [{"value": 1530, "currency": "EUR"}],
+        }
+    ]
+    assert "1530 EUR" in explained.words
+
+
+def test_a_credit_before_an_event_nobody_knows_is_told() -> None:
+    [explained] = explainer("itl-ssp").feed("device", encode(Frame(bytes.fromhex("F0EE0399"))))
+    assert [event["name"] for event in explained.decoded["events"]] == ["CREDIT"]  # type: ignore[attr-defined]
+    assert explained.decoded["unread"] == "99"
+    assert "99 cannot be read" in explained.words
+
+
+def test_a_payout_cut_short_says_how_much_of_what() -> None:
+    paid = bytes((0xF0, 0xDC, 1)) + (500).to_bytes(4, "little") + (2000).to_bytes(4, "little") + b"EUR"
+    [explained] = explainer("itl-ssp").feed("device", encode(Frame(paid)))
+    assert "500 of 2000 EUR" in explained.words
+
+
 def test_an_answer_with_another_flag_answers_something_else() -> None:
     reader = explainer("itl-ssp")
     reader.feed("host", bytes.fromhex("7F8001071202"))
