@@ -8,6 +8,9 @@ between. When the device says instead that it holds no note, one that was ordere
 number of the last settled note is kept together with `moved`: whether the device has since shown that it is done with
 it (any state but those of switching on). Before that, another 81 of the same type is that note, unless one is open.
 
+**Another device.** What was open or just settled is of one device, known by its serial number. When another has taken
+its place, nothing that it says is about the notes of the first.
+
 **The device's own counter.** Where the firmware has one, its movement between two looks is compared with the number of
 notes that went into the cassette by our knowledge. It is told when they differ, and never corrected.
 """
@@ -40,7 +43,8 @@ _REMEDY = "look at the device's own counter of stacked notes, or count the casse
 class Note:
     """The note inside. `number` None: it was never handed up and only goes back.
 
-    `taken`: an order to stack may have reached the device. `late`: link or host were lost since.
+    `taken`: an order to stack may have reached the device, or it was seen stacking. `late`: link or host were lost
+    since. `unsure`: a note that is in escrow now need not be this one.
     """
 
     number: int | None
@@ -49,6 +53,7 @@ class Note:
     order: Order = ""
     taken: bool = False
     late: bool = False
+    unsure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Book:
     recovered: list[int] = field(default_factory=list)  # types told by POWER RECOVERY, their 81 may still come
     counter: Counter | None = None
     cassette_out: bool = False
+    serial: str = ""  # whose notes these are
     bills: dict[int, Money] = field(default_factory=dict)  # the table, for an 81 that comes before it can be read
 
     # What the device told
@@ -150,12 +156,27 @@ class Book:
         note = self.note
         if note is None:
             return None
-        if note.order != "stack" or not note.taken or given_back:
+        if not note.taken or given_back:
             note.late = True
             return self.returned(note.type, note.bill)
+        return self._lost_sight(note)
+
+    def belongs_to(self, serial: str) -> Event | None:
+        """Who is there now. When it is another than before, what became of the note inside the first is unknown."""
+        another, self.serial = self.serial not in ("", serial), serial
+        if not another:
+            return None
+        note = self.note
+        event = None if note is None else self._lost_sight(note)
+        self.moved()
+        self.unclear = None
+        return event
+
+    def _lost_sight(self, note: Note) -> Event:
         self.note = None
         if note.number is None or note.bill is None:
-            return None
+            words = f"a note of type {note.type} may have gone into the cassette; the device told nothing of it"
+            return BillHeldBack(code=f"17 {max(note.type, 0):02X}", words=words)
         self.unclear = Settled(True, note.type, note.number, note.bill)
         return BillUnclear(bill=note.bill, escrow=note.number, remedy=_REMEDY)
 
@@ -180,17 +201,18 @@ class Book:
     def later(self) -> None:
         """Link, device or host were lost: what is open is told as late."""
         if self.note is not None:
-            self.note.late = True
+            self.note.late = self.note.unsure = True
 
     def _stacked(self, bill_type: int, bill: Money | None) -> Event:
         note, self.note = self.note, None
         number, late, unclaimed = None, False, True
         if note is not None and note.order == "stack":
             number, late, unclaimed = note.number, note.late, False
-            bill = bill or (note.bill if note.type == bill_type else None)
         elif self.unclear is not None and self.unclear.type == bill_type:
             number, late, unclaimed = self.unclear.number, True, False
             bill = bill or self.unclear.bill
+        if note is not None and note.type == bill_type:
+            bill = bill or note.bill
         self.unclear = None
         self.last = Settled(True, bill_type, number, bill)
         if self.counter is not None:
@@ -210,7 +232,9 @@ class Book:
         return {
             "version": VERSION,
             "next": self.next_number,
-            "note": None if note is None else {**_note_json(note.number, note.type, note.bill), "order": note.order},
+            "note": None
+            if note is None
+            else {**_note_json(note.number, note.type, note.bill), "order": note.order, "taken": note.taken},
             "last": _settled_json(self.last),
             "unclear": _settled_json(self.unclear),
             "recovered": list(self.recovered),
@@ -218,6 +242,7 @@ class Book:
             if self.counter is None
             else {"serial": self.counter.serial, "count": self.counter.count, "since": self.counter.since},
             "cassette_out": self.cassette_out,
+            "serial": self.serial,
             "bills": {str(number): [bill.minor, bill.currency] for number, bill in self.bills.items()},
         }
 
@@ -231,19 +256,21 @@ def recall(memory: Memory) -> Book:
     if (last := _read_settled(memory.get("last"))) is not None:
         book.last = last
     book.unclear = _read_settled(memory.get("unclear"))
+    book.serial = serial if isinstance(serial := memory.get("serial"), str) else ""
     if isinstance(note := memory.get("note"), Mapping) and (settled := _read_settled(note)) is not None:
         # Whoever had the number is gone: what was not ordered into the cassette goes back.
         order: Order = "stack" if note.get("order") == "stack" else "return"
         # Whether an order had left is not known any more.
-        book.note = Note(settled.number, settled.type, settled.bill, order, taken=order == "stack", late=True)
+        taken = order == "stack" or note.get("taken") is True
+        book.note = Note(settled.number, settled.type, settled.bill, order, taken=taken, late=True, unsure=True)
         if settled.number is not None:
             book.next_number = max(book.next_number, settled.number + 1)
     if isinstance(recovered := memory.get("recovered"), list):
         book.recovered = [each for each in recovered if isinstance(each, int)]
     if isinstance(counter := memory.get("counter"), Mapping):
-        serial, count, since = counter.get("serial"), counter.get("count"), counter.get("since")
-        if isinstance(serial, str) and isinstance(count, int) and isinstance(since, int):
-            book.counter = Counter(serial, count, since)
+        whose, count, since = counter.get("serial"), counter.get("count"), counter.get("since")
+        if isinstance(whose, str) and isinstance(count, int) and isinstance(since, int):
+            book.counter = Counter(whose, count, since)
     if isinstance(bills := memory.get("bills"), Mapping):
         for key, pair in bills.items():
             bill = _read_money(*pair) if isinstance(pair, list) and len(pair) == 2 else None

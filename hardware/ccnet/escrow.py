@@ -84,7 +84,7 @@ class Escrow:
         if (count - counter.count) % COUNTER_MODULUS != counter.since:
             return self._another(note)  # something went into the cassette meanwhile
         self.doubt = False
-        note.taken = False  # it lies here: no order was carried out
+        note.taken = note.unsure = False  # it lies here: no order was carried out
         if not self._wishes.wants_stack(note.number):
             note.order = "return"
         self._ordered_at = None
@@ -92,18 +92,18 @@ class Escrow:
 
     def _order(self, note: Note, now: float) -> list[Action]:
         """STACK or RETURN, once: whether it was heard is seen from the next answers to POLL."""
-        actions: list[Action] = []
+        if note.order == "stack" and self._intent != note.number:
+            # Alone: it may take minutes to write, and then the note in escrow may be another one.
+            self._intent = note.number
+            return [Record(memory=self._book.memory())]
         if self._ordered_at is None:
             self._order_until = now + ORDER_S
         self._ordered_at = now
         command = commands.RETURN
         if note.order == "stack":
             command = commands.STACK
-            if self._intent != note.number:
-                self._intent = note.number
-                actions.append(Record(memory=self._book.memory()))
             self._taken_before, note.taken = note.taken, True
-        return [*actions, self._exchange.ask(command, command.encode(), now, tries=1)]
+        return [self._exchange.ask(command, command.encode(), now, tries=1)]
 
     def _settle_doubt(self, note: Note, now: float) -> list[Action]:
         """A note is in escrow after an outage, and one of that type was ordered into the cassette before it."""

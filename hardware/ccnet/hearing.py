@@ -34,6 +34,7 @@ EMPTY = frozenset({State.IDLING, State.DISABLED, State.ACCEPTING})
 HELD = frozenset({State.ESCROW, State.HOLDING})
 _AT_WORK = frozenset({State.ACCEPTING, State.ESCROW})
 _BACK = frozenset({State.IDLING, State.DISABLED, State.ACCEPTING, State.ESCROW, State.STACKING})
+_UNTOLD = "look at the device's own counter of stacked notes, or count the cassette at the next collection"
 _DONE_WITH_LAST = EMPTY | HELD | {State.STACKING, State.RETURNING, State.REJECTING}
 
 
@@ -95,6 +96,8 @@ class Hearing:
                 self._returned(answer, heard)
             case State.ESCROW | State.HOLDING:
                 self._escrow(answer, taking, heard)
+            case State.STACKING:
+                self._stacking(heard)
             case state if state in EMPTY:
                 self._empty(heard)
         if answer.state not in EMPTY:
@@ -115,10 +118,19 @@ class Hearing:
         if event is None or note is None:
             return []
         actions: list[Action] = [Record(event, self._book.memory())]
-        if isinstance(event, BillUnclear):
+        if isinstance(event, BillUnclear | BillHeldBack):
             self._setup.look_at_counter()
-            return [*actions, *self._wishes.unknown(note.number, event.remedy)]
+            return [*actions, *self._wishes.unknown(note.number, _UNTOLD)]
         return [*actions, *self._wishes.returned(note.number, _went_back())]
+
+    def identified(self, serial: str) -> list[Action]:
+        """The device said who it is."""
+        if serial == self._book.serial:
+            return []
+        note = self._book.note
+        event = self._book.belongs_to(serial)
+        actions: list[Action] = [Record(event, self._book.memory())]
+        return [*actions, *self._wishes.unknown(note.number, _UNTOLD)] if event is not None and note else actions
 
     def recovered(self, data: bytes) -> list[Action]:
         """The answer to POWER RECOVERY: notes that were on their way into a cassette when the power went."""
@@ -139,6 +151,8 @@ class Hearing:
             if note is not None and self._book.note is None and note.bill is not None:
                 actions += self._wishes.stacked(note.number, note.bill)
                 note = None
+        if self._book.note is None:
+            self._in_stacker = False  # all that it knows of is told
         return actions
 
     def _start(self, answer: PollAnswer, reset: bool | None) -> None:
@@ -146,7 +160,9 @@ class Hearing:
             if reset is not None or Step.RESET not in self._setup.todo or not self._setup.powered_up:
                 self._setup.begin(powered_up=True, reset=True)
             self._old_news = True
-            self._in_stacker = answer.state == State.POWER_UP_BILL_IN_STACKER
+            last = self._book.last
+            told = self._book.note is None and last is not None and last.stacked and not last.moved
+            self._in_stacker = answer.state == State.POWER_UP_BILL_IN_STACKER and not told
             self._given_back = answer.state == State.POWER_UP_BILL_IN_VALIDATOR
             self._book.later()
         elif reset is not None:
@@ -157,17 +173,17 @@ class Hearing:
             self._given_back = False  # who knows where it is now
 
     def _stacked(self, answer: PollAnswer, heard: Heard) -> None:
-        bill_type = answer.detail or 0
-        bill = self._setup.known.get(bill_type)
-        if self._setup.table is None:
-            bill = self._book.bills.get(bill_type)
-            note = self._book.note
-            told = self._book.repeats(bill_type, stacked=True) or (note is not None and note.type == bill_type)
-            if bill is None and not told and not self.table_refused:
-                heard.confirm = False
-                self.wants_table = True
-                return
-        note = self._book.note
+        bill_type, note = answer.detail or 0, self._book.note
+        if self._setup.table_read:
+            bill = self._setup.known.get(bill_type)
+        elif self._book.repeats(bill_type, stacked=True) or (note is not None and note.type == bill_type):
+            bill = None if note is None else note.bill
+        elif self.table_refused:
+            bill = self._book.bills.get(bill_type)  # as it was
+        else:
+            heard.confirm = False
+            self.wants_table = True
+            return
         event = self._book.stacked(bill_type, bill)
         self._in_stacker = False
         if event is None:
@@ -191,35 +207,60 @@ class Hearing:
         if note is not None:
             heard.then += self._wishes.returned(note.number, _went_back())
 
-    def _escrow(self, answer: PollAnswer, taking: frozenset[int], heard: Heard) -> None:
+    def _stacking(self, heard: Heard) -> None:
+        """Whoever wanted it: the note that is inside goes into the cassette, and another will be in escrow."""
         note = self._book.note
+        if note is None or (note.taken and note.unsure):
+            return
+        news = not note.taken
+        note.taken = note.unsure = True
+        if news:
+            heard.then.append(Record(memory=self._book.memory()))
+
+    def _escrow(self, answer: PollAnswer, taking: frozenset[int], heard: Heard) -> None:
+        if self._in_stacker and self._book.note is None:
+            self._never_told(heard)
+        note = self._book.note
+        bill = self._setup.known.get(answer.detail) if answer.detail is not None else None
+        if note is not None and note.type < 0 and answer.detail is not None:
+            note.type, note.bill = answer.detail, bill  # now it says what it holds
+        if note is not None and answer.state == State.ESCROW and note.taken and note.order != "stack":
+            heard.records += self.gone()  # it was seen going into the cassette
+            note = None
         if note is not None and answer.state == State.ESCROW and note.type != answer.detail:
             heard.records += self.gone()  # another note: what became of the first was not told
             note = None
         if note is None:
             heard.new_note = True
-            bill = self._setup.known.get(answer.detail) if answer.detail is not None else None
             if answer.state == State.HOLDING or bill is None or answer.detail not in taking:
                 self._book.unwanted(-1 if answer.detail is None else answer.detail, bill)
                 return
             event = self._book.escrowed(answer.detail, bill)
             heard.records.append(Record(event, self._book.memory()))
-        elif note.order == "stack" and note.taken and note.late:
+        elif note.order == "stack" and note.taken and note.unsure:
             heard.same_note = False
 
     def _empty(self, heard: Heard) -> None:
         note = self._book.note
-        if note is None:
-            self._in_stacker = self._given_back = False
-            return
         self._empty_polls += 1
-        if note.order == "stack" and note.taken and not self._given_back:
+        if note is None:
+            self._given_back = False
+            if self._in_stacker and self._empty_polls >= EMPTY_POLLS_STACKER:
+                self._never_told(heard)
+            return
+        if note.taken and not self._given_back:
             if self._empty_polls < (EMPTY_POLLS_STACKER if self._in_stacker else EMPTY_POLLS):
                 return
         elif self._in_stacker and self._empty_polls < EMPTY_POLLS_STACKER:
             return
         self._in_stacker = False
         heard.records += self.gone()
+
+    def _never_told(self, heard: Heard) -> None:
+        """Of a note that lay in the stacker at power-up, and that is none of those that are known."""
+        self._in_stacker = False
+        words = "a note lay in the stacker when the power came; the device does not tell of it: count the cassette"
+        heard.records.append(Record(BillHeldBack(code="12", words=words), self._book.memory()))
 
     def _cassette(self, answer: PollAnswer, heard: Heard) -> None:
         out = self._book.cassette_out

@@ -30,7 +30,7 @@ from hardware.ccnet.setup import Setup, Step
 from hardware.ccnet.standing import Standing
 from hardware.ccnet.states import POWERED_UP, State, read_poll
 from hardware.ccnet.wishes import Wishes
-from hardware.errors import DeviceFault, LocalProtocolError, Refused, TransportError
+from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
 from hardware.events import DeviceState, Identified
 from hardware.protocol import Action, Actions, Memory, Record, Say, SetLine
 from hardware.roles import Status
@@ -41,6 +41,9 @@ SILENT_S = 5.0  # without a word it counts as lost (the document's maximum non-r
 RESET_AGAIN_S = 10.0  # and RESET is sent that often until it speaks
 SEEK_TRIES = 2  # questions at one speed before the other is tried
 BUSY_MAX_S = 2.0  # it may ask for 25 s of silence; shorter than what counts as lost
+TABLE_SILENCES_MAX = 3  # then a note is valued by the table that was remembered
+COUNT_BYTES = 2
+NEWS_S = 1.0  # an answer to POLL that is older says nothing of a note any more: another may be there
 BAUDS = (9600, 19200)
 
 _MOVING = HELD | {State.STACKING, State.RETURNING, State.BILL_STACKED, State.BILL_RETURNED}  # no mask is told then
@@ -72,6 +75,7 @@ class CcnetProtocol(BillProtocol):
         self._bauds, self._baud_at = tuple(bauds), 0
         self._exchange = Exchange(address)
         self._book: Book = recall(memory)
+        self._book.bills = {number: bill for number, bill in self._book.bills.items() if bill.currency == currency}
         self._setup = Setup(
             currency=currency,
             country=country,
@@ -88,6 +92,8 @@ class CcnetProtocol(BillProtocol):
         self._contacted = False  # the device, in this life
         self._closing = False
         self._heard_at = 0.0
+        self._polled_at = float("-inf")  # last answer to POLL
+        self._table_silences = 0
         # What is wanted: no notes, these, or (None) all that are known; and what it was before somebody still waits
         self._wanted: frozenset[Money] | None = frozenset()
         self._wanted_before: frozenset[Money] | None = frozenset()
@@ -129,8 +135,10 @@ class CcnetProtocol(BillProtocol):
             return False
         if not self._open or not self._present:
             return True
-        moving = self._hearing.state in _MOVING
-        return not moving and not self._exchange.asking and not self._setup.mask
+        state, mask = self._hearing.state, self._setup.mask
+        takes = mask is None and state == State.IDLING
+        moving = state in _MOVING or state == State.ACCEPTING
+        return not moving and not takes and not self._exchange.asking and not mask
 
     @property
     def wake_at(self) -> float | None:
@@ -241,6 +249,7 @@ class CcnetProtocol(BillProtocol):
         last = self._book.last
         if last is not None and last.number == escrow and last.stacked and last.bill is not None:
             return self._wishes.finish([ticket], last.bill)
+        self._not_unclear("stack", escrow)
         note = self._note_in_escrow(escrow)
         if not self._present:
             raise TransportError(f"note {escrow} cannot be stacked: {self._standing.status.words}")
@@ -254,6 +263,7 @@ class CcnetProtocol(BillProtocol):
         last = self._book.last
         if last is not None and last.number == escrow and not last.stacked:
             return self._wishes.finish([ticket])
+        self._not_unclear("give back", escrow)
         note = self._note_in_escrow(escrow)
         if not self._present:
             raise TransportError(f"note {escrow} cannot be given back: {self._standing.status.words}")
@@ -262,6 +272,10 @@ class CcnetProtocol(BillProtocol):
         note.order = "return"
         self._wishes.give_back.setdefault(escrow, []).append(ticket)
         return ()
+
+    def _not_unclear(self, what: str, escrow: int) -> None:
+        if self._book.unclear is not None and self._book.unclear.number == escrow:
+            raise OutcomeUnknown(f"{what} note {escrow}", "the device did not tell what became of it")
 
     def _note_in_escrow(self, escrow: int) -> Note:
         note = self._book.note
@@ -306,7 +320,7 @@ class CcnetProtocol(BillProtocol):
         if state is not None and not self._wait_for_poll:
             if self._hearing.wants_table:
                 return [self._exchange.ask(*self._setup.urgent(Step.TABLE), now)]
-            if asked := self._escrow.ask(state, now):
+            if now - self._polled_at <= NEWS_S and (asked := self._escrow.ask(state, now)):
                 return asked
             question = self._setup.question(state, empty=self._book.note is None)
             if question is not None:
@@ -374,6 +388,10 @@ class CcnetProtocol(BillProtocol):
     def _silent(self, ended: Ended, now: float) -> list[Action]:
         self._wait_for_poll = True
         self._poll_at = now
+        if ended.command is commands.GET_BILL_TABLE and self._hearing.wants_table:
+            self._table_silences += 1
+            if self._table_silences >= TABLE_SILENCES_MAX:
+                self._table_asked()
         if self._present and now - self._heard_at >= SILENT_S:
             self._exchange.drop()
             self._seeks = 0
@@ -384,14 +402,15 @@ class CcnetProtocol(BillProtocol):
     def _set_up(self, ended: Ended, now: float) -> list[Action]:
         """The answer to a question of setting up, confirmed once it is in the book."""
         actions: list[Action] = []
-        if ended.command is commands.GET_COUNTER and ended.end is End.ANSWERED:
+        if ended.command is commands.GET_COUNTER and ended.end is End.ANSWERED and len(ended.data) == COUNT_BYTES:
             actions += self._counted(ended.data)
         elif ended.command is commands.POWER_RECOVERY and ended.end is End.ANSWERED:
             actions += self._hearing.recovered(ended.data)
-        if ended.command is commands.GET_BILL_TABLE:
-            self._hearing.wants_table = False
-            self._hearing.table_refused = ended.end is End.ILLEGAL
         remark = self._setup.ended(ended)
+        if ended.command is commands.GET_BILL_TABLE:
+            self._table_asked()
+        elif ended.command is commands.IDENTIFICATION and ended.end is End.ANSWERED and self._setup.identity.serial:
+            actions += self._hearing.identified(self._setup.identity.serial)
         if remark:
             actions.append(Say(remark, "warning"))
         if ended.end is End.ANSWERED:
@@ -403,6 +422,12 @@ class CcnetProtocol(BillProtocol):
             self._hearing.answer = None  # whatever it was, it will be INITIALIZE
         self._wait_for_poll = self._wait_for_poll or ended.end is End.ILLEGAL
         return [*actions, *self._stand()]
+
+    def _table_asked(self) -> None:
+        """For the sake of a note that was stacked, or not; answered or not."""
+        self._hearing.table_refused = self._hearing.wants_table and not self._setup.table_read
+        self._hearing.wants_table = False
+        self._table_silences = 0
 
     def _counted(self, data: bytes) -> list[Action]:
         count = int.from_bytes(data, "big")
@@ -443,6 +468,9 @@ class CcnetProtocol(BillProtocol):
         if answer.state == (State.DISABLED if self._setup.mask else State.IDLING):
             self._setup.mask = None  # it does not stand as it was told: a fault or a cure made it forget
         before = self._book.note
+        if before is not None and now - self._polled_at > NEWS_S:
+            before.unsure = True  # it was not watched for so long
+        self._polled_at = now
         heard = self._hearing.heard(answer, taking=self._taking if self._setup.done else frozenset(), reset=reset)
         if self._book.note is not before or heard.new_note:
             self._escrow.changed(now)
@@ -451,7 +479,8 @@ class CcnetProtocol(BillProtocol):
         if answer.state == State.BUSY:
             self._poll_at = max(self._poll_at, now + min((answer.detail or 0) / 10, BUSY_MAX_S))
         confirm = [self._exchange.confirm(now)] if heard.confirm else []
-        return [*heard.records, *confirm, *heard.then, *self._stand()]
+        ended_wishes = self._wishes.agreed() if self._mask_agreed and self._book.note is None else []
+        return [*heard.records, *confirm, *heard.then, *ended_wishes, *self._stand()]
 
     # How it stands
 

@@ -70,6 +70,7 @@ class Setup:
         self.powered_up = False  # it was switched on, and is not reset since
         self.identity = Identity()
         self.table: dict[int, BillType] | None = None
+        self.table_read = False  # and since the device was last out of sight: it may be another one now
         self.known: dict[int, Money] = {}
         self.wide = False
         self.has_counter = True
@@ -95,6 +96,7 @@ class Setup:
             first = [*([Step.RESET] if reset else []), Step.STATUS, *read]
         self.todo = [*first, Step.SECURITY, Step.COUNTER]
         self.powered_up = powered_up
+        self.table_read = False
         self.mask = None
         self._refusals.clear()
 
@@ -138,7 +140,7 @@ class Setup:
 
     def mask_command(self, types: frozenset[int]) -> bytes:
         """ENABLE BILL TYPES, all of them held in escrow."""
-        masked = (types, self.mask_bytes)
+        masked = (frozenset(number for number in types if number < 8 * self.mask_bytes), self.mask_bytes)
         return commands.ENABLE_BILL_TYPES.encode({"enable": masked, "escrow": masked})
 
     def urgent(self, step: Step) -> tuple[Command, bytes]:
@@ -162,7 +164,7 @@ class Setup:
                 try:
                     self._read(step, commands.read_fields(ended.command.reply, ended.data), len(ended.data))
                 except ValueError as error:
-                    self._refused(step)
+                    self._refused(step, nonsense=True)
                     return f"{ended.command.name} was answered against the protocol: {error}"
                 self._tick(step)
                 return None
@@ -170,9 +172,9 @@ class Setup:
     def _read(self, step: Step, fields: Mapping[str, object], size: int) -> None:
         match step, fields:
             case Step.STATUS, _:
-                self.wide = size == 12
+                self.wide = self.wide if self.table_read else size == 12
             case Step.TABLE, {"bills": dict() as table}:
-                self.table = table
+                self.table, self.table_read = table, True
                 self.wide = size == ENTRY_BYTES * TYPES_WIDE
                 self.known = money_of(table, self._currency, self._country, self._countries)
             case Step.IDENTIFICATION, {"part": str() as part, "serial": str() as serial}:
@@ -187,10 +189,12 @@ class Setup:
         if step is Step.RESET:
             self.powered_up = False
 
-    def _refused(self, step: Step) -> str | None:
+    def _refused(self, step: Step, *, nonsense: bool = False) -> str | None:
         """30, or nonsense: later, or never."""
         self._refusals[step] = self._refusals.get(step, 0) + 1
         name = _QUESTION[step].name
+        if step is Step.COUNTER and nonsense and self._refusals[step] < REFUSALS_MAX:
+            return None
         if step is Step.COUNTER:
             had, self.has_counter = self.has_counter, False
             self._tick(step)
@@ -206,4 +210,5 @@ class Setup:
 
     def _strict(self) -> frozenset[int]:
         """The types to be checked more strictly."""
-        return frozenset(number for number, bill in self.known.items() if bill.major in self._security)
+        fit = 8 * self.mask_bytes
+        return frozenset(number for number, bill in self.known.items() if number < fit and bill.major in self._security)

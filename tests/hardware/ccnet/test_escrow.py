@@ -46,8 +46,9 @@ def test_an_order_is_said_while_the_note_lies_there_and_again_after_a_while() ->
     inside = Inside()
     inside.note.order = "stack"
     assert inside.ask(1.0, State.STACKING) == []
+    [intent] = inside.ask(1.0)
+    assert isinstance(intent, Record)
     first = inside.ask(1.0)
-    assert isinstance(first[0], Record)
     assert inside.commands(first) == [commands.STACK.code]
     assert inside.ask(1.0 + ORDER_AGAIN_S / 2) == []
     again = inside.ask(1.0 + ORDER_AGAIN_S)
@@ -65,7 +66,9 @@ def test_a_return_needs_no_record() -> None:
 def test_only_the_order_that_was_refused_did_nothing() -> None:
     inside = Inside()
     inside.note.order = "stack"
+    inside.ask(0.5)
     inside.ask(1.0)
+    assert inside.note.taken
     inside.escrow.illegal(commands.STACK)
     assert not inside.note.taken
     inside.ask(2.0)
@@ -78,6 +81,7 @@ def test_it_is_overdue_once() -> None:
     inside = Inside()
     inside.note.order = "stack"
     inside.wishes.stack[1] = [9]
+    inside.ask(0.5)
     inside.ask(1.0)
     assert inside.escrow.overdue(1.0 + ORDER_S) == []
     [finish] = inside.escrow.overdue(1.1 + ORDER_S)

@@ -501,6 +501,9 @@ def test_and_is_held_back_where_the_table_cannot_be_had() -> None:
 def test_the_table_of_the_last_life_is_enough_for_it() -> None:
     memory = Talk().set_up().memory
     talk = Talk(memory)
+    talk.expect("POLL")
+    talk.answer("8102")
+    talk.exchange("GET BILL TABLE", "30")  # not while it has a note to tell of
     talk.poll("8102")
     assert talk.events(BillStacked) == [BillStacked(bill=THOUSAND, escrow=None, late=True, unclaimed=True)]
 
