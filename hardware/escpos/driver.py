@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from hardware.errors import DeviceFault, OutcomeUnknown, TransportError
 from hardware.escpos.codepages import MissingLetter, runs
+from hardware.escpos.orders import AwaitReady, Print, ReadStatus, Settings
 from hardware.escpos.profiles import profile
-from hardware.escpos.protocol import AwaitReady, EscposProtocol, Print, ReadStatus, Settings
+from hardware.escpos.protocol import EscposProtocol
 from hardware.escpos.render import BLOCK_BYTES, MISSING
 from hardware.events import DeviceState
 from hardware.journal import DeviceJournal

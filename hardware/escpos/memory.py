@@ -1,11 +1,14 @@
 """What the driver must find again after a restart: the slip it had begun, and how the last one ended."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hardware.protocol import Memory
+from hardware.events import Event, SlipUnclear
+from hardware.protocol import Action, Memory, Record
 
 VERSION = 1
 PRINTED, UNCLEAR = "printed", "unclear"
+LOOK = "look at the paper; print it again only as a marked copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +76,24 @@ class Remembered:
     def outcome_of(self, reference: str) -> str:
         """PRINTED, UNCLEAR, or "" for a slip that is not remembered."""
         return self.outcome if self.last == reference else ""
+
+
+class Page:
+    """The page of the journal as it stands now; `act` takes the record of each change."""
+
+    def __init__(self, memory: Memory, act: Callable[[Action], None]) -> None:
+        self.now = Remembered.of(memory)
+        self._act = act
+
+    def write(self, remembered: Remembered, event: Event | None = None) -> None:
+        """In the place of what stood there, together with the event that tells of it."""
+        self.now = remembered
+        self._act(Record(event, remembered.memory))
+
+    def unclear(self, words: str, *, remains: bool = True) -> None:
+        """The outcome of what was begun, when nobody can say more. Something must have been."""
+        reference = self.now.begun
+        assert reference is not None
+        words = f"the copy: {words}" if self.now.copy else words
+        event = SlipUnclear(reference=reference, words=f"{words}; {LOOK}")
+        self.write(self.now.ended(UNCLEAR, remains=remains), event)

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from hardware.errors import OutcomeUnknown
+from hardware.escpos.orders import AwaitReady, Print, Settings
 from hardware.escpos.profiles import PROFILES
-from hardware.escpos.protocol import AwaitReady, EscposProtocol, Print, Settings
+from hardware.escpos.protocol import EscposProtocol
 from hardware.escpos.render import render
 from hardware.escpos.simulator import EscposSimulator
 from hardware.events import SlipPrinted, SlipUnclear

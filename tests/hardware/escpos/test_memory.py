@@ -3,8 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardware.escpos.memory import PRINTED, UNCLEAR, Remembered
+from hardware.escpos.memory import LOOK, PRINTED, UNCLEAR, Page, Remembered
 from hardware.escpos.protocol import EscposProtocol
+from hardware.events import SlipUnclear
+from hardware.protocol import Action, Record
 
 names = st.none() | st.text(max_size=8)
 json = st.recursive(
@@ -37,3 +39,18 @@ def test_an_unclear_copy_takes_nothing_from_a_printed_original() -> None:
     assert (unclear.outcome_of("A"), unclear.remains, unclear.cleaned().remains) == (UNCLEAR, True, False)
     assert unclear.beginning("A", copy=True).ended(PRINTED).outcome_of("A") == PRINTED
     assert unclear.outcome_of("B") == ""
+
+
+def test_the_page_is_written_with_what_it_tells() -> None:
+    actions: list[Action] = []
+    page = Page({}, actions.append)
+    page.write(page.now.beginning("A", copy=True))
+    page.unclear("the cover is open")
+    first, second = actions
+    assert isinstance(first, Record)
+    assert isinstance(second, Record)
+    assert (first.event, first.memory) == (None, Remembered(begun="A", copy=True).memory)
+    assert isinstance(second.event, SlipUnclear)
+    assert second.event.words == f"the copy: the cover is open; {LOOK}"
+    assert second.memory == page.now.memory
+    assert (page.now.begun, page.now.remains, page.now.outcome_of("A")) == (None, True, UNCLEAR)

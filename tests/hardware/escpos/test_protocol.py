@@ -1,8 +1,9 @@
 """The conversation, byte by byte, with time moved by hand."""
 
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, TransportError
+from hardware.escpos.orders import AwaitReady, Print, ReadStatus, Settings
 from hardware.escpos.profiles import PROFILES
-from hardware.escpos.protocol import AwaitReady, EscposProtocol, Print, ReadStatus, Settings
+from hardware.escpos.protocol import EscposProtocol
 from hardware.events import DeviceState, SlipPrinted, SlipUnclear, StateChanged
 from hardware.protocol import Actions, Finish, Memory, Record, Send
 from hardware.roles import PrinterStatus

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused, TransportError
-from hardware.escpos.protocol import EscposProtocol, Settings
+from hardware.escpos.orders import Settings
+from hardware.escpos.printing import Printing
+from hardware.escpos.protocol import EscposProtocol
 from hardware.events import (
     CoverClosed,
     CoverOpened,
@@ -18,7 +20,6 @@ from hardware.events import (
     SlipPrinted,
     SlipUnclear,
 )
-from hardware.protocol import Action
 from hardware.simulation.simulator import ControlError
 from hardware.slip import Slip, Text
 
@@ -37,27 +38,27 @@ def _load() -> Any:
 schedules = _load()
 
 
-@pytest.mark.parametrize("first", range(0, 60, 20))
+@pytest.mark.parametrize("first", range(0, 40, 10))
 def test_random_days(first: int) -> None:
-    assert [breach for seed in range(first, first + 20) for breach in schedules.run(seed)] == []
+    assert [breach for seed in range(first, first + 10) for breach in schedules.run(seed)] == []
 
 
 @pytest.mark.parametrize(
     "kind", ["crash", "unplug", "blackout", "outage", *(f"control:{hand}" for hand in schedules.HANDS)]
 )
 def test_one_trouble_at_steps_of_a_slip(kind: str) -> None:
-    """Each fifth here; `make chaos` plays them all."""
-    assert schedules.duel.at_every_step(schedules.play, [kind], stride=5) == []
+    """Each ninth here; `schedules.steps` plays them all."""
+    assert schedules.duel.at_every_step(schedules.play, [kind], stride=9) == []
 
 
 def power_cuts() -> list[str]:
-    """The breaches of a long slip with the power gone for a moment, at thirty places, by a printer back in 0.3 s."""
+    """The breaches of a long slip with the power gone for a moment, at ten places, by a printer back in 0.3 s."""
     found: list[str] = []
-    for number in range(30):
+    for number in range(10):
         day = schedules.Day(size=12, printer={"boot_s": 0.3})
         day.duel.start()
         day.ready()
-        day.duel.later(0.05 + number * 0.03, lambda day=day: day.duel.trouble("blackout", 0.05))
+        day.duel.later(0.05 + number * 0.09, lambda day=day: day.duel.trouble("blackout", 0.05))
         day.order("A")
         day.heal()
         found += day.breaches()
@@ -67,21 +68,21 @@ def power_cuts() -> list[str]:
 def test_the_proof_fails_for_a_driver_that_asks_only_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A printer that is off and on in the middle of a slip prints the rest and answers what stands behind it."""
     assert power_cuts() == []
-    send_marked, begin = EscposProtocol._send_marked, EscposProtocol._begin
+    send_marked, begin = Printing._send_marked, Printing.begin
 
-    def unmarked(self: EscposProtocol, out: list[Action], block: bytes, now: float) -> None:
+    def unmarked(self: Printing, block: bytes, now: float) -> None:
         if block:
-            self._send(out, block, now)
+            self._out.send(block, now)
         else:
-            send_marked(self, out, block, now)
+            send_marked(self, block, now)
 
-    def unwatched(self: EscposProtocol, out: list[Action], now: float) -> None:
-        begin(self, out, now)
+    def unwatched(self: Printing, now: float) -> None:
+        begin(self, now)
         self._timers.pop("life", None)
 
-    monkeypatch.setattr(EscposProtocol, "_send_marked", unmarked)
-    monkeypatch.setattr(EscposProtocol, "_begin", unwatched)
-    monkeypatch.setattr(EscposProtocol, "_alive", lambda self, out, asked_at, now: None)
+    monkeypatch.setattr(Printing, "_send_marked", unmarked)
+    monkeypatch.setattr(Printing, "begin", unwatched)
+    monkeypatch.setattr(Printing, "alive", lambda self, asked_at, now: None)
     assert "A was confirmed and is on paper 0 times" in power_cuts()
 
 
