@@ -85,8 +85,9 @@ def read(protocol: str, data: bytes, sender: Sender | None = None) -> list[Readi
         damaged = any(_is_damaged_frame(item) for reading in readings for item in reading.items)
         piece = None if damaged or any(reading.good for reading in readings) else bare(protocol, data)
         return readings[:1] if piece is None else [Reading(protocol, piece.sender, [piece])]
-    first, *others = taken
-    return [first, *(other for other in others if _has_sense(other) and _sense(other) != _sense(first))]
+    first = next((one for one in taken if _has_sense(one)), taken[0])
+    others = [one for one in taken if one is not first]
+    return [first, *(one for one in others if _has_sense(one) and _sense(one) != _sense(first))]
 
 
 def parse_hex(text: str) -> bytes:
@@ -137,7 +138,8 @@ def _sense(reading: Reading) -> list[tuple[object, ...]]:
 
 
 def _has_sense(reading: Reading) -> bool:
-    return any(item.command for item in reading.good)
+    """Whether a frame of it is one that this side is known to send, with no bytes left over."""
+    return any(item.command and "extra" not in item.decoded for item in reading.good)
 
 
 def _value(value: object) -> str:

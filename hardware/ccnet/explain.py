@@ -105,7 +105,7 @@ class CcnetExplainer(Explainer):
         self._asked = command
         decoded: dict[str, object] = {"cmd": data[0], "data": data[1:].hex().upper()}
         if command is None:
-            return _Said(f"command {data[0]:02X}, which is not known here", f"{data[0]:02X}", decoded)
+            return _Said(f"command {data[0]:02X}, which is not known here", None, decoded)
         decoded["name"] = command.name
         rest = data[1:]
         if command.subcommand and rest:

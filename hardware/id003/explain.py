@@ -130,9 +130,9 @@ def _explain(data: bytes, sender: Sender) -> Explained:
     )  # fmt: skip
 
 
-def _from_host(frame: Frame, command: Command | None) -> tuple[str, str, dict[str, object]]:
+def _from_host(frame: Frame, command: Command | None) -> tuple[str | None, str, dict[str, object]]:
     if command is None:
-        return f"{frame.code:02X}", f"the host says {frame}, which is not known here", _unknown(frame)
+        return None, f"the host says {frame}, which is not known here", _unknown(frame)
     decoded = _command(frame, command)
     if frame.code in NAMES:
         meant = "" if frame.code == Status.ENABLE else f"0x{frame.code:02X} = "
@@ -141,13 +141,13 @@ def _from_host(frame: Frame, command: Command | None) -> tuple[str, str, dict[st
     return command.name, f"{command.name}: {command.words}{detail}", decoded
 
 
-def _from_device(frame: Frame, command: Command | None) -> tuple[str, str, dict[str, object]]:
+def _from_device(frame: Frame, command: Command | None) -> tuple[str | None, str, dict[str, object]]:
     if command is not None and command.answer in (Answer.ECHO, Answer.DATA):
         decoded = _command(frame, command)
         told = "set as told" if command.answer is Answer.ECHO else "the answer"
         return command.name, f"{told}: {command.name}{_detail(decoded)}", decoded
     if frame.code not in NAMES:
-        return f"{frame.code:02X}", words(frame.code), _unknown(frame)
+        return None, words(frame.code), _unknown(frame)
     decoded = {"state": frame.code, "name": name(frame.code), "device": name(frame.code)}
     if command is not None:
         decoded["host"] = command.name

@@ -213,7 +213,7 @@ def _content(
         words=words,
         sender=sender,
         fault=None if known else words,
-        command=name if command is None else f"{name} {command.name}",
+        command=None if command is None else f"{name} {command.name}",
         frame=frame,
         decoded={**decoded, **values},
         checksum=checksum,

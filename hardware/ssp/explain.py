@@ -10,7 +10,7 @@ from hardware.checksums import crc16_ssp
 from hardware.explain import Explained, Explainer, Sender, checksum
 from hardware.ssp import commands as c
 from hardware.ssp.events import Polled, read
-from hardware.ssp.frames import STX, Frame, FrameError, extent, parse, unstuff
+from hardware.ssp.frames import STX, Frame, FrameError, FrameReader, extent, parse, unstuff
 from hardware.ssp.replies import decode, read_fields, read_setup
 from hardware.ssp.states import GENERIC_NAMES, PAYOUT_REASONS, REJECTS, Generic, generic
 
@@ -73,11 +73,8 @@ class SspExplainer(Explainer):
         return [self._explain(data, sender)] if data else []
 
     def guess_sender(self, data: bytes) -> Sender:
-        try:
-            plain = unstuff(data[: extent(data) or len(data)]) if data[:1] == bytes((STX,)) else b""
-        except FrameError:
-            return "host"
-        return "device" if len(plain) > 2 and plain[2] in GENERIC_NAMES else "host"
+        frames = FrameReader().feed(data)
+        return "device" if frames and frames[0].data[0] in GENERIC_NAMES else "host"
 
     def _explain(self, data: bytes, sender: Sender, *, cut: bool = False) -> Explained:
         fields, summed = _fields(data)
@@ -93,7 +90,7 @@ class SspExplainer(Explainer):
             )  # fmt: skip
         decoded: dict[str, object] = {"seq": int(frame.flag), "adr": frame.address}
         if frame.data[0] == ENCRYPTED:
-            name = "ENCRYPTED PACKET"
+            name: str | None = "ENCRYPTED PACKET"
             words = f"an encrypted packet of {len(frame.data) - 1} bytes, which cannot be read without the key"
             decoded |= {"encrypted": True, "length": len(frame.data) - 1}
         elif sender == "host":
@@ -104,7 +101,7 @@ class SspExplainer(Explainer):
             data=data, words=words, sender=sender, command=name, frame=fields, decoded=decoded, checksum=summed
         )
 
-    def _from_host(self, frame: Frame, decoded: dict[str, object]) -> tuple[str, str]:
+    def _from_host(self, frame: Frame, decoded: dict[str, object]) -> tuple[str | None, str]:
         code, arguments = frame.data[0], frame.data[1:]
         again = self._asked.get(frame.address) == bytes((frame.flag,)) + frame.data
         self._asked[frame.address] = bytes((frame.flag,)) + frame.data
@@ -112,7 +109,7 @@ class SspExplainer(Explainer):
         command = c.COMMANDS.get(code)
         if command is None:
             decoded["data"] = arguments.hex().upper()
-            return f"{code:02X}", f"the host says {frame.data.hex(' ').upper()}, which is not known here"
+            return None, f"the host says {frame.data.hex(' ').upper()}, which is not known here"
         decoded["name"] = command.name
         if command.encrypted:
             decoded["must_be_encrypted"] = True
@@ -126,7 +123,7 @@ class SspExplainer(Explainer):
             words += "; the same again: the device repeats its answer"
         return command.name, words
 
-    def _from_device(self, frame: Frame, decoded: dict[str, object]) -> tuple[str, str]:
+    def _from_device(self, frame: Frame, decoded: dict[str, object]) -> tuple[str | None, str]:
         told, behind = frame.data[0], frame.data[1:]
         asked = self._asked.get(frame.address, b"")
         command = c.COMMANDS.get(asked[1]) if asked and asked[0] == frame.flag else None
@@ -144,7 +141,7 @@ class SspExplainer(Explainer):
         elif told == Generic.OK:
             words = self._answer(command, asked, behind, decoded) or words
         name = f"{label or decoded['generic']}" + (f" to {command.name}" if command is not None else "")
-        return name, f"{name}: {words}"
+        return None if label is None else name, f"{name}: {words}"
 
     def _polled(self, behind: bytes) -> Polled:
         """Events; where nobody heard what was agreed on, by the first protocol that reads them to the last byte."""

@@ -169,3 +169,18 @@ def test_control_bytes_out_of_a_broken_frame_are_not_what_it_is_about() -> None:
     [told, *_] = read("shtrih-v1", bytes.fromhex("05") + whole, "host")
     assert told.first is not None
     assert told.first.command == "ENQ"
+
+
+@pytest.mark.parametrize(
+    ("protocol", "data", "sender"),
+    [
+        ("shtrih-v1", "0205111E0000000A", "host"),
+        ("itl-ssp", "7F8001071202", "host"),
+        ("itl-ssp", "7F8009F07F8001071202", "host"),
+        ("id003", "FC0512BC64", "device"),
+        ("ccnet", "02030633DA81", "host"),
+    ],
+)
+def test_what_only_one_side_can_mean_is_told_once(protocol: str, data: str, sender: Sender) -> None:
+    [told] = read(protocol, bytes.fromhex(data))
+    assert (told.sender, told.reason) == (sender, None)
