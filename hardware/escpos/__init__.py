@@ -2,14 +2,14 @@
 
 Facts are from Epson's TM-U220 command pages (54, 55, 83) and the reference page of DLE EOT, the Bixolon SRP-350,
 Citizen CT-S2000 and PPU-231, Partner RP-330 and Custom KPM150H (page 66) manuals, and the code page tables of
-escpos-printer-db. What proves that a slip is on paper is our own inference; `printing` says what it is and what it
+escpos-printer-db. What proves that a slip is on paper is our own inference; `proof` says what it is and what it
 rests on.
 
     commands   every command once: bytes, fields, a sentence          states     the status bits, in words
     frames     a host's stream cut into commands and text, answers    codepages  which page has which letters
     profiles   what each model has                                    render     a slip as bytes
     protocol   the conversation, put together from                    orders     what may be asked of it, its settings
-               asking, cleaning, printing, condition, waiting         memory     what outlives a restart
+               asking, cleaning, proof, condition, waiting            memory     what outlives a restart
     driver     the role `ReceiptPrinter`                              explain, probe, simulator
 
 Limits. ESC/POS has no checksum: a byte spoiled on its way to the printer is a wrong letter that nobody notices. Nothing

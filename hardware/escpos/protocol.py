@@ -2,7 +2,7 @@
 
 It is put together from parts that are each one idea and know no other's timers:
 
-    asking     statuses, one question at a time            printing   one slip, and what proves it to be on paper
+    asking     statuses, one question at a time            proof      one slip, and what shows that it is on paper
     cleaning   a printer in which something may wait       condition  how it stands, told when it changes
     waiting    who above waits for what                    memory     what is found again after a restart
 
@@ -22,7 +22,7 @@ from hardware.escpos.frames import Answer, Automatic, Buffered, FrameReader, Ful
 from hardware.escpos.memory import LOOK, PRINTED, Page
 from hardware.escpos.orders import AwaitReady, Print, ReadStatus, Settings
 from hardware.escpos.outgoing import Outgoing, Timers
-from hardware.escpos.printing import Phase, Printing
+from hardware.escpos.proof import Phase, Printing
 from hardware.escpos.render import render
 from hardware.escpos.states import Health, Trouble
 from hardware.escpos.waiting import Job, Waiting

@@ -9,7 +9,7 @@ import pytest
 
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused, TransportError
 from hardware.escpos.orders import Settings
-from hardware.escpos.printing import Printing
+from hardware.escpos.proof import Printing
 from hardware.escpos.protocol import EscposProtocol
 from hardware.events import (
     CoverClosed,

@@ -9,7 +9,7 @@ from hardware.escpos.asking import Asking
 from hardware.escpos.memory import Page
 from hardware.escpos.orders import Settings
 from hardware.escpos.outgoing import Outgoing, Timers
-from hardware.escpos.printing import Phase, Printing
+from hardware.escpos.proof import Phase, Printing
 from hardware.escpos.states import Health, Trouble
 from hardware.escpos.waiting import Job
 from hardware.events import Event, SlipPrinted, SlipUnclear
