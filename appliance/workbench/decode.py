@@ -44,7 +44,7 @@ def _data(readings: list[Reading]) -> dict[str, object]:
         "ok": chosen.reason is None,
         "frame": about.get("frame", {}),
         "command": about.get("command"),
-        "decoded": about.get("decoded", {}),
+        "decoded": chosen.decoded,
         "checksum": about.get("checksum"),
         "words": about.get("words", ""),
         "skipped_bytes": sum(len(item.data) for item in chosen.skipped),

@@ -13,6 +13,7 @@ from hardware.catalogue import bare, explainer
 from hardware.explain import Explained, Sender
 
 _LENGTH_FIRST = frozenset({"cctalk", "cctalk-crc16"})  # destination, length, two bytes, data, checksum
+_UNFRAMED = frozenset({"escpos"})  # a print job is one run of commands
 SENDERS: tuple[Sender, Sender] = ("host", "device")
 
 
@@ -40,6 +41,13 @@ class Reading:
         whole = [item for item in self.good if len(item.data) > 1] if broken else []
         nearest = [*whole, *self.good, *(item for item in self.items if is_frame(item) or item.checksum), *self.items]
         return nearest[0] if nearest else None
+
+    @property
+    def decoded(self) -> dict[str, object]:
+        """What the first good frame means; where the line has no frames, what all of its commands do together."""
+        if self.protocol in _UNFRAMED and self.good:
+            return {name: value for item in reversed(self.good) for name, value in item.decoded.items()}
+        return {} if self.first is None else dict(self.first.decoded)
 
     @property
     def reason(self) -> str | None:
@@ -85,8 +93,7 @@ def read(protocol: str, data: bytes, sender: Sender | None = None) -> list[Readi
         damaged = any(_is_damaged_frame(item) for reading in readings for item in reading.items)
         piece = None if damaged or any(reading.good for reading in readings) else bare(protocol, data)
         return readings[:1] if piece is None else [Reading(protocol, piece.sender, [piece])]
-    first = next((one for one in taken if _has_sense(one)), taken[0])
-    others = [one for one in taken if one is not first]
+    first, *others = taken
     return [first, *(one for one in others if _has_sense(one) and _sense(one) != _sense(first))]
 
 

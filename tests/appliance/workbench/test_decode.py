@@ -129,3 +129,15 @@ def test_asked_for_wrongly_it_says_so_and_ends_with_2(
     assert (status, out) == (2, "")
     assert words in errors
     assert "Traceback" not in errors
+
+
+def test_a_print_job_is_one_thing(capsys: pytest.CaptureFixture[str]) -> None:
+    _, data, _ = as_json(capsys, "escpos", "1B40 1B7413 D50A 1D564200")
+    assert isinstance(data["decoded"], dict)
+    assert {"code_page": "cp858", "text": "€", "GS V": 66}.items() <= data["decoded"].items()
+    assert data["command"] == "ESC @"
+
+
+def test_a_status_whose_question_nobody_saw_is_the_printers(capsys: pytest.CaptureFixture[str]) -> None:
+    status, data, _ = as_json(capsys, "escpos", "7E")
+    assert (status, data["from"]) == (0, "device")
