@@ -150,7 +150,7 @@ class CcnetExplainer(Explainer):
         if answer is None:
             fault = f"{STATE_WORDS.get(data[0], 'an answer to POLL')}: its second byte is missing"
             return _Said(fault, "POLL", shown, fault)
-        shown["meaning"] = _name(answer.state)
+        shown |= {"name": _name(answer.state), "meaning": _name(answer.state)}
         if data[0] >= State.ESCROW:
             shown["event"] = data[0]
         detail = answer.detail
@@ -160,7 +160,7 @@ class CcnetExplainer(Explainer):
                 if answer.destination is not None:
                     shown["destination"] = answer.destination
                 if answer.state == State.BILL_STACKED:
-                    shown["credit"] = True
+                    shown |= {"credit": True, "meaning": "CREDIT"}
             case State.REJECTING | State.SUSPECTED_HELD | State.COUNTERFEIT_HELD if detail is not None:
                 shown |= {"reason": detail, "reason_words": answer.words.partition(": ")[2]}
             case State.FAILURE if detail is not None:

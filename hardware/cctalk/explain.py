@@ -155,7 +155,7 @@ class CctalkExplainer(Explainer):
             return _Meaning(f"{_who(frame)}: {command.name}: {_words(values, frame.data)}", name, values)
         values = _alone(frame)
         return _Meaning(
-            f"{_who(frame)}: an answer, its question was not seen; by its length: {_words(values, frame.data)}",
+            f"{_who(frame)}: an answer, its question was not seen; by its length it may mean {_words(values, frame.data)}",
             None,
             values,
         )
@@ -193,7 +193,11 @@ def _question(frame: Frame) -> _Meaning:
         }
     words = _words(values, b"")
     more = f": {words}" if words else f" ({command.words})"
-    return _Meaning(f"to {to}: {command.name}{more}", command.name, values | {"name": command.name})
+    return _Meaning(
+        f"to {to}: {command.name}{more}",
+        command.name,
+        {"name": command.name, "meaning": command.name.upper(), **values},
+    )
 
 
 def _more(command: Command, asked: Frame, data: bytes) -> Values:

@@ -25,10 +25,19 @@ from hardware.shtrih.storage_commands import CALCULATION_SIGNS
 VARIANTS = ("shtrih-v1", "shtrih-v2")
 _NUMBERED = re.compile(r"(sum|tax)\d+")
 _CUT = "it was cut: its end, where LEN says, did not come"
-_MEANINGS = {
-    "host": {0x05: "ENQ: are you there?", 0x06: "ACK: answer received", 0x15: "NAK: answer damaged"},
-    "device": {0x05: "ENQ", 0x06: "ACK: accepted, or an answer is there", 0x15: "NAK: idle, or frame damaged"},
+_CONTROL_WORDS = {
+    "host": {
+        0x05: ("ENQ", "are you there?"),
+        0x06: ("ACK: answer received", ""),
+        0x15: ("NAK: answer damaged", "say it again"),
+    },
+    "device": {
+        0x05: ("ENQ", "a device does not ask"),
+        0x06: ("ACK: accepted", "or, behind an ENQ: an answer is there, read it"),
+        0x15: ("NAK: idle, send a command", "or, behind a frame: it came damaged, send it again"),
+    },
 }
+"""What a control byte usually means, and what more there is to it."""
 
 
 def explainer(variant: str) -> Explainer:
@@ -99,10 +108,10 @@ class _ExplainerV1(Explainer):
     def _explain(self, sender: Sender, item: Control | FrameV1 | Dropped) -> Explained:
         match item:
             case Control(code):
-                meaning = _MEANINGS[sender][code]
+                meaning, more = _CONTROL_WORDS[sender][code]
                 return Explained(
                     data=bytes([code]),
-                    words=meaning,
+                    words=f"{meaning}; {more}" if more else meaning,
                     sender=sender,
                     command=CONTROLS[code],
                     frame={"control": f"{code:02X}"},

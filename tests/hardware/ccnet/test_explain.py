@@ -76,8 +76,13 @@ def test_every_state_is_named(state: int) -> None:
     detail = "03" if state >= 0x80 or state in (State.BUSY, State.REJECTING, State.FAILURE) else ""
     explained = device(f"{state:02x}{detail}")
     assert explained.decoded["state"] == state
-    assert State(state).name.replace("_", " ") in str(explained.decoded["meaning"]).replace(" OF POSITION", "")
+    assert State(state).name.replace("_", " ") in str(explained.decoded["name"]).replace(" OF POSITION", "")
     assert ("event" in explained.decoded) == (state >= 0x80)
+
+
+def test_a_stacked_note_is_the_credit() -> None:
+    assert device("8102").decoded["meaning"] == "CREDIT"
+    assert not any("credit" in device(data).decoded for data in ("8002", "8202", "17", "12"))
 
 
 def test_states_bear_the_names_of_the_manual() -> None:

@@ -155,3 +155,8 @@ def test_the_zeros_of_a_cut_answer_are_no_frame() -> None:
         reader = explainer("cctalk")
         told = [*reader.feed("device", answer[:end]), *reader.finish("device")]
         assert all(each.fault for each in told)
+
+
+def test_a_command_is_named() -> None:
+    [explained] = explainer("cctalk-crc16").feed("host", encode(Frame(40, 1, b"", None), Sum.CRC16))
+    assert (explained.decoded["name"], explained.decoded["meaning"]) == ("reset device", "RESET DEVICE")

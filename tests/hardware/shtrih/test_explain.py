@@ -193,3 +193,14 @@ def test_a_line_of_words_is_short() -> None:
     assert item.decoded["cash"] == 10000
     (item,) = explain("shtrih-v1", "host", FrameV1(b"\x8d\x1e\0\0\0\x02").encode())
     assert item.decoded["type_words"] == "return of a sale"
+
+
+def test_control_bytes_in_the_words_of_the_description() -> None:
+    for sender, data, meaning in (
+        ("host", b"\x05", "ENQ"),
+        ("device", b"\x15", "NAK: idle, send a command"),
+        ("device", b"\x06", "ACK: accepted"),
+    ):
+        (item,) = explain("shtrih-v1", "host" if sender == "host" else "device", data)
+        assert item.decoded["meaning"] == meaning
+        assert item.words.startswith(f"{meaning};")
