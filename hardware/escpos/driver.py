@@ -130,7 +130,8 @@ class EscposPrinter(ReceiptPrinter):
             status = self.status
             if status.state is DeviceState.FAULT:
                 raise DeviceFault(status.code, status.words) from None
-            raise TransportError(f"{self._name}: {status.words or 'no answer'} ({status.state})") from None
+            words = status.words or "it answers and is still being made ready for a slip"
+            raise TransportError(f"{self._name}: {words} ({status.state})") from None
 
     async def read_status(self) -> PrinterStatus:
         try:

@@ -1,15 +1,16 @@
 """The role on a real line: driver, link and pseudo-terminal, with the simulator behind it; and the probe."""
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from hardware.errors import OutcomeUnknown, TransportError
+from hardware.errors import DeviceFault, OutcomeUnknown, TransportError
 from hardware.escpos.driver import EscposPrinter
 from hardware.escpos.probe import PROBES
 from hardware.escpos.simulator import EscposSimulator
-from hardware.events import DeviceState, Event, SlipPrinted
+from hardware.events import DeviceState, Event, SlipPrinted, StateChanged
 from hardware.journal import FileJournal
 from hardware.probe import Ask
 from hardware.simulation.host import DeviceHost
@@ -35,6 +36,36 @@ async def test_a_slip_over_a_pseudo_terminal(tmp_path: Path) -> None:
         finally:
             await printer.close()
     assert [event for event in told if isinstance(event, SlipPrinted)] == [SlipPrinted(reference="A")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "hand", "state", "words"),
+    [
+        ("full", "open_cover", DeviceState.FAULT, "^the cover is open: close it"),
+        ("realtime", "", DeviceState.STARTING, "^slips: it answers and is still being made ready for a slip .starting"),
+    ],
+)
+async def test_why_it_is_not_ready(tmp_path: Path, answers: str, hand: str, state: DeviceState, words: str) -> None:
+    reached, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, StateChanged) and event.state is state:
+            loop.call_soon_threadsafe(reached.set)
+
+    store = Store(tmp_path / "printer")
+    simulator = EscposSimulator(store.memory, store.note, boot_s=0, answers=answers)
+    async with DeviceHost(simulator, store) as host:
+        if hand:
+            simulator.control(hand, {}, 0)
+        printer = EscposPrinter("slips", host.url, FileJournal(tmp_path / "journal", tell), flow="")
+        await printer.open()
+        try:
+            async with asyncio.timeout(10):
+                await reached.wait()
+            with pytest.raises(DeviceFault if hand else TransportError, match=words):
+                await printer.ready(0.01)
+        finally:
+            await printer.close()
 
 
 async def test_nobody_there(tmp_path: Path) -> None:
