@@ -154,11 +154,8 @@ class CctalkExplainer(Explainer):
             values |= _more(command, asked, frame.data)
             return _Meaning(f"{_who(frame)}: {command.name}: {_words(values, frame.data)}", name, values)
         values = _alone(frame)
-        return _Meaning(
-            f"{_who(frame)}: an answer, its question was not seen; by its length it may mean {_words(values, frame.data)}",
-            None,
-            values,
-        )
+        guess = f"an answer, its question was not seen; by its length it may mean {_words(values, frame.data)}"
+        return _Meaning(f"{_who(frame)}: {guess}", None, values)
 
 
 def explainer(variant: str) -> Explainer:
