@@ -48,7 +48,7 @@ class Assignment:
 
     def money(self, countries: Mapping[int, str], currency: str | None = None) -> Money | None:
         """What it is worth; None for an unused code or a country nobody has named."""
-        letters = countries.get(self.country) or currency or COUNTRIES.get(self.country)
+        letters = countries.get(self.country) or COUNTRIES.get(self.country) or currency
         if letters is None or not self.major or not FIRST_CODE <= self.code <= LAST_CODE:
             return None
         return of_major(self.major, letters)

@@ -55,6 +55,7 @@ class Hearing:
         self.stranger = False  # a note in escrow that nobody was told of goes back
         self._vend_valids = 0
         self._idles = 0
+        self._untold = False  # at power-up a note lay in the stacker, and it is none that is known
 
     def silence(self) -> None:
         """The device is not heard any more: what it does from now on may be missed."""
@@ -116,6 +117,7 @@ class Hearing:
             trouble = note.trouble and code == Status.POWER_UP
             returning = note.returning or code == Status.POWER_UP_BILL_IN_ACCEPTOR
             self.change_note(power_up=code, trouble=trouble, returning=returning)
+        self._untold = code == Status.POWER_UP_BILL_IN_STACKER and note is None and not self.kept.run
         self.fresh = False
         self._waiting.unknown("the validator lost power; a late event tells")
 
@@ -123,6 +125,7 @@ class Hearing:
         """A note is held; whether it is one to be told of. `bill` is what its code is worth."""
         note = self.kept.note
         code = frame.data[0] if len(frame.data) == 1 else 0
+        self._tell_untold()
         if note is not None and self.fresh and code != note.code:
             self._close(BillReturned(bill=note.bill, escrow=note.escrow, late=True))
             self._waiting.finish("stack", error=Refused("returned", "the validator gave the note back"))
@@ -151,6 +154,7 @@ class Hearing:
         """A note is taken; whether that is written down and may be confirmed."""
         note = self.kept.note
         self._vend_valids += 1
+        self._untold = False
         if self.kept.run:
             return True
         if (note is None or note.order != "stack") and self._vend_valids < 2:
@@ -173,6 +177,8 @@ class Hearing:
         note = self.kept.note
         self._idles += 1
         if note is None:
+            if settled and self._idles >= IDLE_SURE:
+                self._tell_untold()
             return
         sure = note.returning and not note.power_up
         if self._idles < (1 if sure else IDLE_SURE) or (note.power_up and not settled):
@@ -187,6 +193,12 @@ class Hearing:
         self._close(BillReturned(bill=note.bill, escrow=note.escrow, late=not self.fresh))
         self._waiting.finish("stack", error=Refused("returned", "the validator gave the note back"))
         self._waiting.finish("return")
+
+    def _tell_untold(self) -> None:
+        if self._untold:
+            self._untold = False
+            said = "a note lay in the stacker when the power came, and no credit was told for it: count the stacker"
+            self._record(BillHeldBack(code="42", words=said), None)
 
     def on_way(self, code: int) -> None:
         """Something else: a note moves, or something is wrong."""

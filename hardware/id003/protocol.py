@@ -41,6 +41,7 @@ TABLE_AGAIN_S = 5.0
 ORDER_AGAIN_S = 0.6
 ORDER_S = 30.0  # then whoever waits for a note is told that nobody knows yet
 SETTLE_S = 3.0  # after it was set up anew, a note that a power cut left in the stacker is told within this time
+NEWS_S = 1.0  # a status that is older says nothing of a note any more: another may be there
 HOLD_EVERY_S = 5.0
 HOLD_DATA = b"\xff"  # the longest time, in a unit that no source names
 MISSING = TransportError("the validator does not answer")
@@ -86,6 +87,7 @@ class Id003Protocol(BillProtocol):
         self._connected = self._heard = self._configured = self._closing = False
         self._misses = 0
         self._poll_at = 0.0
+        self._status_at = float("-inf")
         self._status: Frame | None = None
         self._identified: Identified | None = None
         self._told = (DeviceState.ABSENT, "")
@@ -383,7 +385,7 @@ class Id003Protocol(BillProtocol):
     def _on_status(self, frame: Frame, now: float) -> None:
         before, code = self._code, frame.code
         first = not self._heard
-        self._heard, self._status = True, frame
+        self._heard, self._status, self._status_at = True, frame, now
         open_note = self._kept.note
         self._hearing.any_status(frame, new=code != before)
         if code in POWER_UPS:
@@ -412,6 +414,7 @@ class Id003Protocol(BillProtocol):
         self._hearing.power_up(code)
         self._configured = False
         self._configuration.told = None
+        self._configuration.table = {}  # it may be another one than before
         self._decision = ""
         self._queue.clear()
         if now >= self._reset_at + RESET_AGAIN_S:
@@ -440,7 +443,11 @@ class Id003Protocol(BillProtocol):
             self._decision = ""
             self._order_until = now + ORDER_S
             self._order_at = float("-inf")
-            note = self._kept.note or note
+            # Alone: it may take minutes to write, and 15 does not say which note it is of.
+            self._poll_at = now
+            return True
+        if now > self._status_at + NEWS_S:
+            return False
         if note.order:
             if now < self._order_at + ORDER_AGAIN_S:
                 return False

@@ -105,6 +105,8 @@ class Talk:
     def ask(self, command: object) -> int:
         self.tickets += 1
         self.carry(self.protocol.command(command, self.tickets, self.now))
+        if self.log and self.log[-1] == "memory":
+            self.wait()  # an intent is written down alone
         return self.tickets
 
     def told(self, kind: type[Event]) -> list[Event]:
