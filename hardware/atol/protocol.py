@@ -36,7 +36,6 @@ from hardware.protocol import Action, Actions, Finish, Memory, Protocol, Record
 from hardware.roles import Identity, RegisterStatus, ShiftState, Status
 from wire.receipt import Operator
 
-WAITING_MAX = 64
 _BLOCKED = "blocked"
 
 
@@ -183,8 +182,6 @@ class AtolProtocol(Protocol):
             raise TransportError(f"{self._name} is being closed")
         if self._once.held is not None:
             raise self._once.held
-        if len(self._waiting) >= WAITING_MAX:
-            raise TransportError(f"{self._name}: {WAITING_MAX} commands wait already")
         begin = self._begin(command, order, ticket)
         self._waiting.append(_Waiting(ticket, begin, order, now + self._timing.answer_s))
         return self._advance(None) if self._talk is None and self._running else ()

@@ -25,9 +25,10 @@ from hardware.cctalk.survey import Answered, How, SurveyConversation
 from hardware.errors import DeviceError, DeviceFault, TransportError
 from hardware.events import DeviceState
 from hardware.journal import DeviceJournal
-from hardware.link import CLOSE_WAIT_S, Link
+from hardware.link import Link
 from hardware.ports import LineSettings
 from hardware.protocol import Memory
+from hardware.pump import CLOSE_WAIT_S
 from hardware.roles import BillValidator, CoinAcceptor, CoinHopper, Device, Payout, Status
 from wire.money import Money
 

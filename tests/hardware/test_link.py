@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from hardware import link as link_module
+from hardware import pump as pump_module
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, TransportError
 from hardware.events import CassetteFull, Event
 from hardware.journal import DeviceJournal, FileJournal
-from hardware.link import WAITING_MAX, Link, Reconnect
+from hardware.link import Link, Reconnect
 from hardware.ports import LineSettings, Port
 from hardware.protocol import Actions, Finish, Memory, Protocol, Record, Say, Send, SetLine
+from hardware.pump import WAITING_MAX
 from tests.hardware.ptys import Pty
 
 FULL = CassetteFull()
@@ -180,7 +182,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     there = World()
     monkeypatch.setattr(link_module, "open_port", there.open_port)
     monkeypatch.setattr(link_module.random, "uniform", lambda _a, _b: 0.001)
-    monkeypatch.setattr(link_module, "RECORD_AGAIN_S", (0.001, 0.001))
+    monkeypatch.setattr(pump_module, "RECORD_AGAIN_S", (0.001, 0.001))
     yield there
     assert not there.link._tasks, "a test left its link open"
 

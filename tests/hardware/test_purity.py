@@ -23,7 +23,7 @@ IMPURE = {
     "time",
 }
 # What may touch the world: drivers, and what stands on the bench or carries bytes for them.
-WORLDLY = {"driver.py", "wire.py"}
+WORLDLY = {"driver.py", "web.py", "wire.py"}
 SHARED = ("bills", "checksums", "errors", "events", "explain", "probe", "protocol", "roles", "slip")
 
 

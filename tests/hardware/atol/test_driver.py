@@ -16,6 +16,7 @@ from hardware.errors import DeviceFault, Refused, TransportError
 from hardware.events import DeviceState, DocumentRegistered, Event, SlipPrinted
 from hardware.journal import FileJournal
 from hardware.ports import open_port
+from hardware.pump import WAITING_MAX
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.local import running
 from hardware.simulation.store import Store
@@ -103,12 +104,13 @@ async def test_a_new_driver_on_the_same_journal_finds_out(tmp_path: Path) -> Non
         await killed.open_shift("open")
         asked = asyncio.create_task(killed.register(receipt("r", 500), "r"))
         await until(lambda: len(happened(host, "document")) == 2)
-        tasks = [task for task in (killed._pump, killed._request, asked) if task is not None]
+        web = killed._web
+        tasks = [task for task in (*web._tasks, web._request, asked) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert killed._client is not None
-        await killed._client.aclose()
+        assert web._client is not None
+        await web._client.aclose()
         async with opened(url_of(host), tmp_path / "j") as register:
             document = await register.register(receipt("r", 500), "r")
         assert document.number == 2
@@ -186,6 +188,20 @@ async def test_a_caller_that_stops_waiting_changes_nothing(tmp_path: Path) -> No
         await asyncio.gather(asked, return_exceptions=True)
         assert (await register.register(receipt("r", 500), "r")).number == 2
     assert len(told(tmp_path / "j", DocumentRegistered)) == 2
+
+
+async def test_no_more_commands_wait_than_may(tmp_path: Path) -> None:
+    async with served() as host, opened(url_of(host), tmp_path / "j") as register:
+        await register.ready(10)
+        host.do("power_off")
+        reports = [asyncio.create_task(register.x_report()) for _ in range(WAITING_MAX)]
+        await asyncio.sleep(0)
+        with pytest.raises(TransportError, match="64 commands wait already"):
+            await register.x_report()
+        for report in reports:
+            report.cancel()
+        ended = await asyncio.gather(*reports, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError | TransportError) for end in ended)
 
 
 async def test_a_full_disk_sends_nothing(tmp_path: Path) -> None:
