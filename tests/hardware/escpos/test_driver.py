@@ -39,17 +39,17 @@ async def test_a_slip_over_a_pseudo_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "hand", "state", "words"),
+    ("answers", "hand", "code", "words"),
     [
-        ("full", "open_cover", DeviceState.FAULT, "^the cover is open: close it"),
-        ("realtime", "", DeviceState.STARTING, "^slips: it answers and is still being made ready for a slip .starting"),
+        ("full", "open_cover", "cover-open", "^the cover is open: close it"),
+        ("realtime", "", "", "^slips: it answers and is still being made ready for a slip .starting"),
     ],
 )
-async def test_why_it_is_not_ready(tmp_path: Path, answers: str, hand: str, state: DeviceState, words: str) -> None:
+async def test_why_it_is_not_ready(tmp_path: Path, answers: str, hand: str, code: str, words: str) -> None:
     reached, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def tell(event: Event) -> None:
-        if isinstance(event, StateChanged) and event.state is state:
+        if isinstance(event, StateChanged) and event.code == code:
             loop.call_soon_threadsafe(reached.set)
 
     store = Store(tmp_path / "printer")
