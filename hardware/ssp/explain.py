@@ -18,6 +18,7 @@ ENCRYPTED = 0x7E
 _ALGORITHM = "crc-16/cms"
 _PROTOCOL = 6  # what public hosts ask for, where nobody heard what was agreed on
 
+_READ, _CREDIT = 0xEF, 0xEE
 _OTHER_PROTOCOLS = (8, 5)
 
 
@@ -237,7 +238,12 @@ def _events(polled: Polled, decoded: dict[str, object]) -> str:
     for event in polled.events:
         where = f", channel {event.channel}" if event.channel is not None else ""
         amounts = "".join(f", {_money(amount)}" for amount in event.amounts)
-        words.append(f"{event.kind.name}{where}{amounts}: {event.kind.words}")
+        said = event.kind.words
+        if event.kind.code == _READ:
+            said = "a note is held in escrow" if event.channel else "a note is being read"
+        words.append(f"{event.kind.name}{where}{amounts}: {said}")
+    if any(event.kind.code == _CREDIT for event in polled.events):
+        decoded["credit"] = True
     if polled.rest:
         decoded["unread"] = polled.rest.hex().upper()
         words.append(f"{polled.rest.hex(' ').upper()} cannot be read: {polled.rest[0]:02X} is not known or cut short")

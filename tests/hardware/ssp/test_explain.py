@@ -86,6 +86,17 @@ def test_a_credit_before_an_event_nobody_knows_is_told() -> None:
     assert "99 cannot be read" in explained.words
 
 
+def test_a_note_that_is_read_and_one_in_escrow_and_one_that_is_credited() -> None:
+    for data, words, credit in (
+        ("F0EF00", "a note is being read", False),
+        ("F0EF03", "a note is held in escrow", False),
+        ("F0EE03", "a note is taken and cannot come back", True),
+    ):
+        [explained] = explainer("itl-ssp").feed("device", encode(Frame(bytes.fromhex(data))))
+        assert explained.words.endswith(words)
+        assert ("credit" in explained.decoded) is credit
+
+
 def test_a_payout_cut_short_says_how_much_of_what() -> None:
     paid = bytes((0xF0, 0xDC, 1)) + (500).to_bytes(4, "little") + (2000).to_bytes(4, "little") + b"EUR"
     [explained] = explainer("itl-ssp").feed("device", encode(Frame(paid)))
