@@ -266,7 +266,7 @@ class Hearing:
 
     def _stacked(self, channel: int, heard: Heard, last: Last, *, note: Note | None) -> None:
         bill = self.table.get(channel)
-        if note is not None and (bill is None or channel == note.channel):
+        if note is not None and channel == note.channel:
             bill = note.bill
         self.held = False
         if bill is None:
