@@ -358,7 +358,7 @@ QR_MODEL = Command(
     "GS ( k 41",
     SYMBOL,
     "QR code: model",
-    (Number("model", words={0x31: "model 1", 0x32: "model 2", 0x33: "micro"}), Number("reserved")),
+    (Number("model", words={0x31: "model 1", 0x32: "model 2", 0x33: "micro"}, low=0x31, high=0x33), Number("reserved")),
     b"1\x41",
     counted=True,
 )
@@ -366,7 +366,12 @@ QR_MODULE = Command(
     "GS ( k 43", SYMBOL, "QR code: dots a module", (Number("module", low=1, high=16),), b"1\x43", counted=True
 )
 QR_CORRECTION = Command(
-    "GS ( k 45", SYMBOL, "QR code: error correction", (Number("correction", words=CORRECTIONS),), b"1\x45", counted=True
+    "GS ( k 45",
+    SYMBOL,
+    "QR code: error correction",
+    (Number("correction", words=CORRECTIONS, low=0x30, high=0x33),),
+    b"1\x45",
+    counted=True,
 )
 QR_STORE = Command(
     "GS ( k 50", SYMBOL, "QR code: keep the content", (Number("m"), Data("content")), b"1\x50", counted=True

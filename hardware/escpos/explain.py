@@ -83,7 +83,9 @@ class EscposExplainer(Explainer):
         pieces = StreamReader().feed(data)
         if any(isinstance(piece, Obeyed) for piece in pieces):
             return "host"
-        return "device" if not pieces or any(isinstance(piece, Unknown) for piece in pieces) else "host"
+        if not pieces:
+            return "device" if data[:1] == c.DLE_EOT.prefix[:1] else "host"  # a command that is cut short
+        return "device" if any(isinstance(piece, Unknown) for piece in pieces) else "host"
 
     # The host's stream
 
@@ -211,16 +213,16 @@ class EscposExplainer(Explainer):
     def _unasked(self) -> Explained:
         """Bytes that no question was seen for, read by their fixed bits."""
         data = bytes(self._unread[:UNASKED_MAX])
-        if data[:2] == FULL_STARTS and len(data) >= 6:
-            return _full(self._take(6))
+        if data[:2] == FULL_STARTS:
+            return _full(self._take(6)) if len(data) >= 6 else _full_cut_short(self._take(len(data)))
         if len(data) == 1 and is_status(data[0]):
             return _any_status(self._take(1))
         if len(data) in (2, 3, 4) and all(map(is_status, data)):
             return _several(self._take(len(data)))
         if len(data) >= 4 and is_automatic(data[:4]):
             return _automatic(self._take(4))
-        if len(data) == 1 and is_buffered(data[0]) and data[0] & 0x60 == 0:
-            return _buffered(self._take(1), 1)
+        if _are_answers(data):
+            return _any_status(self._take(1)) if is_status(data[0]) else _buffered(self._take(1), 1)
         if 0 in data and data[0] in (0x5F, 0x37):
             block = self._take(data.index(0) + 1)
             text = block[1:-1].decode("ascii", "replace")
@@ -324,7 +326,7 @@ def _decoded(instruction: Instruction) -> dict[str, object]:
 
 
 _KEYS = {
-    "ESC a": "align", "ESC E": "bold", "ESC -": "underline", "GS B": "invert", "ESC M": "font", "ESC p": "drawer",
+    "ESC a": "align", "ESC E": "bold", "ESC -": "underline", "GS B": "invert", "ESC M": "font", "GS f": "font",
     "GS H": "digits", "GS r": "asks", "GS I": "asks", "DLE ENQ": "recover",
 }  # fmt: skip
 
@@ -384,8 +386,21 @@ def _automatic_asked(instruction: Instruction) -> dict[str, object]:
     return {"GS a": n, "tells": [name for mask, name in names if n & mask]}
 
 
+def _print_mode(instruction: Instruction) -> dict[str, object]:
+    n = instruction.number("n")
+    return {
+        "ESC !": n,
+        "font": "B" if n & 0x01 else "A",
+        "bold": bool(n & 0x08),
+        "width": 2 if n & 0x20 else 1,
+        "height": 2 if n & 0x10 else 1,
+        "underline": bool(n & 0x80),
+    }
+
+
 _SPECIAL: Mapping[str, Callable[[Instruction], dict[str, object]]] = {
     "DLE EOT": _asks,
+    "ESC !": _print_mode,
     "GS v 0": _raster,
     "GS !": _size,
     "ESC t": _page_chosen,
@@ -467,6 +482,18 @@ def _full(data: bytes) -> Explained:
     return Explained(
         data, f"full status: {words}", "device", command="DLE EOT 20", frame=frame, decoded={**decoded, "means": words}
     )
+
+
+def _are_answers(data: bytes) -> bool:
+    """One answer to GS r, or several to DLE EOT with some to GS r 1 among them."""
+    if len(data) == 1:
+        return is_buffered(data[0]) and data[0] & 0x60 == 0
+    return any(map(is_status, data)) and all(is_status(value) or value in (0x00, 0x03, 0x0C, 0x0F) for value in data)
+
+
+def _full_cut_short(data: bytes) -> Explained:
+    reason = f"a full status is six bytes, not {len(data)}"
+    return Explained(data, reason, "device", fault=reason, command="DLE EOT 20", decoded={"valid": False})
 
 
 def _refused(data: bytes) -> Explained:

@@ -103,6 +103,46 @@ def test_a_number_out_of_range_is_a_fault() -> None:
     assert found.fault == "GS ( k 43: module is 1 to 16, not 17"
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("1D286B0300314534", "GS ( k 45: correction is 48 to 51, not 52"),
+        ("1D286B040031413000", "GS ( k 41: model is 49 to 51, not 48"),
+        ("1D6B02343030", "GS k is cut short"),
+        ("1D76300001000200C0", "GS v 0 is cut short"),
+        ("1B74", "ESC t is cut short"),
+        ("100F0502", "a full status is six bytes, not 4"),
+        ("1204", "1204 is no status: one is a single byte with bits 1 and 4 set and 0 and 7 clear"),
+    ],
+)
+def test_what_is_refused_and_why(data: str, reason: str) -> None:
+    bytes_ = bytes.fromhex(data)
+    assert [one.fault for one in explain(explainer("escpos").guess_sender(bytes_), bytes_)] == [reason]
+
+
+def test_answers_behind_each_other_that_nobody_asked_for() -> None:
+    found = explain("device", bytes.fromhex("120C1E0012"))
+    assert [one.command for one in found] == [None, "GS r 1", None, "GS r 1", None]
+    assert [one.fault for one in found] == [None] * 5
+    assert found[1].words == "all before was done; paper out"
+
+
+def test_the_mode_of_letters_bit_by_bit() -> None:
+    (found,) = explain("host", b"\x1b!\xb9")
+    assert found.decoded == {
+        "ESC !": 0xB9, "font": "B", "bold": True, "width": 2, "height": 2, "underline": True,
+    }  # fmt: skip
+
+
+def test_a_bar_code_with_its_settings_is_one() -> None:
+    found = explain("host", b"\x1ba\x01\x1dh@\x1dw\x03\x1df\x00\x1dH\x02\x1dk\x024006381333931\x00")
+    assert [one.command for one in found] == ["ESC a", "GS k"]
+    assert found[1].decoded == {
+        "GS h": 64, "GS w": 3, "GS f": 0, "font": "A", "GS H": 2, "digits": "below",
+        "GS k": 2, "symbology": "EAN13", "content": "4006381333931", "ean13": "4006381333931",
+    }  # fmt: skip
+
+
 def test_there_is_one_variant() -> None:
     with pytest.raises(ValueError, match="esc-p2"):
         explainer("esc-p2")
