@@ -8,13 +8,15 @@ to say: `Fuzz.heard` is called with every event and what led to it.
 It is pumped as `hardware.link` pumps it. A crash falls between any two actions of one input.
 """
 
+import contextlib
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 
 from hardware.errors import DeviceError
 from hardware.events import Event
-from hardware.protocol import Action, Actions, Finish, Memory, Protocol, Record, Send
+from hardware.protocol import Action, Actions, Finish, Memory, Protocol, Record, Say, Send
+from hardware.simulation.simulator import ControlError, Simulator
 
 SILENT_S = 120.0  # so long nobody answers in the end, and by then every caller must know how he stands
 TURNS_MAX = 400  # wakes and sends of one second, above which it turns in circles
@@ -63,6 +65,7 @@ class Fuzz:
         self._sent = b""
         self._sent_at = self.now
         self._turns: list[float] = []
+        self._calm = False  # the disk is quick and the host lives on
         self._trouble = self.rng.choice((0.0, 0.02, 0.1, 0.3))
         self._boot()
 
@@ -98,7 +101,7 @@ class Fuzz:
             case "crash":
                 self._boot()
             case "close" if self.rng.random() < 0.1:
-                self._do(self._protocol.closing(self.now))
+                self._close()
             case "abandon" if self.open:
                 self._abandon()
         if not self._connected and self.rng.random() < 0.5:
@@ -108,14 +111,23 @@ class Fuzz:
         """Nobody answers: in the end all who wait are told, and the line is still tried."""
         if not self._connected:
             self._plug()
+        self._calm = True
         until = self.now + SILENT_S
         while self.now < until and self._wake():
             pass
-        assert self._protocol.wake_at is not None, "an open line is left alone for ever"
+        assert self._quiet_s is None or self._protocol.wake_at is not None, "an open line is left alone for ever"
         hanging = [each for each in self.open.values() if not isinstance(each, self._endless)]
         assert not hanging, f"still waiting: {hanging}"
 
     # Inputs
+
+    def _close(self) -> None:
+        """The last that this life hears; whoever still waits then is told by the link."""
+        quiet_s, self._quiet_s = self._quiet_s, None
+        self._do(self._protocol.closing(self.now))
+        self._leap(20.0)
+        self._quiet_s = quiet_s
+        self._boot()
 
     def _boot(self) -> None:
         """A new life; whoever waited is gone with the old one."""
@@ -173,7 +185,9 @@ class Fuzz:
     # What comes of it
 
     def _do(self, actions: Actions, received: bytes = b"") -> None:
-        crash_at = self.rng.randrange(len(actions)) if actions and self.rng.random() < 0.004 else None
+        crash_at = (
+            self.rng.randrange(len(actions)) if actions and not self._calm and self.rng.random() < 0.004 else None
+        )
         for at, action in enumerate(actions):
             if at == crash_at:
                 self._boot()
@@ -199,7 +213,7 @@ class Fuzz:
                 if memory is not None:
                     assert len(json.dumps(memory)) < 20_000
                     self.memories[device] = json.loads(json.dumps(memory))
-                if self.rng.random() < 0.02:
+                if not self._calm and self.rng.random() < 0.02:
                     self.now += self.rng.choice((0.05, 1.0, 600.0))  # a slow disk
                     self._sent_at = self.now
                 if event is not None:
@@ -209,8 +223,50 @@ class Fuzz:
                 assert ticket not in self._done, f"ticket {ticket} is finished twice"
                 self._done.add(ticket)
                 self.open.pop(ticket, None)
+            case Say(words):
+                assert "its driver failed" not in words, words
 
     def _turn(self) -> None:
         self._turns = [at for at in self._turns if at > self.now - 1.0]
         self._turns.append(self.now)
         assert len(self._turns) < TURNS_MAX, "it turns in circles"
+
+
+class Liar:
+    """A simulated device that now and then says something else than it should.
+
+    Args:
+        lie: what it says in the place of the frames that it should say.
+        hands: what a person does to it, by name with arguments.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        simulator: Simulator,
+        lie: Callable[[random.Random, bytes], bytes],
+        hands: Sequence[tuple[str, Mapping[str, str]]] = (),
+    ) -> None:
+        self.odd = random.Random(seed).choice((0.0, 0.02, 0.1, 0.5))
+        self.clock: Callable[[], float] = lambda: 0.0
+        self._simulator, self._lie, self._hands = simulator, lie, hands
+        simulator.power_on(0.0)
+
+    def answer(self, rng: random.Random, sent: bytes) -> bytes:
+        """See `Answers`."""
+        now = self.clock()
+        simulator = self._simulator
+        said = bytearray()
+        for _ in range(1000):
+            if simulator.wake_at is None or simulator.wake_at > now:
+                break
+            said += b"".join(simulator.wake(simulator.wake_at))
+        if self._hands and rng.random() < 0.05:
+            name, arguments = rng.choice(self._hands)
+            with contextlib.suppress(ControlError):
+                simulator.control(name, arguments, now)
+        if rng.random() < 0.005:
+            simulator.power_off(now)
+            simulator.power_on(now)
+        said += b"".join(simulator.received(sent, now))
+        return self._lie(rng, bytes(said)) if rng.random() < self.odd else bytes(said)
