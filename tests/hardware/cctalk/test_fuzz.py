@@ -1,4 +1,4 @@
-"""Whatever the devices of a bus say and whatever is asked of them: no script fails, nothing hangs, no end comes twice."""
+"""Whatever the devices of a bus say and whatever is asked of them: no script fails, nothing hangs or ends twice."""
 
 import random
 from collections.abc import Sequence
