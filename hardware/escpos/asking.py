@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hardware.escpos import commands as c
+from hardware.escpos.declaration import encode
 from hardware.escpos.orders import Settings
 from hardware.escpos.outgoing import Outgoing, Timers
 
@@ -78,7 +79,7 @@ class Asking:
         if not self._round:
             self.plan(otherwise)
         asked = self._round.popleft()
-        self._out.send(c.encode(c.DLE_EOT, n=asked), now)
+        self._out.send(encode(c.DLE_EOT, n=asked), now)
         self.question = Question(asked, now)
         self._timers["answer"] = self._out.free_at + self._settings.answer_s
 

@@ -8,6 +8,7 @@ A printer that is well and never answers GS r cannot confirm anything: that is f
 """
 
 from hardware.escpos import commands as c
+from hardware.escpos.declaration import encode
 from hardware.escpos.memory import Page
 from hardware.escpos.orders import Settings
 from hardware.escpos.outgoing import Outgoing, Timers
@@ -19,7 +20,7 @@ FILL = 16  # NULs more than the longest command
 
 def automatic_status(settings: Settings) -> bytes:
     """What makes it tell changes unasked, where that is wanted; ESC @ switches it off."""
-    return c.encode(c.AUTO_STATUS, n=0x0E) if settings.automatic else b""
+    return encode(c.AUTO_STATUS, n=0x0E) if settings.automatic else b""
 
 
 class Cleaning:
@@ -49,11 +50,11 @@ class Cleaning:
         data = bytearray()
         if remains:
             data += bytes(max(settings.block_bytes, settings.profile.qr_max) + FILL)
-        data += c.encode(c.INIT) + automatic_status(settings)
+        data += encode(c.INIT) + automatic_status(settings)
         if remains:
-            data += c.encode(c.FEED_CUT, n=0)
+            data += encode(c.FEED_CUT, n=0)
         if settings.full:
-            data += c.encode(c.READ_STATUS, n=1)
+            data += encode(c.READ_STATUS, n=1)
         self._out.send(bytes(data), now)
         self.active = True
         self._answered = not settings.full

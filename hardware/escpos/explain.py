@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from hardware.escpos import commands as c
 from hardware.escpos import instructions, replies
 from hardware.escpos.codepages import decode_text
-from hardware.escpos.commands import Command, Instruction
+from hardware.escpos.declaration import Command, Instruction
 from hardware.escpos.frames import (
     FULL_STARTS,
     Obeyed,

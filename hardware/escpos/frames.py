@@ -13,7 +13,8 @@ their fixed bits (Epson, "transmission status identification"):
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hardware.escpos.commands import Instruction, decode
+from hardware.escpos.commands import decode
+from hardware.escpos.declaration import Instruction
 
 TEXT_MAX = 1024  # a stretch of text without any command, at most
 COMMAND_MAX = 1 << 19  # whatever says that it is longer (a picture of metres) is no command: the place was lost

@@ -6,7 +6,7 @@ The data of a command is its name with its first number, its other fields by the
 from collections.abc import Callable, Mapping, Sequence
 
 from hardware.escpos import commands as c
-from hardware.escpos.commands import Command, Instruction, Number
+from hardware.escpos.declaration import Command, Instruction, Number
 from hardware.escpos.frames import Obeyed
 from hardware.escpos.profiles import PROFILES
 from hardware.explain import Explained

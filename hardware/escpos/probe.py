@@ -5,6 +5,7 @@ none. GS I is asked only of what has proved to be one.
 """
 
 from hardware.escpos import commands as c
+from hardware.escpos.declaration import encode
 from hardware.escpos.frames import is_status
 from hardware.escpos.states import REAL_TIME, Health
 from hardware.ports import LineSettings
@@ -18,7 +19,7 @@ def ask() -> Probing:
     """Four statuses, then who it is, where it says so."""
     health = Health()
     for asked in REAL_TIME:
-        answer = yield Ask(c.encode(c.DLE_EOT, n=asked), 0.3, lambda data: len(data) >= 1)
+        answer = yield Ask(encode(c.DLE_EOT, n=asked), 0.3, lambda data: len(data) >= 1)
         if len(answer) != 1 or not is_status(answer[0]):
             return []
         health = health.after_real_time(asked, answer[0])
@@ -26,7 +27,7 @@ def ask() -> Probing:
         return [Found("escpos", Identity(), health.trouble.words)]  # off line it would keep the next question
     names: list[str] = []
     for number in (66, 67):
-        answer = yield Ask(c.encode(c.READ_ID, n=number), 0.5, lambda data: data.endswith(b"\0"))
+        answer = yield Ask(encode(c.READ_ID, n=number), 0.5, lambda data: data.endswith(b"\0"))
         well = answer[:1] == b"_" and answer.endswith(b"\0")
         names.append(answer[1:-1].decode("ascii", "replace") if well else "")
     return [Found("escpos", Identity(maker=names[0], model=names[1]), "on line" + _paper(health))]

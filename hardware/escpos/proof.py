@@ -24,6 +24,7 @@ from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, TransportE
 from hardware.escpos import commands as c
 from hardware.escpos.asking import AFTER, WHILE_PRINTING, Asking
 from hardware.escpos.condition import PASSING
+from hardware.escpos.declaration import encode
 from hardware.escpos.memory import LOOK, PRINTED, Page
 from hardware.escpos.orders import Settings
 from hardware.escpos.outgoing import Outgoing, Timers
@@ -133,7 +134,7 @@ class Printing:
 
     def _send_marked(self, block: bytes, now: float) -> None:
         if self._settings.full:
-            block += c.encode(c.READ_STATUS, n=1)
+            block += encode(c.READ_STATUS, n=1)
             self._markers.append(now)
         self._out.send(block, now)
 

@@ -18,6 +18,7 @@ from hardware.escpos import states
 from hardware.escpos.asking import DRAIN_S, FULL, GAP_S, ROUND, WHILE_PRINTING, Asking
 from hardware.escpos.cleaning import Cleaning, automatic_status
 from hardware.escpos.condition import NEVER_PRINTED, Condition
+from hardware.escpos.declaration import encode
 from hardware.escpos.frames import Answer, Automatic, Buffered, FrameReader, Full, Status
 from hardware.escpos.memory import LOOK, PRINTED, Page
 from hardware.escpos.orders import AwaitReady, Print, ReadStatus, Settings
@@ -357,7 +358,7 @@ class EscposProtocol(Protocol):
         if self._recovering:
             self._waiting.fail(DeviceFault(trouble.value, trouble.words))
         else:
-            self._out.send(c.encode(c.DLE_ENQ, n=2), now)
+            self._out.send(encode(c.DLE_ENQ, n=2), now)
             self._asking.next_at(now + RECOVER_S)
         self._recovering = not self._recovering
 

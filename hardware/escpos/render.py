@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hardware.errors import Refused
 from hardware.escpos import commands as c
 from hardware.escpos.codepages import MissingLetter, runs, stand_in
+from hardware.escpos.declaration import encode
 from hardware.escpos.profiles import Profile
 from hardware.slip import Align, Barcode, Cut, Element, Feed, OpenDrawer, Picture, QrCode, Slip, Text
 
@@ -64,7 +65,7 @@ class _Renderer:
         self._page: int | None = None
 
     def render(self, slip: Slip, copy_words: str, prologue: bytes) -> list[bytes]:
-        atoms = [c.encode(c.INIT) + (c.encode(c.KANJI_OFF) if self._profile.kanji_off else b"") + prologue]
+        atoms = [encode(c.INIT) + (encode(c.KANJI_OFF) if self._profile.kanji_off else b"") + prologue]
         for element in _marked(slip.elements, copy_words) if copy_words else slip.elements:
             atoms += self._element(element)
         return _in_blocks(atoms, self._block_bytes)
@@ -82,7 +83,7 @@ class _Renderer:
             case Feed(lines=lines):
                 return self._feed(lines)
             case Cut(partial=partial):
-                return iter((c.encode(c.FEED_CUT if partial else c.FEED_CUT_FULL, n=0),))
+                return iter((encode(c.FEED_CUT if partial else c.FEED_CUT_FULL, n=0),))
             case OpenDrawer(pin=pin):
                 return self._drawer(pin)
 
@@ -98,7 +99,7 @@ class _Renderer:
         )
         for line in text.text.replace("\r\n", "\n").removesuffix("\n").split("\n"):
             for part in wrap(self._printable(line), self._profile.columns // text.width):
-                yield self._letters(part) + c.encode(c.LF)
+                yield self._letters(part) + encode(c.LF)
 
     def _printable(self, line: str) -> str:
         line = line.expandtabs(8)
@@ -115,7 +116,7 @@ class _Renderer:
         parts = bytearray()
         for run in found:
             if run.page is not None and run.page != self._page:
-                parts += c.encode(c.CODE_PAGE, n=run.page)
+                parts += encode(c.CODE_PAGE, n=run.page)
                 self._page = run.page
             parts += run.data
         return bytes(parts)
@@ -125,15 +126,15 @@ class _Renderer:
         was, self._style = self._style, style
         changed = bytearray()
         if style.align != was.align:
-            changed += c.encode(c.ALIGN, n=style.align)
+            changed += encode(c.ALIGN, n=style.align)
         if style.bold != was.bold:
-            changed += c.encode(c.BOLD, n=style.bold)
+            changed += encode(c.BOLD, n=style.bold)
         if style.underline != was.underline:
-            changed += c.encode(c.UNDERLINE, n=style.underline)
+            changed += encode(c.UNDERLINE, n=style.underline)
         if style.invert != was.invert:
-            changed += c.encode(c.INVERT, n=style.invert)
+            changed += encode(c.INVERT, n=style.invert)
         if style.size != was.size:
-            changed += c.encode(c.SIZE, n=style.size)
+            changed += encode(c.SIZE, n=style.size)
         return bytes(changed)
 
     def _aligned(self, align: Align) -> bytes:
@@ -154,21 +155,21 @@ class _Renderer:
         if code.correction not in _CORRECTION:
             raise Refused("qr", f"the correction of a QR code is L, M, Q or H, not {code.correction!r}")
         yield self._aligned(code.align)
-        yield c.encode(c.QR_MODEL, model=0x32, reserved=0)
-        yield c.encode(c.QR_MODULE, module=code.module)
-        yield c.encode(c.QR_CORRECTION, correction=_CORRECTION[code.correction])
-        yield c.encode(c.QR_STORE, m=0x30, content=content)
-        yield c.encode(c.QR_PRINT, m=0x30)
+        yield encode(c.QR_MODEL, model=0x32, reserved=0)
+        yield encode(c.QR_MODULE, module=code.module)
+        yield encode(c.QR_CORRECTION, correction=_CORRECTION[code.correction])
+        yield encode(c.QR_STORE, m=0x30, content=content)
+        yield encode(c.QR_PRINT, m=0x30)
 
     def _barcode(self, code: Barcode) -> Iterator[bytes]:
         if not 1 <= code.height <= 255:
             raise Refused("barcode", f"a bar code is 1 to 255 dots high, not {code.height}")
         bars = _bars(code)
         yield self._aligned(code.align)
-        yield c.encode(c.BAR_HEIGHT, n=code.height)
-        yield c.encode(c.BAR_WIDTH, n=2)
-        yield c.encode(c.BAR_FONT, n=0)
-        yield c.encode(c.BAR_TEXT, n=2)
+        yield encode(c.BAR_HEIGHT, n=code.height)
+        yield encode(c.BAR_WIDTH, n=2)
+        yield encode(c.BAR_FONT, n=0)
+        yield encode(c.BAR_TEXT, n=2)
         yield bars
 
     # The rest
@@ -184,18 +185,18 @@ class _Renderer:
         high = max(1, (self._block_bytes - 8) // across)
         for top in range(0, len(picture.rows), high):
             rows = picture.rows[top : top + high]
-            yield c.encode(c.RASTER, m=0, x=across, y=len(rows), dots=b"".join(rows))
+            yield encode(c.RASTER, m=0, x=across, y=len(rows), dots=b"".join(rows))
 
     def _feed(self, lines: int) -> Iterator[bytes]:
         if not 0 <= lines <= 255:
             raise Refused("feed", f"0 to 255 lines can be fed, not {lines}")
         if lines:
-            yield c.encode(c.FEED, n=lines)
+            yield encode(c.FEED, n=lines)
 
     def _drawer(self, pin: int) -> Iterator[bytes]:
         if pin not in (2, 5):
             raise Refused("drawer", f"a drawer hangs on pin 2 or 5, not {pin}")
-        yield c.encode(c.DRAWER, m=0 if pin == 2 else 1, t1=PULSE, t2=PULSE)
+        yield encode(c.DRAWER, m=0 if pin == 2 else 1, t1=PULSE, t2=PULSE)
 
 
 def wrap(line: str, columns: int) -> list[str]:
@@ -218,12 +219,12 @@ def _bars(code: Barcode) -> bytes:
         case "ean13" | "ean8":
             digits = 13 if symbology == "ean13" else 8
             number = 2 if symbology == "ean13" else 3
-            return c.encode(c.BARS_A[number], content=_ean(content, digits).encode())
+            return encode(c.BARS_A[number], content=_ean(content, digits).encode())
         case "code39":
             wrong = sorted(set(content) - _CODE39)
             if wrong or not 1 <= len(content) <= 255:
                 raise Refused("barcode", f"CODE39 has no {wrong[0]!r}" if wrong else "CODE39 holds 1 to 255 letters")
-            return c.encode(c.BARS_A[4], content=content.encode())
+            return encode(c.BARS_A[4], content=content.encode())
         case "code128":
             wrong = sorted(letter for letter in set(content) if not " " <= letter <= "~")
             data = b"{B" + content.encode("ascii", "replace").replace(b"{", b"{{")
@@ -231,7 +232,7 @@ def _bars(code: Barcode) -> bytes:
                 raise Refused(
                     "barcode", f"CODE128 has no {wrong[0]!r} here" if wrong else "CODE128 holds 1 to 253 letters"
                 )
-            return c.encode(c.BARS_B[8], n=len(data), content=data)
+            return encode(c.BARS_B[8], n=len(data), content=data)
     raise Refused("barcode", f"there is no bar code {code.symbology!r}; there are ean13, ean8, code39 and code128")
 
 

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from hardware.escpos import commands as c
 from hardware.escpos import states as st
 from hardware.escpos.codepages import decode_text
-from hardware.escpos.commands import Command, Instruction
+from hardware.escpos.declaration import Command, Instruction
 from hardware.escpos.frames import Obeyed, Piece, StreamReader, Text
 from hardware.escpos.profiles import PROFILES, profile
 from hardware.simulation.simulator import Control, ControlError, Ledger, Simulator

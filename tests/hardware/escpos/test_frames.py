@@ -1,13 +1,13 @@
 """Both directions cut anywhere, with noise, half commands and unknown ones."""
 
 import itertools
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.escpos import commands as c
+from hardware.escpos.declaration import encode
 from hardware.escpos.frames import (
     COMMAND_MAX,
     Automatic,
@@ -26,15 +26,15 @@ from hardware.escpos.frames import (
 statuses = st.integers(0, 15).map(lambda n: Status(0x12 | (n & 3) << 2 | (n & 12) << 3))
 STREAM = b"".join(
     (
-        c.encode(c.INIT),
+        encode(c.INIT),
         b"total 100\n",
-        c.encode(c.RASTER, m=0, x=2, y=3, dots=b"\x10\x04\x01\x1d\x56\x00"),
-        c.encode(c.BARS_A[2], content=b"4006381333931"),
-        c.encode(c.BARS_B[8], n=5, content=b"{B\x00ab"),
-        c.encode(c.QR_STORE, m=0x30, content=b"\x1b@\x00"),
-        c.encode(c.CUT_FULL),
-        c.encode(c.FEED_CUT, n=0),
-        c.encode(c.DLE_EOT, n=4),
+        encode(c.RASTER, m=0, x=2, y=3, dots=b"\x10\x04\x01\x1d\x56\x00"),
+        encode(c.BARS_A[2], content=b"4006381333931"),
+        encode(c.BARS_B[8], n=5, content=b"{B\x00ab"),
+        encode(c.QR_STORE, m=0x30, content=b"\x1b@\x00"),
+        encode(c.CUT_FULL),
+        encode(c.FEED_CUT, n=0),
+        encode(c.DLE_EOT, n=4),
     )
 )
 
@@ -156,31 +156,3 @@ def test_no_bytes_raise_from_the_reader(data: bytes, automatic: bool, full: bool
     reader = FrameReader(automatic=automatic, full=full, blocks=lambda: blocks)
     answers = reader.feed(data)
     assert len(answers) + reader.dropped <= len(data)
-
-
-def encoded(command: c.Command, draw: Callable[[st.SearchStrategy[object]], object]) -> bytes:
-    values: dict[str, c.Value] = {}
-    for item in command.fields:
-        if isinstance(item, c.Number):
-            top = min(item.top, 40) if item.size == 2 else item.top
-            values[item.name] = draw(st.integers(item.low, top))  # type: ignore[assignment]
-        elif isinstance(item, c.Terminated):
-            values[item.name] = draw(st.binary(max_size=20).map(lambda data: data.replace(b"\0", b"x")))  # type: ignore[assignment]
-        else:
-            size = None if item.length is None else item.length(values)
-            any_size = st.binary(max_size=20) if size is None else st.binary(min_size=size, max_size=size)
-            values[item.name] = draw(any_size)  # type: ignore[assignment]
-    return c.encode(command, **values)
-
-
-@given(st.data(), st.sampled_from([command for command in c.COMMANDS if command is not c.OTHER_SYMBOL]))
-def test_every_command_reads_back_as_it_was_made(data: st.DataObject, command: c.Command) -> None:
-    sent = encoded(command, data.draw)
-    found = c.decode(sent)
-    assert isinstance(found, tuple)
-    instruction, end = found
-    assert end == len(sent)
-    if instruction.command is not command:  # GS V 0 and GS V '0' are one, and so are codes with the same selector
-        assert instruction.command.prefix == command.prefix
-    assert c.encode(instruction.command, **instruction.values) == sent
-    assert all(c.decode(sent[:size]) is None for size in range(1, len(sent)))

@@ -3,7 +3,8 @@
 import pytest
 
 from hardware.escpos import instructions
-from hardware.escpos.commands import COMMANDS, Command, Instruction
+from hardware.escpos.commands import COMMANDS
+from hardware.escpos.declaration import Command, Instruction
 from hardware.escpos.frames import Obeyed, StreamReader
 
 

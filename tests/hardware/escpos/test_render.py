@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hardware.errors import Refused
-from hardware.escpos import commands as c
+from hardware.escpos.commands import decode
 from hardware.escpos.profiles import PROFILES, profile
 from hardware.escpos.render import render, wrap
 from hardware.slip import Align, Barcode, Cut, Element, Feed, OpenDrawer, Picture, QrCode, Slip, Text
@@ -155,7 +155,7 @@ def test_blocks_end_where_commands_end_and_are_as_long_as_they_may() -> None:
             if block[at] >= 0x20:
                 at += 1
                 continue
-            found = c.decode(block, at)
+            found = decode(block, at)
             assert isinstance(found, tuple), block
             at = found[1]
 
