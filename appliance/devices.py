@@ -13,7 +13,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -66,19 +66,25 @@ def read_devices(given: object, wrong: Wrong) -> dict[str, DeviceEntry]:
         wrong("devices", given, "right would be a mapping of names such as bills, coins, printer")
         return {}
     found: dict[str, DeviceEntry] = {}
+    built: list[Device] = []  # alive until all are: those of one bus look at each other
     for name, fields in given.items():
-        entry = read_device(str(name), fields, wrong)
-        if entry is None:
+        entry, device = _read_one(str(name), fields, wrong)
+        if entry is None or device is None:
             continue
-        for other in found.values():
-            if other.port == entry.port and not _may_share(other, entry):
-                wrong(f"{entry.path}.port", entry.port, f"is the port of devices.{other.name} already")
+        built.append(device)
+        others = (each for each in found.values() if each.port == entry.port and not _may_share(each, entry))
+        if other := next(others, None):
+            wrong(f"{entry.path}.port", entry.port, f"is the port of devices.{other.name} already")
         found[entry.name] = entry
     return found
 
 
 def read_device(name: str, fields: object, wrong: Wrong) -> DeviceEntry | None:
     """One entry, or None when anything is wrong with it."""
+    return _read_one(name, fields, wrong)[0]
+
+
+def _read_one(name: str, fields: object, wrong: Wrong) -> tuple[DeviceEntry | None, Device | None]:
     path = f"devices.{name}"
     good = True
 
@@ -91,28 +97,49 @@ def read_device(name: str, fields: object, wrong: Wrong) -> DeviceEntry | None:
         mistake(path, None, "a device's name is of small letters, digits, - and _, such as bills")
     if not isinstance(fields, dict):
         mistake(path, fields, "right would be a mapping with at least `driver` and `port`")
-        return None
+        return None, None
     driver = _read_driver(f"{path}.driver", fields.get("driver"), mistake)
     port = _read_port(f"{path}.port", fields.get("port"), driver, mistake)
     if driver is None:
-        return None
+        return None, None
     settings = _read_settings(path, driver, fields, mistake)
-    if not good:
-        return None
     entry = DeviceEntry(name=name, driver=driver.name, port=port, settings=settings)
-    try:
-        entry.build(_NoJournal())
-    except (ValueError, TypeError, LookupError) as error:
-        mistake(path, None, str(error))
-        return None
-    return entry
+    device = _build(entry, driver, mistake)
+    return (entry, device) if good else (None, None)
+
+
+def _build(entry: DeviceEntry, driver: DriverEntry, mistake: Wrong) -> Device | None:
+    """The driver, for what it says itself of its settings: all of it, though it says one thing at a time."""
+    declared = driver.settings()
+    if any(each.default is inspect.Parameter.empty and name not in entry.settings for name, each in declared.items()):
+        return None  # told already
+    if not entry.port:
+        entry = msgspec.structs.replace(entry, port="/dev/null" if driver.protocol else "http://127.0.0.1:1")
+    left, told = dict(entry.settings), set()
+    while True:
+        try:
+            return msgspec.structs.replace(entry, settings=left).build(_NoJournal())
+        except (ValueError, TypeError, LookupError) as error:
+            words = str(error).removeprefix(entry.name).lstrip(".: ")
+        setting, colon, rest = words.partition(": ")
+        if setting in told:
+            return None
+        if not colon or setting not in {*declared, "url"}:
+            mistake(entry.path, None, words)
+            return None
+        where = "port" if setting == "url" else setting
+        mistake(f"{entry.path}.{where}", None, "is wrong" if _SECRET.search(setting) else rest)
+        if setting not in left or declared[setting].default is inspect.Parameter.empty:
+            return None
+        told.add(setting)
+        del left[setting]
 
 
 def shown(name: str, value: object) -> str:
     """A setting as it may be shown."""
     if _SECRET.search(name):
         return "<hidden>"
-    return str(msgspec.json.encode(value), "utf-8") if isinstance(value, dict | list | tuple) else str(value)
+    return str(msgspec.json.encode(value), "utf-8") if isinstance(value, dict | list | tuple) else str(value) or '""'
 
 
 def _read_port(path: str, given: object, driver: DriverEntry | None, mistake: Wrong) -> str:
@@ -125,6 +152,7 @@ def _read_port(path: str, given: object, driver: DriverEntry | None, mistake: Wr
             check_url(str(given))
         except ValueError as error:
             mistake(path, None, str(error))
+            return ""
     return str(given)  # one that speaks HTTP has an address of its own kind, and looks at it itself
 
 
@@ -163,7 +191,8 @@ def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mi
                 _amount(value) if hint is Money and isinstance(value, str) else msgspec.convert(value, hint)
             )
         except (msgspec.ValidationError, TypeError, ValueError) as error:
-            why = "" if _SECRET.search(name) else f" ({error})"
+            ours = hint is Money and isinstance(value, str)  # the others say it in the words of programmers
+            why = f" ({error})" if ours and not _SECRET.search(name) else ""
             mistake(f"{path}.{name}", None if _SECRET.search(name) else value, f"right would be {_words(hint)}{why}")
     for name, parameter in declared.items():
         if parameter.default is inspect.Parameter.empty and name not in fields:
@@ -211,13 +240,24 @@ def _words(hint: Any) -> str:
     if hint in named:
         return named[hint]
     origin = typing.get_origin(hint) or hint
+    parts = [_many(each) for each in typing.get_args(hint)]
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return "a mapping"
-    if isinstance(origin, type) and issubclass(origin, list | tuple | set | frozenset):
-        return "a list"
+        return f"a mapping of {parts[0]} to {parts[1]}" if len(parts) == 2 else "a mapping"
+    if isinstance(origin, type) and issubclass(origin, list | tuple | set | frozenset | Collection):
+        return f"a list of {parts[0]}" if parts else "a list"
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return f"a mapping of {', '.join(field.name for field in msgspec.structs.fields(hint))}"
     return "another value"
+
+
+def _many(hint: Any) -> str:
+    """A type, where several of it stand together."""
+    plural: dict[Any, str] = {int: "whole numbers", float: "numbers", Decimal: "numbers", str: "texts"}
+    if isinstance(hint, types.UnionType) and Decimal in typing.get_args(hint):
+        return "numbers"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return ", ".join(str(each.value) for each in hint)
+    return plural.get(hint) or _words(hint)
 
 
 class _NoJournal(DeviceJournal):

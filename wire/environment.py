@@ -48,7 +48,9 @@ class Mistake(msgspec.Struct, frozen=True):
     words: str
 
     def __str__(self) -> str:
-        return f"{self.name}={self.value}: {self.words}"
+        # Of a variable, NAME= is what one would see; a path into a file has no such form.
+        shown = self.name if "." in self.name and not self.value else f"{self.name}={self.value}"
+        return f"{shown}: {self.words}"
 
 
 class SettingsError(Exception):

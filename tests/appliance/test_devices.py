@@ -116,7 +116,7 @@ def test_a_password_is_never_shown() -> None:
         ("{driver: toy, currency: KZT}", "devices.bills.port: is required; right would be /dev/serial/by-id"),
         ("{driver: toy, port: COM1, currency: KZT}", "devices.bills.port: 'COM1' names no line"),
         ("{driver: toy, port: /dev/x}", "devices.bills.currency: is required by the driver toy; right would be text"),
-        ("{driver: toy, port: /dev/x, currency: USD}", "devices.bills: bills: currency: 'USD' is not known to a toy"),
+        ("{driver: toy, port: /dev/x, currency: USD}", "devices.bills.currency: 'USD' is not known to a toy"),
         ("{driver: toy, port: /dev/x, currency: KZT, buad: 1}", "devices.bills.buad: is no setting of the driver toy; "
          "did you mean baud?"),
         ("{driver: toy, port: /dev/x, currency: KZT, trace: x}", "devices.bills.trace: is no setting of the driver"),
@@ -125,10 +125,10 @@ def test_a_password_is_never_shown() -> None:
         ("{driver: toy, port: /dev/x, currency: KZT, echo: 1}", "devices.bills.echo: right would be true or false"),
         ("{driver: toy, port: /dev/x, currency: KZT, speed: x}", "devices.bills.speed: right would be one of slow, qu"),
         ("{driver: toy, port: /dev/x, currency: KZT, link: v3}", "devices.bills.link: right would be one of v1, v2"),
-        ("{driver: toy, port: /dev/x, currency: KZT, table: 1}", "devices.bills.table: right would be a mapping"),
+        ("{driver: toy, port: /dev/x, currency: KZT, table: 1}", "devices.bills.table: right would be a mapping of"),
         ("{driver: toy, port: /dev/x, currency: KZT, fill: many}", "devices.bills.fill: right would be an amount"),
         ("{driver: toy, port: /dev/x, currency: KZT, fill: 1 tenge}", "devices.bills.fill: right would be an amount"),
-        ("{driver: toy, port: /dev/x, currency: KZT, coins: 1}", "devices.bills.coins: right would be a list"),
+        ("{driver: toy, port: /dev/x, currency: KZT, coins: 1}", "devices.bills.coins: right would be a list of who"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_by_its_path(fields: str, mistake: str) -> None:
@@ -145,6 +145,41 @@ def test_all_mistakes_are_told_at_once() -> None:
         "devices.coins",
     ]  # fmt: skip
     assert read("[]")[1] == ["devices: right would be a mapping of names such as bills, coins, printer"]
+
+
+def test_what_the_drivers_say_themselves_is_told_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    _, mistakes = read("""
+fr: {driver: shtrih, port: tcp://nowhere, link: v3, fiscal: zz, tax_system: all}
+bill: {driver: cctalk, port: COM1, address: 999}
+net: {driver: atol, port: /dev/ttyS9}
+""")
+    assert [mistake.split(": ")[0] for mistake in mistakes] == [
+        "devices.fr.port", "devices.fr.tax_system", "devices.fr.link", "devices.fr.fiscal",
+        "devices.bill.port", "devices.bill.address", "devices.net.port",
+    ]  # fmt: skip
+    assert not any("Expected" in mistake for mistake in mistakes)
+
+
+def test_devices_of_one_bus_are_checked_against_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    first = "{driver: cctalk, port: /dev/x, echo: 'on'}"
+    assert read(f"{{a: {first}, b: {{driver: cctalk, port: /dev/x, address: 5}}}}")[1] == []
+    assert read(f"{{a: {first}, b: {first}}}")[1] == ["devices.b.address: 2 is the address of a on the same line"]
+    other = "{driver: cctalk-hopper, port: /dev/x, coin: 100 KZT, echo: 'off'}"
+    assert read(f"{{a: {first}, b: {other}}}")[1] == [
+        "devices.b.echo: is off, and on for another device on the same line"
+    ]
+
+
+def test_a_secret_that_a_driver_does_not_like_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def angry(self: Toy, name: str, url: str, journal: DeviceJournal, *, password: str = "", trace: Any = None) -> None:
+        raise ValueError(f"{name}.password: {password!r} is too short") if password else ValueError("odd")
+
+    monkeypatch.setattr(Toy, "__init__", angry)
+    assert read("bills: {driver: toy, port: /dev/x, password: canary}")[1] == [
+        "devices.bills.password: is wrong", "devices.bills: odd",
+    ]  # fmt: skip
 
 
 def test_one_port_has_one_device_but_on_a_bus(monkeypatch: pytest.MonkeyPatch) -> None:
