@@ -1,19 +1,17 @@
 """A receipt printer without a printer: it obeys the byte stream at its own pace and keeps what comes out of it.
 
-What is physical survives a power cut: the roll, the cover, a jam, and the piece of paper that hangs out and is not cut
-yet. Everything else (buffer, style, code page, a stored QR code, automatic status) is gone, and for `boot_s` after
-power on it hears nothing. Each line is on paper when its time is over; power that goes before takes the line with it.
+What is physical (`mechanism`) survives a power cut. Everything else (buffer, style, code page, a stored QR code,
+automatic status) is gone, and for `boot_s` after power on it hears nothing. Each line is on paper when its time is
+over; power that goes before takes the line with it.
 
     ledger: line_printed, qr_printed, barcode_printed, picture_printed, line_spoiled (the cover was opened in the
     middle), slip_printed (a cut: `lines` as above, `whole` cut or not), drawer_opened, overrun (the host did not wait)
 
-It stops when its sensor sees the end of the roll, which is before the head does: the line in work is still printed.
 Pace: 1200 rows of dots a second (150 mm), 30 rows a line, 0.3 s a cut. Sources as in the package.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hardware.escpos import commands as c
@@ -21,7 +19,9 @@ from hardware.escpos import states as st
 from hardware.escpos.codepages import decode_text
 from hardware.escpos.declaration import Command, Instruction
 from hardware.escpos.frames import Obeyed, Piece, StreamReader, Text
+from hardware.escpos.mechanism import ROLL_ROWS, Mechanism
 from hardware.escpos.profiles import PROFILES, profile
+from hardware.escpos.style import STYLES, Style
 from hardware.simulation.simulator import Control, ControlError, Ledger, Simulator
 
 ROWS_A_SECOND = 1200
@@ -29,29 +29,6 @@ ROWS_A_LINE = 30
 ROWS_TO_KNIFE = 100
 CUT_S = 0.3
 BOOT_S = 3.5
-ROLL_ROWS = 80 * 8000  # 80 m of 8 dots a millimetre
-NEAR_END_ROWS = 24_000  # 3 m
-KEPT_SLIPS = 3  # of those that `describe` shows
-FIXED = 0x12  # of a real-time status
-
-
-@dataclass(frozen=True, slots=True)
-class _Style:
-    """How letters look; the default is nothing."""
-
-    align: int = 0
-    bold: bool = False
-    underline: bool = False
-    invert: bool = False
-    width: int = 1
-    height: int = 1
-
-    def __str__(self) -> str:
-        words = [("", "center", "right")[self.align % 3]]
-        words += [name for name in ("bold", "underline", "invert") if getattr(self, name)]
-        if (self.width, self.height) != (1, 1):
-            words.append(f"{self.width}x{self.height}")
-        return " ".join(word for word in words if word)
 
 
 @dataclass(slots=True)
@@ -99,11 +76,7 @@ class EscposSimulator(Simulator):
             raise ControlError("answers is full, realtime or none")
         self._boot_s = float(str(known["boot_s"]))
         self._capacity = _number(known, "buffer")
-        memory.setdefault("rows", _number(known, "rows"))
-        for name in ("cover_open", "jammed", "cutter_error", "hot", "drawer_open"):
-            memory.setdefault(name, False)
-        memory.setdefault("piece", [])
-        self._slips: deque[list[str]] = deque(maxlen=KEPT_SLIPS)
+        self._mechanism = Mechanism(memory, ledger, _number(known, "rows"))
         self._powered = False
         self._forget()
 
@@ -122,7 +95,7 @@ class EscposSimulator(Simulator):
 
     def _reset(self) -> None:
         """As ESC @ does."""
-        self._style = _Style()
+        self._style = Style()
         self._page = 0
         self._line = ""
         self._bar_height = 162
@@ -154,9 +127,9 @@ class EscposSimulator(Simulator):
 
     @property
     def wake_at(self) -> float | None:
-        if self._powered and self._automatic and self._automatic_status() != self._automatic_last:
+        if self._powered and self._automatic and self._mechanism.automatic_status() != self._automatic_last:
             return 0.0  # a hand changed something: it tells
-        return None if self._work is None or self._stopped else self._work.ends_at
+        return None if self._work is None or self._mechanism.stopped else self._work.ends_at
 
     def wake(self, now: float) -> Sequence[bytes]:
         return self._go_on(now)
@@ -165,30 +138,17 @@ class EscposSimulator(Simulator):
         memory = self.memory
         return {
             "on": self._powered,
-            "offline": self._stopped,
+            "offline": self._mechanism.stopped,
             "paper_rows": memory["rows"],
-            "near_end": self._near_end,
+            "near_end": self._mechanism.near_end,
             "cover_open": memory["cover_open"],
             "jammed": memory["jammed"],
             "hot": memory["hot"],
             "waiting_bytes": len(self._reader.waiting),
             "lost_place": self._reader.dropped,
-            "hanging_out": list(memory["piece"]),
-            "paper": "\n".join(self._drawn()),
+            "hanging_out": self._mechanism.hanging_out,
+            "paper": self._mechanism.drawn(self._profile.columns),
         }
-
-    def _drawn(self) -> list[str]:
-        """The last slips and what hangs out, for people."""
-        width = self._profile.columns
-        lines: list[str] = []
-        for slip in (*self._slips, memory_lines(self.memory)):
-            for line in slip:
-                style, _, text = line.partition("|")
-                words = style.split()
-                place = ">" if "right" in words else "^" if "center" in words else "<"
-                lines.append(f"|{text:{place}{width}}|")
-            lines.append("+" + "- " * (width // 2) + "+")
-        return lines[:-1]
 
     # Hands
 
@@ -197,7 +157,7 @@ class EscposSimulator(Simulator):
         self.memory["cover_open"] = True
         if self._work is not None and self._work.line:
             self._work = None
-            self._add("line_spoiled", "spoiled", {})
+            self._mechanism.add("line_spoiled", "spoiled", {})
 
     def do_close_cover(self, now: float) -> None:
         """It goes on by itself."""
@@ -236,13 +196,13 @@ class EscposSimulator(Simulator):
 
     def do_press_feed(self, now: float) -> None:
         """One empty line."""
-        if self._stopped:
+        if self._mechanism.stopped:
             raise ControlError("it stands still")
-        self._add("line_printed", "|", {"text": "", "style": ""})
+        self._mechanism.add("line_printed", "|", {"text": "", "style": ""})
 
     def _resume(self, now: float) -> None:
         """What waited goes on a moment later."""
-        if self._powered and not self._stopped:
+        if self._powered and not self._mechanism.stopped:
             if self._work is None:
                 self._work = _Work(now, lambda _: [], line=False)
             else:
@@ -250,53 +210,16 @@ class EscposSimulator(Simulator):
 
     # Status
 
-    @property
-    def _paper_end(self) -> bool:
-        return int(self.memory["rows"]) <= 0
-
-    @property
-    def _near_end(self) -> bool:
-        return int(self.memory["rows"]) <= NEAR_END_ROWS
-
-    @property
-    def _stopped(self) -> bool:
-        memory = self.memory
-        return bool(memory["cover_open"] or self._paper_end or memory["cutter_error"] or memory["hot"])
-
     def _status(self, asked: int) -> bytes:
-        memory, value = self.memory, 0
-        error = memory["cutter_error"] or memory["hot"]
-        match asked:
-            case 1:
-                value = st.OFFLINE * self._stopped | st.DRAWER_HIGH * bool(memory["drawer_open"])
-            case 2:
-                value = st.COVER * bool(memory["cover_open"]) | st.STOPPED_BY_PAPER * self._paper_end
-                value |= st.ERROR * bool(error)
-            case 3:
-                value = st.CUTTER * bool(memory["cutter_error"]) | st.AUTO_RECOVERABLE * bool(memory["hot"])
-            case 4:
-                end = st.NO_PAPER if self._profile.presenter else st.PAPER_END
-                value = st.NEAR_END * self._near_end | end * self._paper_end
-            case 20 if self._profile.full_status:
-                paper = 0x01 * self._paper_end | 0x04 * self._near_end
-                user = 0x02 * bool(memory["cover_open"])
-                return bytes((0x10, 0x0F, paper, user, bool(memory["hot"]), bool(memory["cutter_error"])))
-            case _:
-                return b""
-        return bytes((FIXED | value,))
-
-    def _automatic_status(self) -> bytes:
-        memory = self.memory
-        first = 0x10 | 0x08 * self._stopped | 0x20 * bool(memory["cover_open"])
-        second = 0x08 * bool(memory["cutter_error"]) | 0x40 * bool(memory["hot"])
-        third = 0x03 * self._near_end | 0x0C * self._paper_end
-        return bytes((first, second, third, 0))
+        if asked == 20:
+            return self._mechanism.full_status() if self._profile.full_status else b""
+        return self._mechanism.status(asked, presenter=self._profile.presenter)
 
     def _changed(self) -> list[bytes]:
         """Automatic status, where it was asked for and differs."""
         if not self._automatic or self._answers == "none":
             return []
-        told = self._automatic_status()
+        told = self._mechanism.automatic_status()
         if told == self._automatic_last:
             return []
         self._automatic_last = told
@@ -315,18 +238,16 @@ class EscposSimulator(Simulator):
         return answers
 
     def _recover(self, *, clear: bool) -> None:
-        if self.memory["cutter_error"] and not self.memory["jammed"]:
-            self.memory["cutter_error"] = False
-            if clear:
-                self._reader = StreamReader()
-                self._work = None
-                self._reset()
+        if self._mechanism.recover() and clear:
+            self._reader = StreamReader()
+            self._work = None
+            self._reset()
 
     # Work
 
     def _go_on(self, now: float) -> list[bytes]:
         answers: list[bytes] = []
-        while not self._stopped:
+        while not self._mechanism.stopped:
             if self._work is not None:
                 if self._work.ends_at > now:
                     break
@@ -367,22 +288,17 @@ class EscposSimulator(Simulator):
 
     def _busy(self, now: float, rows: int, done: Callable[[float], list[bytes]], extra_s: float = 0.0) -> None:
         def finished(at: float) -> list[bytes]:
-            self.memory["rows"] = max(int(self.memory["rows"]) - rows, 0)
+            self._mechanism.feed(rows)
             return done(at)
 
         self._work = _Work(now + rows / ROWS_A_SECOND + extra_s, finished, line=True)
 
-    def _print_line(self, text: str, style: _Style) -> None:
-        self._add("line_printed", f"{style}|{text}", {"text": text, "style": str(style)})
-
-    def _add(self, kind: str, line: str, figures: Mapping[str, object]) -> None:
-        """Onto the paper, and into the ledger."""
-        self.memory["piece"] = [*self.memory["piece"], line]
-        self.ledger(kind, figures)
+    def _print_line(self, text: str, style: Style) -> None:
+        self._mechanism.add("line_printed", f"{style}|{text}", {"text": text, "style": str(style)})
 
     def _obey(self, instruction: Instruction, now: float) -> list[bytes]:
         command = instruction.command
-        simple = _STYLES.get(command.name)
+        simple = STYLES.get(command.name)
         if simple is not None:
             self._style = simple(self._style, instruction.number("n"))
         elif command in _FEEDS:
@@ -404,7 +320,7 @@ class EscposSimulator(Simulator):
             case "ESC t":
                 self._page = instruction.number("n")
             case "ESC p":
-                self.ledger("drawer_opened", {"pin": 5 if instruction.number("m") & 1 else 2})
+                self._mechanism.open_drawer(5 if instruction.number("m") & 1 else 2)
             case "GS v 0":
                 self._picture(instruction, now)
             case "GS h":
@@ -422,10 +338,10 @@ class EscposSimulator(Simulator):
                 self._print_symbol(now)
 
     def _later(self, now: float, rows: int, kind: str, line: str, figures: Mapping[str, object]) -> None:
-        style = str(_Style(align=self._style.align))
+        style = str(Style(align=self._style.align))
 
         def printed(_: float) -> list[bytes]:
-            self._add(kind, f"{style}|{line}", figures)
+            self._mechanism.add(kind, f"{style}|{line}", figures)
             return []
 
         self._busy(now, rows, printed)
@@ -458,20 +374,14 @@ class EscposSimulator(Simulator):
 
         def printed(_: float) -> list[bytes]:
             for number in range(lines):
-                self._print_line(text if number == 0 else "", style if number == 0 and text else _Style())
+                self._print_line(text if number == 0 else "", style if number == 0 and text else Style())
             return []
 
         self._busy(now, rows, printed)
 
     def _cut(self, now: float, *, whole: bool) -> None:
         def cut(_: float) -> list[bytes]:
-            if self.memory["jammed"]:
-                self.memory["cutter_error"] = True
-                return []
-            lines = memory_lines(self.memory)
-            self.memory["piece"] = []
-            self._slips.append(lines)
-            self.ledger("slip_printed", {"lines": lines, "whole": whole})
+            self._mechanism.cut(whole=whole)
             return []
 
         self._busy(now, ROWS_TO_KNIFE, cut, CUT_S)
@@ -479,7 +389,8 @@ class EscposSimulator(Simulator):
     def _answer(self, instruction: Instruction) -> list[bytes]:
         match instruction.command.name:
             case "GS r" if self._answers == "full":
-                return [bytes((st.BUFFERED_NEAR_END * self._near_end if instruction.number("n") & 0x0F == 1 else 0,))]
+                paper = instruction.number("n") & 0x0F == 1
+                return [bytes((st.BUFFERED_NEAR_END * (paper and self._mechanism.near_end),))]
             case "GS a" if self._answers != "none":
                 self._automatic = instruction.number("n")
                 self._automatic_last = b""
@@ -502,28 +413,5 @@ def _number(options: Mapping[str, object], name: str) -> int:
         raise ControlError(f"{name} is a number, not {options[name]!r}") from None
 
 
-def memory_lines(memory: Mapping[str, Any]) -> list[str]:
-    """What hangs out: "style|text" each."""
-    return list(memory["piece"])
-
-
-def _print_mode(style: _Style, n: int) -> _Style:
-    return replace(
-        style,
-        bold=bool(n & 0x08),
-        height=2 if n & 0x10 else 1,
-        width=2 if n & 0x20 else 1,
-        underline=bool(n & 0x80),
-    )
-
-
-_STYLES: Mapping[str, Callable[[_Style, int], _Style]] = {
-    "ESC !": _print_mode,
-    "ESC a": lambda style, n: replace(style, align=n & 0x0F),
-    "ESC E": lambda style, n: replace(style, bold=bool(n & 1)),
-    "ESC -": lambda style, n: replace(style, underline=bool(n & 0x0F)),
-    "GS B": lambda style, n: replace(style, invert=bool(n & 1)),
-    "GS !": lambda style, n: replace(style, width=(n >> 4 & 7) + 1, height=(n & 7) + 1),
-}
 _FEEDS = (c.LF, c.FEED, c.FEED_UNITS)
 _CUTS = (c.CUT_FULL, c.CUT_PARTIAL, c.FEED_CUT_FULL, c.FEED_CUT, c.CUT_ESC_I, c.CUT_ESC_M)

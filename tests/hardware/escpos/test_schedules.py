@@ -20,7 +20,6 @@ from hardware.events import (
     SlipPrinted,
     SlipUnclear,
 )
-from hardware.simulation.simulator import ControlError
 from hardware.slip import Slip, Text
 
 
@@ -224,23 +223,3 @@ def test_a_model_with_full_status_and_a_presenter_prints_too() -> None:
 
     day = start(Settings(profile=PROFILES["custom"], byte_s=10 / 9600), printer={"model": "custom"})
     assert day.ask("A") is None
-
-
-@pytest.mark.parametrize("options", [{"model": "nokia"}, {"rows": "x"}, {"answers": "some"}, {"colour": 1}])
-def test_the_simulator_refuses_options_it_has_not(options: dict[str, Any]) -> None:
-    with pytest.raises(ControlError):
-        schedules.EscposSimulator({}, lambda kind, figures: None, **options)
-
-
-@pytest.mark.parametrize("size", [1, 2, 7])
-def test_the_simulator_obeys_a_stream_cut_anywhere(size: int) -> None:
-    data = b"".join(schedules.render(schedules.slip("A"), schedules.PROFILES["generic"], block_bytes=96))
-    lines: list[Any] = []
-    printer = schedules.EscposSimulator({}, lambda kind, figures: lines.append((kind, figures)), boot_s=0)
-    printer.power_on(0)
-    for at in range(0, len(data), size):
-        printer.received(data[at : at + size], at)
-    while printer.wake_at is not None:
-        printer.wake(printer.wake_at + 1)
-    assert tuple(lines[-1][1]["lines"]) == schedules.whole("A", 4, 96, copy=False)
-    assert "A конец" in printer.describe()["paper"]
