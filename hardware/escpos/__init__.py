@@ -6,11 +6,14 @@ escpos-printer-db. What proves that a slip is on paper is our own inference; `pr
 rests on.
 
     commands   every command once: bytes, fields, a sentence          states     the status bits, in words
-    frames     a host's stream cut into commands and text, answers    codepages  which page has which letters
-    profiles   what each model has                                    render     a slip as bytes
+               (declaration: how they become bytes and back)          codepages  which page has which letters
+    frames     a host's stream cut into commands and text, answers    render     a slip as bytes
     protocol   the conversation, put together from                    orders     what may be asked of it, its settings
                asking, cleaning, proof, condition, waiting            memory     what outlives a restart
-    driver     the role `ReceiptPrinter`                              explain, probe, simulator
+    driver     the role `ReceiptPrinter`                              profiles   what each model has
+    explain    both directions in words                               probe      is one there?
+               (instructions of the host, replies of the printer)     simulator  one without a printer
+                                                                                 (mechanism, style)
 
 Limits. ESC/POS has no checksum: a byte spoiled on its way to the printer is a wrong letter that nobody notices. Nothing
 is confirmed by a printer that does not answer GS r. One that is back within `restart_s` of a loss of power (3 s here)

@@ -46,7 +46,7 @@ class Terminated:
 Field = Number | Data | Terminated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is declared once, and is itself
 class Command:
     """One command.
 

@@ -298,6 +298,8 @@ class EscposSimulator(Simulator):
 
     def _obey(self, instruction: Instruction, now: float) -> list[bytes]:
         command = instruction.command
+        if command is c.NUL:
+            return []
         simple = STYLES.get(command.name)
         if simple is not None:
             self._style = simple(self._style, instruction.number("n"))
