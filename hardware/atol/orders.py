@@ -1,4 +1,4 @@
-"""The commands, and the things among them that are to be done once: how each may end, and how it is remembered.
+"""The commands that are to be done once: how each may end, and how it is remembered.
 
 The order of decisions is `conversation`'s.
 """
@@ -16,70 +16,12 @@ from hardware.atol.frames import Found, Outcome, Task
 from hardware.atol.receipts import OPERATIONS
 from hardware.atol.states import Code, ShiftWord, TaskStatus
 from hardware.errors import DeviceError, DeviceFault
-from hardware.slip import Slip
+from hardware.registers import CashIn, CashOut, CloseShift, OpenShift, PrintSlip, RegisterReceipt
 from wire.money import Money
-from wire.receipt import FiscalDocument, Operator, Receipt
+from wire.receipt import FiscalDocument, Operator
 
 _RECEIPTS = ("receipt", "bso")
 _CORRECTIONS = ("receiptCorrection", "bsoCorrection")
-
-
-@dataclass(frozen=True, slots=True)
-class Register:
-    """Finished with a `FiscalDocument`."""
-
-    receipt: Receipt
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeShift:
-    """`kind` is openShift or closeShift. Finished with a `FiscalDocument`."""
-
-    kind: str
-    reference: str
-    operator: Operator | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MoveCash:
-    """`kind` is cashIn or cashOut. Finished with None."""
-
-    kind: str
-    amount: Money
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class PrintSlip:
-    """Finished with None."""
-
-    slip: Slip
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
-class Print:
-    """`kind` is reportX or printLastReceiptCopy. Finished with None."""
-
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Find:
-    """Finished with a `FiscalDocument` or None."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadStatus:
-    """Finished with a `RegisterStatus`."""
-
-
-@dataclass(frozen=True, slots=True)
-class AwaitReady:
-    """Finished with None once the register answered and is well."""
 
 
 @dataclass(slots=True)
@@ -146,7 +88,7 @@ Verdict = Done | NotDone | Unclear
 def order_of(command: object, cashier: Operator | None, measure: str) -> Order | None:
     """What has to be done once for a command; None for one that may be done again. Raises `Refused`."""
     match command:
-        case Register(receipt, reference):
+        case RegisterReceipt(receipt, reference):
             task = receipts.receipt_task(receipt, cashier, measure=measure)
             total = Money(receipt.total_minor, receipt.currency)
             return Order(
@@ -157,19 +99,28 @@ def order_of(command: object, cashier: Operator | None, measure: str) -> Order |
                 total=receipt.total_minor,
                 paper=receipt.paper,
             )
-        case ChangeShift(kind, reference, operator):
-            what = f"{'open' if kind == 'openShift' else 'close'} the shift {reference!r}"
-            task = receipts.shift_task(kind, operator or cashier)
-            return Order(reference=reference, type=kind, tasks=(task,), what=what)
-        case MoveCash(kind, amount, reference):
-            task = receipts.cash_task(kind, amount, cashier)
-            what = f"{'put in' if kind == 'cashIn' else 'take out'} {amount} {reference!r}"
-            return Order(reference=reference, type=kind, tasks=(task,), what=what, total=amount.minor)
+        case OpenShift(reference, operator):
+            return _shift("openShift", f"open the shift {reference!r}", reference, operator or cashier)
+        case CloseShift(reference, operator):
+            return _shift("closeShift", f"close the shift {reference!r}", reference, operator or cashier)
+        case CashIn(amount, reference):
+            return _cash("cashIn", f"put in {amount} {reference!r}", reference, amount, cashier)
+        case CashOut(amount, reference):
+            return _cash("cashOut", f"take out {amount} {reference!r}", reference, amount, cashier)
         case PrintSlip(slip, reference):
             tasks = receipts.slip_tasks(slip)
             return Order(reference=reference, type="nonFiscal", tasks=tasks, what=f"print the slip {reference!r}")
         case _:
             return None
+
+
+def _shift(kind: str, what: str, reference: str, operator: Operator | None) -> Order:
+    return Order(reference=reference, type=kind, tasks=(receipts.shift_task(kind, operator),), what=what)
+
+
+def _cash(kind: str, what: str, reference: str, amount: Money, cashier: Operator | None) -> Order:
+    task = receipts.cash_task(kind, amount, cashier)
+    return Order(reference=reference, type=kind, tasks=(task,), what=what, total=amount.minor)
 
 
 def refuse_first(order: Order, look: Look) -> None:

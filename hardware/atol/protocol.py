@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from hardware.atol import receipts
 from hardware.atol.asking import Asking, Look
 from hardware.atol.conversation import Once
-from hardware.atol.orders import AwaitReady, Find, Order, Print, ReadStatus, order_of
+from hardware.atol.orders import Order, order_of
 from hardware.atol.states import Code, ShiftWord, words_of
 from hardware.atol.steps import Clock, NoAnswer, Pause, Reply, Request, Response, Step, Talk, Timing
 from hardware.errors import (
@@ -33,6 +32,7 @@ from hardware.events import (
     StateChanged,
 )
 from hardware.protocol import Action, Actions, Finish, Memory, Protocol, Record
+from hardware.registers import AwaitReady, Find, OpenDrawer, PrintCopy, ReadStatus, XReport
 from hardware.roles import Identity, RegisterStatus, ShiftState, Status
 from wire.receipt import Operator
 
@@ -233,8 +233,13 @@ class AtolProtocol(Protocol):
             order.tickets.append(ticket)
             return lambda: self._perform(order)
         match command:
-            case Print(kind):
-                return lambda: self._reply(ticket, self._print(kind))
+            case XReport():
+                return lambda: self._reply(ticket, self._print("reportX", "print the X report"))
+            case PrintCopy():
+                what = "print a copy of the last receipt"
+                return lambda: self._reply(ticket, self._print("printLastReceiptCopy", what))
+            case OpenDrawer():
+                return lambda: self._reply(ticket, self._do("openCashDrawer", "open the drawer"))
             case Find(number):
                 return lambda: self._reply(ticket, self._find(number))
             case ReadStatus():
@@ -264,13 +269,15 @@ class AtolProtocol(Protocol):
         else:
             yield Finish(ticket, result)
 
-    def _print(self, kind: str) -> Talk[object]:
-        what = "print the X report" if kind == "reportX" else "print a copy of the last receipt"
+    def _print(self, kind: str, what: str) -> Talk[object]:
         look = yield from self._asking.look()
         yield from self._note(look)
         if self._seen.state is DeviceState.FAULT:
             raise DeviceFault(self._seen.code, self._seen.words)
-        outcomes = yield from self._asking.ask(receipts.shift_task(kind, None), what=what)
+        return (yield from self._do(kind, what))
+
+    def _do(self, kind: str, what: str) -> Talk[object]:
+        outcomes = yield from self._asking.ask({"type": kind}, what=what)
         self._asking.check(outcomes, what)
         return None
 

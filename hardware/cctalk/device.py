@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections import deque
 from typing import Literal
 
-from hardware.bills import AwaitReady
+from hardware.calling import AwaitReady
 from hardware.cctalk.frames import Sum
 from hardware.cctalk.lane import LATE_S, TRIES, Ask, Conversation, LineLost, Outcome, Rest, Script
 from hardware.errors import DeviceError, TransportError

@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet, WeakValueDictionary
 
-from hardware.bills import CALL_S, AwaitReady, Disable, Enable, GiveBack, Hold, Stack
+from hardware.bills import CALL_S, CalledBillValidator, Disable, Enable
+from hardware.calling import CalledDevice
 from hardware.cctalk.coins import CoinConversation
 from hardware.cctalk.device import DeviceConversation
 from hardware.cctalk.frames import Sum
@@ -22,14 +23,14 @@ from hardware.cctalk.notes import NoteConversation
 from hardware.cctalk.payout import PayOut
 from hardware.cctalk.protocol import BusProtocol, For, Guest, Join, Leave
 from hardware.cctalk.survey import Answered, How, SurveyConversation
-from hardware.errors import DeviceError, DeviceFault, TransportError
+from hardware.errors import DeviceError, TransportError
 from hardware.events import DeviceState
 from hardware.journal import DeviceJournal
 from hardware.link import Link
 from hardware.ports import LineSettings
 from hardware.protocol import Memory
 from hardware.pump import CLOSE_WAIT_S
-from hardware.roles import BillValidator, CoinAcceptor, CoinHopper, Device, Payout, Status
+from hardware.roles import CoinAcceptor, CoinHopper, Payout, Status
 from wire.money import Money
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def bus_of(url: str) -> Bus:
     return bus
 
 
-class _OnBus(Device):
+class _OnBus(CalledDevice):
     """What all three have in common."""
 
     def __init__(
@@ -199,18 +200,7 @@ class _OnBus(Device):
     def denominations(self) -> Collection[Money]:
         return () if self._conversation is None else self._conversation.denominations
 
-    async def ready(self, timeout_s: float) -> None:
-        try:
-            await self._call(AwaitReady(), "wait", timeout_s)
-        except DeviceFault:
-            raise
-        except DeviceError:
-            status = self.status
-            if status.state is DeviceState.FAULT:
-                raise DeviceFault(status.code, status.words) from None
-            raise TransportError(f"{self._name}: {status.words or 'no answer'} ({status.state})") from None
-
-    async def _call(self, command: object, what: str, timeout_s: float = CALL_S) -> object:
+    async def _call(self, command: object, what: str, timeout_s: float) -> object:
         if self._link is None:
             raise TransportError(f"{self._name} is not open")
         return await self._link.call(For(self._name, command), what=f"{self._name}: {what}", timeout_s=timeout_s)
@@ -276,10 +266,10 @@ class CctalkCoinAcceptor(_OnBus, CoinAcceptor):
         )
 
     async def enable(self, accept: Collection[Money] | None = None) -> None:
-        await self._call(Enable(None if accept is None else frozenset(accept)), "take coins")
+        await self._call(Enable(None if accept is None else frozenset(accept)), "take coins", CALL_S)
 
     async def disable(self) -> None:
-        await self._call(Disable(), "take no coins")
+        await self._call(Disable(), "take no coins", CALL_S)
 
 
 class CctalkHopper(_OnBus, CoinHopper):
@@ -339,7 +329,7 @@ class CctalkHopper(_OnBus, CoinHopper):
         return paid
 
 
-class CctalkBillValidator(_OnBus, BillValidator):
+class CctalkBillValidator(_OnBus, CalledBillValidator):
     """A bill validator.
 
     Args:
@@ -373,24 +363,6 @@ class CctalkBillValidator(_OnBus, BillValidator):
 
     def _make(self, memory: Memory) -> DeviceConversation:
         return NoteConversation(self._name, self.address, self.kind, memory, currency=self._currency)
-
-    async def enable(self, accept: Collection[Money] | None = None) -> None:
-        await self._call(Enable(None if accept is None else frozenset(accept)), "take notes")
-
-    async def disable(self) -> None:
-        await self._call(Disable(), "take no notes")
-
-    async def stack(self, escrow: int) -> Money:
-        stacked = await self._call(Stack(escrow), f"stack note {escrow}")
-        if not isinstance(stacked, Money):
-            raise TypeError(f"{self._name}: a stacked note came back as {stacked!r}")
-        return stacked
-
-    async def give_back(self, escrow: int) -> None:
-        await self._call(GiveBack(escrow), f"return note {escrow}")
-
-    async def hold(self, escrow: int, seconds: float) -> None:
-        await self._call(Hold(escrow, seconds), f"hold note {escrow}")
 
 
 def _checked_currency(name: str, currency: str) -> str:

@@ -24,14 +24,10 @@ from hardware.errors import (
 )
 from hardware.events import DeviceState, Event, Identified, PaperOut, PaperReturned, StateChanged
 from hardware.protocol import Action, Actions, Finish, Memory, Protocol, Record, Say, Send
-from hardware.roles import Identity, Status
-from hardware.shtrih.book import recall
-from hardware.shtrih.commands import command as declared
-from hardware.shtrih.line import BYTE_SERIAL_S, Answered, Gone, Line, LineV1, LineV2
-from hardware.shtrih.plan import Settings
-from hardware.shtrih.requests import (
+from hardware.registers import (
     AwaitReady,
-    Cash,
+    CashIn,
+    CashOut,
     CloseShift,
     Find,
     OpenDrawer,
@@ -42,9 +38,15 @@ from hardware.shtrih.requests import (
     RegisterReceipt,
     XReport,
 )
+from hardware.roles import Identity, Status
+from hardware.shtrih.book import recall
+from hardware.shtrih.commands import command as declared
+from hardware.shtrih.line import BYTE_SERIAL_S, Answered, Gone, Line, LineV1, LineV2
+from hardware.shtrih.plan import Settings
 from hardware.shtrih.slips import Register
 from hardware.shtrih.states import PAPERLESS, SUBMODE_WORDS, Mode, Submode, mode_words
 from hardware.shtrih.steps import Ask, Lost, Note, Pause, Saw, Step, Steps, Tell
+from wire.money import Money
 
 CALL_AGAIN_S = 2.0
 ASK_TRIES = 3
@@ -203,8 +205,10 @@ class ShtrihProtocol(Protocol):
                 return _Job("open the shift", register.open_shift(reference, operator), reference=reference)
             case CloseShift(reference, operator):
                 return _Job("close the shift", register.close_shift(reference, operator), reference=reference)
-            case Cash("cash_in" | "cash_out" as kind, minor, reference):
-                return _Job(f"{kind} {minor}", register.cash(kind, minor, reference), reference=reference)
+            case CashIn(amount, reference):
+                return self._cash("cash_in", amount, reference)
+            case CashOut(amount, reference):
+                return self._cash("cash_out", amount, reference)
             case PrintSlip(slip, reference):
                 return _Job(f"slip {reference}", register.print_slip(slip, reference), reference=reference)
             case Find(number):
@@ -220,6 +224,12 @@ class ShtrihProtocol(Protocol):
             case _:
                 raise LocalProtocolError(f"a register has no {command!r}")
 
+    def _cash(self, kind: str, amount: Money, reference: str) -> _Job:
+        currency = self.settings.currency
+        if amount.currency != currency or amount.minor <= 0:
+            raise Refused("amount", f"{amount} cannot be put into or taken out of a drawer of {currency}")
+        return _Job(f"{kind} {amount}", self._register.cash(kind, amount.minor, reference), reference=reference)
+
     def _known(self, reference: str, ticket: int) -> Actions | None:
         """The end of an operation that was asked for before, or a place beside those who wait for it."""
         for job in (self._job, *self._queue):
@@ -234,8 +244,8 @@ class ShtrihProtocol(Protocol):
         return self._ended(reference, ticket)
 
     def _ended(self, reference: str, ticket: int) -> Actions | None:
-        done = self.book.done
-        if done is None or done.reference != reference:
+        done = self.book.ended(reference)
+        if done is None:
             return None
         if done.remedy:
             return (Finish(ticket, error=OutcomeUnknown(f"{done.kind} {reference}", done.remedy)),)

@@ -24,7 +24,9 @@ IMPURE = {
 }
 # What may touch the world: drivers, and what stands on the bench or carries bytes for them.
 WORLDLY = {"driver.py", "web.py", "wire.py"}
-SHARED = ("bills", "checksums", "errors", "events", "explain", "probe", "protocol", "roles", "slip")
+SHARED = (
+    "bills", "calling", "checksums", "errors", "events", "explain", "probe", "protocol", "registers", "roles", "slip",
+)  # fmt: skip
 
 
 def _imports(path: Path) -> set[str]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hardware.atol.orders import ChangeShift, MoveCash, PrintSlip, Register
 from hardware.errors import DeviceError, OutcomeUnknown
 from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
+from hardware.registers import CashIn, CashOut, CloseShift, OpenShift, PrintSlip, RegisterReceipt
 from hardware.slip import lines
 from tests.hardware.atol.web_duel import HOST, WIRE, WORLD, Trouble, WebDuel
 from wire.money import Money
@@ -126,13 +126,14 @@ class Desk:
 
     def _absent(self, wish: Wish, words: str) -> None:
         wish.word = "absent"
-        if self._numbers(wish) and not isinstance(wish.command, ChangeShift):
+        if self._numbers(wish) and not isinstance(wish.command, OpenShift | CloseShift):
             self.breaches.append(f"{wish.reference}: told absent ({words}), it is {self._numbers(wish)}")
 
     def _numbers(self, wish: Wish) -> list[int]:
-        if isinstance(wish.command, ChangeShift):
-            return [f["number"] for f in self.duel.facts("document") if f["type"] == wish.command.kind]
-        if isinstance(wish.command, MoveCash):
+        if isinstance(wish.command, OpenShift | CloseShift):
+            kind = "openShift" if isinstance(wish.command, OpenShift) else "closeShift"
+            return [f["number"] for f in self.duel.facts("document") if f["type"] == kind]
+        if isinstance(wish.command, CashIn | CashOut):
             minor = wish.command.amount.minor
             return [1 for figures in self.duel.facts("cash") if figures["minor"] == minor]
         if isinstance(wish.command, PrintSlip):
@@ -162,19 +163,21 @@ class Desk:
 
 def wishes_of(rng: random.Random, count: int = 4, *, others: bool = True) -> list[Wish]:
     """A shift with some receipts in it."""
-    wishes = [Wish("open", ChangeShift("openShift", "open"))]
+    wishes = [Wish("open", OpenShift("open"))]
     for index in range(count):
         reference, minor = f"r{index}", 10_000 + index * 700
         dice = rng.random()
         if others and dice < 0.12:
-            command: object = MoveCash("cashIn", Money(minor, "RUB"), reference)
+            command: object = CashIn(Money(minor, "RUB"), reference)
             wishes.append(Wish(reference, command, fiscal=False))
         elif others and dice < 0.24:
             wishes.append(Wish(reference, PrintSlip(lines(f"slip {reference}"), reference), fiscal=False))
         else:
             kind = rng.choice(KINDS)
-            wishes.append(Wish(reference, Register(receipt(reference, minor, kind, paper=dice < 0.8), reference)))
-    wishes.append(Wish("close", ChangeShift("closeShift", "close")))
+            wishes.append(
+                Wish(reference, RegisterReceipt(receipt(reference, minor, kind, paper=dice < 0.8), reference))
+            )
+    wishes.append(Wish("close", CloseShift("close")))
     return wishes
 
 
@@ -209,10 +212,10 @@ def run(seed: int) -> list[str]:
 def script(options: Mapping[str, str], trouble: Trouble | None) -> tuple[int, list[str]]:
     """Two receipts in a shift, with that trouble; how many steps it took, and its breaches."""
     wishes = [
-        Wish("open", ChangeShift("openShift", "open")),
-        Wish("r0", Register(receipt("r0", 12_345), "r0")),
-        Wish("r1", Register(receipt("r1", 12_345, ReceiptKind.SALE_RETURN), "r1")),
-        Wish("close", ChangeShift("closeShift", "close")),
+        Wish("open", OpenShift("open")),
+        Wish("r0", RegisterReceipt(receipt("r0", 12_345), "r0")),
+        Wish("r1", RegisterReceipt(receipt("r1", 12_345, ReceiptKind.SALE_RETURN), "r1")),
+        Wish("close", CloseShift("close")),
     ]
     desk = Desk(wishes, options=options, troubles=() if trouble is None else (trouble,))
     try:

@@ -104,7 +104,7 @@ async def test_a_new_driver_on_the_same_journal_finds_out(tmp_path: Path) -> Non
         await killed.open_shift("open")
         asked = asyncio.create_task(killed.register(receipt("r", 500), "r"))
         await until(lambda: len(happened(host, "document")) == 2)
-        web = killed._web
+        web = killed._link
         tasks = [task for task in (*web._tasks, web._request, asked) if task is not None]
         for task in tasks:
             task.cancel()

@@ -6,7 +6,6 @@ from hardware.atol.asking import Look
 from hardware.atol.frames import Condition, Found, Outcome, Shift
 from hardware.atol.orders import (
     Done,
-    MoveCash,
     Never,
     Order,
     Unclear,
@@ -20,6 +19,7 @@ from hardware.atol.orders import (
 )
 from hardware.atol.states import TaskStatus
 from hardware.errors import DeviceFault, Refused
+from hardware.registers import CashIn
 from wire.money import Money
 
 SALE = Order(reference="r", type="sell", tasks=(), what="a sale", total=500)
@@ -110,7 +110,7 @@ def test_memories_of_anything() -> None:
 
 
 def test_a_digest_tells_contents_apart() -> None:
-    orders = [order_of(MoveCash("cashIn", Money(minor, "RUB"), "r"), None, "") for minor in (1, 2, 1)]
+    orders = [order_of(CashIn(Money(minor, "RUB"), "r"), None, "") for minor in (1, 2, 1)]
     digests = [order.digest for order in orders if order is not None]
     assert digests[0] == digests[2] != digests[1]
     assert order_of("dance", None, "") is None

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from hardware.atol.orders import AwaitReady, ChangeShift, Find, MoveCash, Print, PrintSlip, ReadStatus, Register
 from hardware.atol.protocol import AtolProtocol
 from hardware.atol.steps import NoAnswer, Request, Timing
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
@@ -21,6 +20,20 @@ from hardware.events import (
     StateChanged,
 )
 from hardware.protocol import Finish, Record
+from hardware.registers import (
+    AwaitReady,
+    CashIn,
+    CashOut,
+    CloseShift,
+    Find,
+    OpenDrawer,
+    OpenShift,
+    PrintCopy,
+    PrintSlip,
+    ReadStatus,
+    RegisterReceipt,
+    XReport,
+)
 from hardware.roles import RegisterStatus
 from hardware.slip import lines
 from tests.hardware.atol.schedules import receipt
@@ -28,7 +41,7 @@ from tests.hardware.atol.web_duel import WebDuel
 from wire.money import Money
 from wire.receipt import FiscalDocument, Operator, ReceiptKind
 
-SALE = Register(receipt("r", 12_345), "r")
+SALE = RegisterReceipt(receipt("r", 12_345), "r")
 
 
 def open_register(**world: Any) -> WebDuel:
@@ -36,7 +49,7 @@ def open_register(**world: Any) -> WebDuel:
     duel = WebDuel(**world)
     duel.start()
     duel.hand("paper_in")
-    ticket = duel.command(ChangeShift("openShift", "s"))
+    ticket = duel.command(OpenShift("s"))
     duel.run(until=lambda: ticket in duel.finished, within_s=60)
     assert isinstance(duel.finished[ticket], FiscalDocument)
     return duel
@@ -92,17 +105,17 @@ def test_the_same_reference_is_the_same_document() -> None:
     first = done(duel, SALE)
     assert done(duel, SALE) == first
     assert len(duel.facts("document")) == 2
-    assert isinstance(done(duel, Register(receipt("r", 200), "r")), Refused)
+    assert isinstance(done(duel, RegisterReceipt(receipt("r", 200), "r")), Refused)
 
 
 def test_the_same_reference_after_others_is_the_same_document() -> None:
     """The uuid remembers it when the driver does not."""
     duel = open_register()
     first = done(duel, SALE)
-    done(duel, Register(receipt("other", 777), "other"))
+    done(duel, RegisterReceipt(receipt("other", 777), "other"))
     assert done(duel, SALE) == first
     assert [figures["text"] for figures in duel.facts("document")] == ["", "r", "other"]
-    used = done(duel, Register(receipt("r", 999), "other"))
+    used = done(duel, RegisterReceipt(receipt("r", 999), "other"))
     assert isinstance(used, Refused)
 
 
@@ -121,7 +134,7 @@ def test_a_refused_receipt_leaves_nothing_and_may_be_tried_again() -> None:
     assert isinstance(refused, Refused)
     assert refused.code == "73"
     assert posts(duel, "sell") == []
-    done(duel, ChangeShift("openShift", "s"))
+    done(duel, OpenShift("s"))
     assert isinstance(done(duel, SALE), FiscalDocument)
 
 
@@ -134,8 +147,8 @@ def test_a_task_that_fails_may_be_tried_again_under_the_same_reference() -> None
     duel.run(until=lambda: ticket in duel.finished, within_s=60)
     assert isinstance(duel.finished[ticket], Refused)
     assert duel.told(DocumentAbsent) == []
-    done(duel, ChangeShift("closeShift", "z"))
-    done(duel, ChangeShift("openShift", "s2"))
+    done(duel, CloseShift("z"))
+    done(duel, OpenShift("s2"))
     assert isinstance(done(duel, SALE), FiscalDocument)
     assert len({request.data[:48] for request in posts(duel, "sell")}) == 2
 
@@ -289,7 +302,7 @@ def test_a_memory_that_is_none_does_no_harm(memory: Mapping[str, Any]) -> None:
     duel = WebDuel(memory=memory)
     duel.start()
     duel.run(within_s=30)
-    assert isinstance(done(duel, ChangeShift("openShift", "s")), FiscalDocument)
+    assert isinstance(done(duel, OpenShift("s")), FiscalDocument)
 
 
 def test_paper_out_before_a_receipt_begins_nothing() -> None:
@@ -299,7 +312,7 @@ def test_paper_out_before_a_receipt_begins_nothing() -> None:
     assert isinstance(refused, DeviceFault)
     assert refused.code == "44"
     assert posts(duel, "sell") == []
-    assert isinstance(done(duel, Register(receipt("e", 100, paper=False), "e")), FiscalDocument)
+    assert isinstance(done(duel, RegisterReceipt(receipt("e", 100, paper=False), "e")), FiscalDocument)
     duel.run(until=lambda: duel.told(PaperOut) != [], within_s=200)
     assert duel.protocol is not None
     assert duel.protocol.status.state is DeviceState.FAULT
@@ -318,7 +331,7 @@ def test_paper_out_behind_the_close_is_registered_and_not_printed() -> None:
     assert isinstance(result, FiscalDocument)
     assert result.printed is False
     duel.hand("paper_in")
-    assert done(duel, Print("printLastReceiptCopy")) is None
+    assert done(duel, PrintCopy()) is None
 
 
 @pytest.mark.parametrize("unblock", ["self", "continue"])
@@ -435,7 +448,7 @@ def test_a_task_that_waits_too_long_is_taken_back() -> None:
 
 def test_shifts_are_looked_at_first() -> None:
     duel = open_register()
-    again = done(duel, ChangeShift("openShift", "s2"))
+    again = done(duel, OpenShift("s2"))
     assert isinstance(again, Refused)
     assert again.code == "83"
     duel.hand("expire_shift")
@@ -443,32 +456,32 @@ def test_shifts_are_looked_at_first() -> None:
     assert isinstance(expired, Refused)
     assert expired.code == "68"
     assert "24 hours" in expired.words
-    closed = done(duel, ChangeShift("closeShift", "z", Operator("A")))
+    closed = done(duel, CloseShift("z", Operator("A")))
     assert isinstance(closed, FiscalDocument)
-    assert isinstance(done(duel, ChangeShift("closeShift", "z2")), Refused)
+    assert isinstance(done(duel, CloseShift("z2")), Refused)
 
 
 def test_corrections_and_returns() -> None:
     duel = open_register()
     for index, kind in enumerate(ReceiptKind):
-        wish = Register(receipt(f"k{index}", 1000 + index, kind), f"k{index}")
+        wish = RegisterReceipt(receipt(f"k{index}", 1000 + index, kind), f"k{index}")
         assert isinstance(done(duel, wish), FiscalDocument), kind
     assert len(duel.facts("document")) == 1 + len(ReceiptKind)
 
 
 def test_cash() -> None:
     duel = open_register()
-    assert done(duel, MoveCash("cashIn", Money(5000, "RUB"), "c")) is None
-    assert done(duel, MoveCash("cashIn", Money(5000, "RUB"), "c")) is None
+    assert done(duel, CashIn(Money(5000, "RUB"), "c")) is None
+    assert done(duel, CashIn(Money(5000, "RUB"), "c")) is None
     assert len(duel.facts("cash")) == 1
-    too_much = done(duel, MoveCash("cashOut", Money(5001, "RUB"), "d"))
+    too_much = done(duel, CashOut(Money(5001, "RUB"), "d"))
     assert isinstance(too_much, Refused)
     assert too_much.code == "80"
 
 
 def test_cash_that_nobody_knows_of_is_unclear() -> None:
     duel = open_register()
-    ticket = duel.command(MoveCash("cashIn", Money(5000, "RUB"), "c"))
+    ticket = duel.command(CashIn(Money(5000, "RUB"), "c"))
     duel.run(until=lambda: bool(duel.facts("cash")), within_s=10)
     duel.trouble("blackout", 1.0)
     duel.run(until=lambda: ticket in duel.finished, within_s=60)
@@ -503,7 +516,13 @@ def test_questions() -> None:
     assert (found.number, found.total_minor) == (2, 12_345)
     assert done(duel, Find(3)) is None
     assert done(duel, Find(0)) is None
-    assert done(duel, Print("reportX")) is None
+    assert done(duel, XReport()) is None
+
+
+def test_the_drawer_opens() -> None:
+    duel = open_register()
+    assert done(duel, OpenDrawer()) is None
+    assert len(duel.facts("drawer")) == 1
 
 
 @pytest.mark.parametrize(
@@ -540,7 +559,7 @@ def test_nobody_waits_for_ever() -> None:
     duel.run(until=lambda: bool(posts(duel, "sell")), within_s=10)
     duel.run(within_s=0.5)
     duel.power_off()
-    other = duel.command(Register(receipt("other", 100), "other"))
+    other = duel.command(RegisterReceipt(receipt("other", 100), "other"))
     duel.run(until=lambda: ticket in duel.finished and other in duel.finished, within_s=200)
     assert isinstance(duel.finished[ticket], OutcomeUnknown)
     assert isinstance(duel.finished[other], TransportError)

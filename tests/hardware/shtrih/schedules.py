@@ -14,13 +14,14 @@ from typing import Any
 from hardware.errors import DeviceError
 from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear
 from hardware.protocol import Memory
+from hardware.registers import AwaitReady, CashIn, CashOut, CloseShift, OpenShift, RegisterReceipt
 from hardware.shtrih.fiscal import KINDS, Storage
 from hardware.shtrih.plan import Settings
 from hardware.shtrih.protocol import ShtrihProtocol
-from hardware.shtrih.requests import AwaitReady, Cash, CloseShift, OpenShift, RegisterReceipt
 from hardware.shtrih.simulator import ShtrihSimulator
 from hardware.simulation.faults import Rates
 from tests.hardware.duel import Duel, Stuck, Trouble
+from wire.money import Money
 from wire.receipt import Line, Operator, Receipt, ReceiptKind, Settlement, Tender
 
 BAUD = 115200
@@ -193,8 +194,10 @@ def _wanted(command: object) -> tuple[str, str, int]:
     match command:
         case RegisterReceipt(asked, reference):
             return reference, str(asked.kind), asked.total_minor
-        case Cash(kind, minor, reference):
-            return reference, kind, minor
+        case CashIn(amount, reference):
+            return reference, "cash_in", amount.minor
+        case CashOut(amount, reference):
+            return reference, "cash_out", amount.minor
         case OpenShift(reference):
             return reference, "open_shift", 0
         case CloseShift(reference):
@@ -210,7 +213,7 @@ def operation(name: str) -> list[object]:
         case "close":
             return [CloseShift("z1", Operator("Иванов")), OpenShift("s1")]
         case _:
-            return [Cash("cash_in", 5000, "c1"), Cash("cash_out", 700, "c2")]
+            return [CashIn(Money(5000, "RUB"), "c1"), CashOut(Money(700, "RUB"), "c2")]
 
 
 @dataclass(frozen=True)
@@ -281,7 +284,7 @@ def run(seed: int) -> list[str]:
             rng.choice(
                 [
                     RegisterReceipt(receipt(kind, rng.randrange(5000, 20000)), f"r{number}"),
-                    Cash(rng.choice(["cash_in", "cash_out"]), rng.randrange(1, 5000), f"c{number}"),
+                    rng.choice([CashIn, CashOut])(Money(rng.randrange(1, 5000), "RUB"), f"c{number}"),
                 ]
             )
         )

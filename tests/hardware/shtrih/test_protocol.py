@@ -17,16 +17,10 @@ from hardware.events import (
     SlipUnclear,
     StateChanged,
 )
-from hardware.roles import RegisterStatus
-from hardware.shtrih.commands import command
-from hardware.shtrih.fiscal import No
-from hardware.shtrih.frames import FrameV2, ReaderV1, ReaderV2
-from hardware.shtrih.line import LineV2
-from hardware.shtrih.plan import Settings
-from hardware.shtrih.protocol import ShtrihProtocol
-from hardware.shtrih.requests import (
+from hardware.registers import (
     AwaitReady,
-    Cash,
+    CashIn,
+    CashOut,
     CloseShift,
     Find,
     OpenDrawer,
@@ -37,10 +31,18 @@ from hardware.shtrih.requests import (
     RegisterReceipt,
     XReport,
 )
+from hardware.roles import RegisterStatus
+from hardware.shtrih.commands import command
+from hardware.shtrih.fiscal import No
+from hardware.shtrih.frames import FrameV2, ReaderV1, ReaderV2
+from hardware.shtrih.line import LineV2
+from hardware.shtrih.plan import Settings
+from hardware.shtrih.protocol import ShtrihProtocol
 from hardware.simulation.simulator import ControlError
 from hardware.slip import Align, Barcode, Cut, Feed, Picture, QrCode, Slip, Text, lines
 from hardware.slip import OpenDrawer as Drawer
 from tests.hardware.shtrih.schedules import World, receipt
+from wire.money import Money
 from wire.receipt import FiscalDocument, Operator, ReceiptKind
 
 
@@ -138,7 +140,7 @@ def test_the_owner_decides_about_shifts() -> None:
     refused = end(made, RegisterReceipt(receipt(), "r2"))
     assert isinstance(refused, Refused)
     assert refused.code == "4E"
-    assert end(made, Cash("cash_in", 1, "c1")).code == "4E"
+    assert end(made, CashIn(Money(1, "RUB"), "c1")).code == "4E"
     status = end(made, ReadStatus())
     assert isinstance(status, RegisterStatus)
     assert status.shift.state == "expired"
@@ -213,9 +215,9 @@ def test_a_document_after_paper_came_back_tells_of_the_one_before() -> None:
 
 def test_a_mistake_of_ours_leaves_nothing_open() -> None:
     made = world()
-    assert isinstance(end(made, Cash("cash_in", 1 << 41, "c1")), LocalProtocolError)
+    assert isinstance(end(made, CashIn(Money(1 << 41, "RUB"), "c1")), LocalProtocolError)
     made.duel.run(until=lambda: bool(made.duel.told(DocumentAbsent)), within_s=60)
-    assert end(made, Cash("cash_in", 1, "c2")).total_minor == 1
+    assert end(made, CashIn(Money(1, "RUB"), "c2")).total_minor == 1
 
 
 def test_a_refusal_in_the_middle_annuls_the_receipt() -> None:
@@ -357,7 +359,7 @@ def test_a_document_that_is_not_shown_is_unclear(error: int) -> None:
 
 def test_a_drawer_that_moved_by_another_sum_is_unclear() -> None:
     made = world()
-    made.duel.command(Cash("cash_in", 5000, "c1"))
+    made.duel.command(CashIn(Money(5000, "RUB"), "c1"))
     made.duel.run(until=lambda: bool(made.duel.facts("cash_moved")), within_s=60)
     storage(made)["drawer"] += 1
     made.duel.run(until=lambda: bool(made.duel.told(DocumentUnclear)), within_s=60)
@@ -454,9 +456,9 @@ def test_before_a_number_that_a_rebooted_device_would_take_something_harmless_is
 
 def test_cash() -> None:
     made = world()
-    document = end(made, Cash("cash_in", 5000, "c1"))
+    document = end(made, CashIn(Money(5000, "RUB"), "c1"))
     assert (document.total_minor, storage(made)["drawer"]) == (5000, 105_000)
-    refused = end(made, Cash("cash_out", 10_000_000, "c2"))
+    refused = end(made, CashOut(Money(10_000_000, "RUB"), "c2"))
     assert isinstance(refused, Refused)
     assert refused.code == "46"
     assert storage(made)["drawer"] == 105_000
@@ -478,7 +480,7 @@ def test_what_is_asked_of_it() -> None:
     made = world()
     end(made, RegisterReceipt(receipt(), "r1"))
     made.duel.hand("ofd_off")
-    end(made, Cash("cash_in", 100, "c1"))
+    end(made, CashIn(Money(100, "RUB"), "c1"))
     end(made, RegisterReceipt(receipt(), "r2"))
     status = end(made, ReadStatus())
     assert isinstance(status, RegisterStatus)
