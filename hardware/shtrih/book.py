@@ -36,7 +36,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """How the last operation ended: with a document, or unclear (`remedy`)."""
+    """How the last document, or the last slip, ended: with a `FiscalDocument`, on paper, or unclear (`remedy`)."""
 
     reference: str
     kind: str
@@ -48,6 +48,7 @@ class _Memory(msgspec.Struct, kw_only=True, omit_defaults=True):
     version: int = VERSION
     open: Intent | None = None
     done: Done | None = None
+    slip: Done | None = None
     annul: bool = False
     unprinted: str | None = None
 
@@ -58,9 +59,10 @@ class Book:
 
     Attributes:
         open: what is being done.
-        done: how the last one ended.
+        done: how the last document ended.
         annul: a receipt of ours lies open in the register, surely not to be closed, and is annulled when it can be.
         unprinted: the reference of a document that is registered and not yet on paper.
+        slip: how the last slip ended; apart from `done`, so that no slip makes a document be forgotten.
         complaint: what could not be read from an earlier memory.
     """
 
@@ -68,14 +70,19 @@ class Book:
     done: Done | None = None
     annul: bool = False
     unprinted: str | None = None
+    slip: Done | None = None
     complaint: str = field(default="", compare=False)
 
     def memory(self) -> Mapping[str, object]:
         """As it is written down."""
         written: Mapping[str, object] = msgspec.to_builtins(
-            _Memory(open=self.open, done=self.done, annul=self.annul, unprinted=self.unprinted)
+            _Memory(open=self.open, done=self.done, slip=self.slip, annul=self.annul, unprinted=self.unprinted)
         )
         return written
+
+    def ended(self, reference: str) -> Done | None:
+        """How the operation of this reference ended, if it is one of the last."""
+        return next((done for done in (self.done, self.slip) if done is not None and done.reference == reference), None)
 
 
 def recall(memory: Mapping[str, object]) -> Book:
@@ -95,7 +102,8 @@ def recall(memory: Mapping[str, object]) -> Book:
         if isinstance(reference, str):
             book.open = Intent(reference=reference, kind="", number=-1)
         return book
-    book.open, book.done, book.annul, book.unprinted = read.open, read.done, read.annul, read.unprinted
+    book.open, book.done, book.slip = read.open, read.done, read.slip
+    book.annul, book.unprinted = read.annul, read.unprinted
     if book.open is not None and book.open.kind not in KINDS:
         book.complaint = f"the memory names an operation that is not known here: {book.open.kind!r}"
         book.open = Intent(reference=book.open.reference, kind="", number=-1)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused
-from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
+from hardware.events import CashMoved, DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
 from hardware.shtrih.book import CASH, CORRECTIONS, RECEIPTS, SHIFTS, Done, Intent
 from hardware.shtrih.declaration import Reply
 from hardware.shtrih.plan import OPEN_TYPES, SIGNS, cashier_tags
@@ -32,6 +32,7 @@ from hardware.shtrih.states import (
     Submode,
 )
 from hardware.shtrih.steps import Asking, Lost, Note, Pause, Steps, Tell, failure
+from wire.money import Money
 from wire.receipt import FiscalDocument, Operator, Receipt
 
 ATTEMPTS = 3
@@ -127,9 +128,9 @@ class Documents(Asking):
         if intent is None:
             return
         if intent.kind == "slip":
-            yield from self._end(
-                intent, SlipUnclear(reference=intent.reference, words="it was being printed when the link was lost")
-            )
+            words = "it was being printed when the link was lost"
+            self.book.slip = Done(reference=intent.reference, kind="slip", remedy=words)
+            yield from self._end(intent, SlipUnclear(reference=intent.reference, words=words))
             return
         try:
             document = yield from self._find_out(intent)
@@ -247,7 +248,11 @@ class Documents(Asking):
         self.book.open = None
         self.book.done = Done(reference=intent.reference, kind=intent.kind, document=document)
         self.book.unprinted = None if printed else intent.reference
-        yield Tell(DocumentRegistered(reference=intent.reference, document=document, late=late))
+        event: Event = DocumentRegistered(reference=intent.reference, document=document, late=late)
+        if intent.kind in CASH:
+            moved = Money(self._moved(intent), self.settings.currency)
+            event = CashMoved(reference=intent.reference, amount=moved, late=late)
+        yield Tell(event)
         return document
 
     def _absent(self, intent: Intent, words: str) -> Steps[None]:
@@ -332,11 +337,14 @@ class Documents(Asking):
 
     def _cash_document(self, intent: Intent) -> Steps[FiscalDocument]:
         drawer = (yield from self.must("money_register", number=DRAWER)).number("value")
-        moved = intent.total if intent.kind == "cash_in" else -intent.total
-        if intent.drawer is not None and drawer - intent.drawer != moved:
+        if intent.drawer is not None and drawer - intent.drawer != self._moved(intent):
             raise Unclear(f"the drawer's sum went from {intent.drawer} to {drawer}")
         own = (yield from self.must("operation_register", number=DOCUMENTS)).number("value")
         return FiscalDocument(number=own, total_minor=intent.total)
+
+    @staticmethod
+    def _moved(intent: Intent) -> int:
+        return intent.total if intent.kind == "cash_in" else -intent.total
 
     def _cancel_in_storage(self) -> Steps[None]:
         """A document begun in the storage alone (FF35, FF41, FF42) hinders every other."""

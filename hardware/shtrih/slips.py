@@ -130,7 +130,7 @@ class Register(Documents):
             status = yield from self.still()
             if status.number("submode") == Submode.READY:
                 self.book.open = None
-                self.book.done = Done(reference=reference, kind="slip")
+                self.book.slip = Done(reference=reference, kind="slip")
                 yield Tell(SlipPrinted(reference=reference))
                 return
             words = "the paper ran out"
@@ -142,7 +142,7 @@ class Register(Documents):
                 yield Tell()
                 raise
             words = str(error)
-        self.book.done = Done(reference=reference, kind="slip", remedy=words)
+        self.book.slip = Done(reference=reference, kind="slip", remedy=words)
         self.book.open = None
         yield Tell(SlipUnclear(reference=reference, words=words))
         raise OutcomeUnknown(f"slip {reference}", f"{words}; look at the paper")

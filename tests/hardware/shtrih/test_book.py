@@ -39,3 +39,9 @@ def test_an_intent_that_is_not_understood_can_only_be_unclear(memory: dict[str, 
     book = recall(memory)
     assert book.open == Intent(reference="r9", kind="", number=-1)
     assert book.complaint
+
+
+def test_a_slip_makes_no_document_be_forgotten() -> None:
+    document, slip = Done(reference="r1", kind="sale"), Done(reference="s1", kind="slip")
+    book = recall(Book(done=document, slip=slip).memory())
+    assert (book.ended("r1"), book.ended("s1"), book.ended("r2")) == (document, slip, None)
