@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import inspect
 import json
 import os
 import signal
+import textwrap
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware.simulation.control import ControlServer, NotThere, Running, ask, find_running, read_words
-from hardware.simulation.families import FAMILIES, build, find_simulator, read_options
+from hardware.simulation.families import FAMILIES, build, find_simulator, options_of, read_options
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.simulator import ControlError, Simulator
 from hardware.simulation.store import Line, Store, StoreError
@@ -45,7 +47,7 @@ def declare_device(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="one of the family's own; may be given again",
+        help="one of the family's own; may be given again; --option help lists them",
     )
     parser.add_argument("--fast", action="store_true", help="bytes take no time, whatever the speed of the line")
     parser.add_argument("--seed", default="0", help="of the faults of the line (default: %(default)s)")
@@ -56,6 +58,9 @@ def declare_device(parser: argparse.ArgumentParser) -> None:
 def run_device(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
     """Simulate one device until it is told to stop."""
     kind = _read_family(options, mistakes)
+    if kind is not None and "help" in options.option:
+        print(f"options of the simulated {kind.family}:\n{_options_told(kind)}")
+        return 0
     typed = _read_options(kind, options.option, mistakes)
     wire = _read_wire(options, kind, mistakes)
     seed = int(options.seed) if options.seed.isdecimal() else None
@@ -196,7 +201,7 @@ def _read_options(kind: type[Simulator] | None, given: Sequence[str], mistakes: 
         name, equals, value = text.partition("=")
         name = name.replace("-", "_")
         if not equals:
-            mistakes.append(Mistake("--option", text, "right would be NAME=VALUE"))
+            mistakes.append(Mistake("--option", text, "right would be NAME=VALUE; help lists them"))
         elif name in typed:
             mistakes.append(Mistake("--option", text, f"{name} is given twice"))
         elif kind is not None:
@@ -204,13 +209,22 @@ def _read_options(kind: type[Simulator] | None, given: Sequence[str], mistakes: 
                 read_options(kind, {name: value})
                 typed[name] = value
             except ControlError as error:
-                mistakes.append(Mistake("--option", text, str(error)))
+                mistakes.append(Mistake("--option", text, f"{error}; --option help lists them"))
     if kind is not None and not mistakes:
         try:
             build(kind, {}, lambda _happened, _figures: None, typed)
         except ControlError as error:
-            mistakes.append(Mistake("--option", " ".join(given), str(error)))
+            mistakes.append(Mistake("--option", " ".join(given), f"{error}; --option help lists them"))
     return typed
+
+
+def _options_told(kind: type[Simulator]) -> str:
+    """What a simulator's own text says of its options: all behind its first paragraph."""
+    _, _, rest = (inspect.getdoc(kind) or "").partition("\n\n")
+    told = textwrap.dedent(rest.removeprefix("Args:").removeprefix("Options:").lstrip("\n")).strip()
+    if not told:
+        told = "\n".join(f"{name}: {each.default}" for name, each in options_of(kind).items())
+    return textwrap.indent(told or "none", "  ")
 
 
 def _read_wire(options: argparse.Namespace, kind: type[Simulator] | None, mistakes: list[Mistake]) -> Wire | None:
@@ -315,7 +329,7 @@ def _choose(running: Sequence[Running], words: Sequence[str]) -> tuple[Running, 
     able = [it for it in running if name == "help" or name in it.controls]
     chosen, rest = (named, words[1:]) if named else (able, words)
     if not chosen:
-        raise ControlError(f"none of those that run can {words[0]}: {', '.join(map(str, running))}")
+        raise ControlError(f"none of those that run is or can {words[0]}: {', '.join(map(str, running))}")
     if len(chosen) > 1:
         example = f"kioskwire-sim do {chosen[0].url} {' '.join(rest) or 'help'}"
         raise ControlError(f"several are meant: {', '.join(map(str, chosen))}; say which, as in: {example}")

@@ -34,7 +34,19 @@ OPTIONS: Mapping[str, str] = {
 
 
 class CctalkBusSimulator(Simulator):
-    """The bus. Options as `OPTIONS`; numbers and truths may be given as such."""
+    """The bus. Numbers and truths may be given as such; what they are otherwise, stands in `OPTIONS`.
+
+    Options:
+        devices: which hang on it, "coins,hopper,bills".
+        echo: "on": the host hears itself, as on one wire.
+        coins_address, hopper_address, bills_address: 2, 3, 40.
+        coins_sum, hopper_sum, bills_sum: "sum8" or "crc16".
+        coins_serial, hopper_serial, bills_serial: six or seven digits.
+        hopper_flags: how many bytes it answers to its test: 1 (SCH1), 2 or 3.
+        hopper_total: "on": it counts all it ever paid.
+        hopper_secret: "on": it wants its serial number with an order to pay.
+        bills_tell: "on": after a power cut it says what became of the note it held.
+    """
 
     family: ClassVar[str] = "cctalk"
     controls: ClassVar[Mapping[str, Control]] = {

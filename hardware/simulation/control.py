@@ -210,7 +210,8 @@ def read_words(controls: Mapping[str, Control] | Mapping[str, Mapping[str, str]]
         raise ControlError(f"say what to do: one of {', '.join(sorted(controls))}")
     name = words[0].replace("-", "_")
     if name not in controls:
-        raise ControlError(f"there is no {words[0]}; there are {', '.join(sorted(controls))}")
+        there = ", ".join(sorted(each.replace("_", "-") for each in controls))
+        raise ControlError(f"there is no {words[0]}; there are {there}")
     known = controls[name]
     names = list(known.arguments if isinstance(known, Control) else known)
     # A person says 500 and means five hundred; `minor=` is there for who wants to be exact.

@@ -39,6 +39,17 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFix
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("family", families.FAMILIES)
+def test_options_of_a_family_are_listed(family: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", family, "--option", "help"]) == 0
+    title, *lines = capsys.readouterr().out.splitlines()
+    assert title == f"options of the simulated {family}:"
+    assert lines
+    assert lines[0].startswith("  ")
+    assert not lines[-1].startswith("      ")
+    assert lines != ["  none"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -107,7 +118,7 @@ def test_which_is_meant(typed: str, family: str, rest: list[str]) -> None:
     [
         ("insert 5", "several are meant: ccnet at /tmp/bills, id003 at /tmp/jcm; say which, as in: "
          "kioskwire-sim do /tmp/bills insert 5"),
-        ("dance", "none of those that run can dance: ccnet at /tmp/bills, id003 at /tmp/jcm"),
+        ("dance", "none of those that run is or can dance: ccnet at /tmp/bills, id003 at /tmp/jcm"),
     ],
 )  # fmt: skip
 def test_which_is_not_clear(typed: str, words: str) -> None:

@@ -126,7 +126,7 @@ def test_what_a_person_types(typed: str, asked: Asked) -> None:
     ("typed", "words"),
     [
         ("", "say what to do: one of coin, insert, note, paper_out"),
-        ("dance", "there is no dance; there are coin, insert, note, paper_out"),
+        ("dance", "there is no dance; there are coin, insert, note, paper-out"),
         ("coin many", "value=many: right would be an amount such as 500"),
         ("coin 0.001", "value=0.001: right would be an amount such as 500"),
         ("coin 1 2 3", "coin takes value, path, not 3"),
