@@ -12,6 +12,7 @@ import contextlib
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hardware.errors import DeviceError
 from hardware.events import Event
@@ -36,6 +37,7 @@ class Fuzz:
         commands: something that an owner may ask for, sensible or not, given the events so far.
         heard: called with each recorded event and the bytes that were received in that input.
         endless: commands that may wait for ever.
+        mangled: what was remembered is damaged now and then, as by an earlier or a foreign version.
         quiet_s: the longest that an open line may be left alone by it, or None.
     """
 
@@ -50,15 +52,17 @@ class Fuzz:
         endless: tuple[type, ...] = (),
         quiet_s: float | None = 5.0,
         devices: Sequence[str] = ("",),
-        memory: Mapping[str, Memory] | None = None,
+        mangled: bool = False,
     ) -> None:
         self.rng = random.Random(seed)
         self.now = 1000.0
-        self.memories: dict[str, Memory] = {**{device: {} for device in devices}, **(memory or {})}
+        self.memories: dict[str, Memory] = {device: {} for device in devices}
+        self._mangled = mangled
         self.events: list[Event] = []
         self.open: dict[int, object] = {}  # tickets that are waited for
         self._done: set[int] = set()
-        self._make, self._answers, self._commands, self._heard = protocol, answers, commands, heard
+        self._make, self._answers, self._commands = protocol, answers, commands
+        self._heard = heard
         self._endless, self._quiet_s = endless, quiet_s
         self._ticket = 0
         self._connected = False
@@ -66,7 +70,7 @@ class Fuzz:
         self._sent_at = self.now
         self._turns: list[float] = []
         self._calm = False  # the disk is quick and the host lives on
-        self._trouble = self.rng.choice((0.0, 0.02, 0.1, 0.3))
+        self._trouble = self.rng.choice((0.1, 0.3) if mangled else (0.0, 0.02, 0.1, 0.3))
         self._boot()
 
     def play(self, steps: int) -> None:
@@ -132,6 +136,8 @@ class Fuzz:
     def _boot(self) -> None:
         """A new life; whoever waited is gone with the old one."""
         self.open.clear()
+        if self._mangled and self.rng.random() < 0.5:
+            self.memories = {device: _mangled(self.rng, memory) for device, memory in self.memories.items()}
         self._protocol = self._make(dict(self.memories))
         self._connected = False
         self._plug()
@@ -218,7 +224,8 @@ class Fuzz:
                     self._sent_at = self.now
                 if event is not None:
                     self.events.append(event)
-                    self._heard(event, received)
+                    if not self._mangled:  # what a damaged memory said is nobody's fault
+                        self._heard(event, received)
             case Finish(ticket):
                 assert ticket not in self._done, f"ticket {ticket} is finished twice"
                 self._done.add(ticket)
@@ -230,6 +237,20 @@ class Fuzz:
         self._turns = [at for at in self._turns if at > self.now - 1.0]
         self._turns.append(self.now)
         assert len(self._turns) < TURNS_MAX, "it turns in circles"
+
+
+def _mangled(rng: random.Random, memory: Memory) -> Memory:
+    """The same, but for one thing in it somewhere."""
+    mangled: Any = json.loads(json.dumps(memory))
+    if not mangled:
+        return {"version": 7, "note": "?", "last": [], "open": {}, "held": 5}
+    place = mangled
+    key: Any = rng.choice(list(place))
+    while isinstance(place[key], dict | list) and place[key] and rng.random() < 0.8:
+        place = place[key]
+        key = rng.choice(list(place)) if isinstance(place, dict) else rng.randrange(len(place))
+    place[key] = rng.choice((None, True, -1, 10**30, 1.5, "", "?" * 40, "٣", [], [None], {}, {"type": None}, 0, 1))
+    return dict(mangled)
 
 
 class Liar:

@@ -147,9 +147,8 @@ class Money81:
             assert sum(isinstance(each, BillStacked) for each in self.ended[event.escrow]) < 2, "credited twice"
 
 
-@pytest.mark.parametrize("address", [3, 1])
-@pytest.mark.parametrize("seed", range(60))
-def test_anything(seed: int, address: int) -> None:
+def play(seed: int, address: int = 3, *, mangled: bool = False) -> Fuzz:
+    """One seed's days."""
     fuzz = Fuzz(
         seed,
         protocol=lambda memories: CcnetProtocol(memories[""], currency="KZT", address=address),
@@ -157,5 +156,18 @@ def test_anything(seed: int, address: int) -> None:
         commands=asked_for,
         heard=Money81().heard,
         endless=(AwaitReady,),
+        mangled=mangled,
     )
     fuzz.play(400)
+    return fuzz
+
+
+@pytest.mark.parametrize("address", [3, 1])
+@pytest.mark.parametrize("seed", range(30))
+def test_anything(seed: int, address: int) -> None:
+    play(seed, address)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_anything_with_a_damaged_memory(seed: int) -> None:
+    play(seed, mangled=True)

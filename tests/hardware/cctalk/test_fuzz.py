@@ -63,7 +63,7 @@ def asked_for(rng: random.Random, events: Sequence[Event]) -> object:
     return For(device, rng.choice(wishes[device]))
 
 
-def play(seed: int) -> Fuzz:
+def play(seed: int, *, mangled: bool = False) -> Fuzz:
     """One seed's days."""
     security = random.Random(seed).choice(("serial", "none"))
     simulator = CctalkBusSimulator({}, lambda *_: None, devices="coins,hopper,bills", echo="off", bills_sum="crc16")
@@ -95,6 +95,7 @@ def play(seed: int) -> Fuzz:
         answers=device.answer,
         commands=asked_for,
         heard=heard,
+        mangled=mangled,
         endless=(For,),
         devices=("coins", "hopper", "bills"),
     )
@@ -110,3 +111,8 @@ def play(seed: int) -> Fuzz:
 @pytest.mark.parametrize("seed", range(20))
 def test_anything(seed: int) -> None:
     play(seed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_anything_with_a_damaged_memory(seed: int) -> None:
+    play(seed, mangled=True)

@@ -44,7 +44,7 @@ def asked_for(rng: random.Random, events: Sequence[Event]) -> object:
     return rng.choice((AwaitReady(), ReadStatus(), *[Print(SLIP, reference)] * 4, Print(SLIP, reference, copy=True)))
 
 
-def play(seed: int) -> Fuzz:
+def play(seed: int, *, mangled: bool = False) -> Fuzz:
     """One seed's days."""
     rng = random.Random(seed)
     status = rng.choice(("full", "full", "full", "realtime", "none"))
@@ -70,6 +70,7 @@ def play(seed: int) -> Fuzz:
         answers=device.answer,
         commands=asked,
         heard=heard,
+        mangled=mangled,
         endless=(AwaitReady,),
         quiet_s=None,
     )
@@ -81,3 +82,8 @@ def play(seed: int) -> Fuzz:
 @pytest.mark.parametrize("seed", range(40))
 def test_anything(seed: int) -> None:
     play(seed)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_anything_with_a_damaged_memory(seed: int) -> None:
+    play(seed, mangled=True)

@@ -90,7 +90,7 @@ def asked_for(rng: random.Random, events: Sequence[Event]) -> object:
     return document if rng.random() < 0.6 else rng.choice(others)
 
 
-def play(seed: int) -> Fuzz:
+def play(seed: int, *, mangled: bool = False) -> Fuzz:
     """One seed's days."""
     rng = random.Random(seed)
     link, fiscal = rng.choice(("v1", "v2", "auto")), rng.choice(("fn", "fn", "base"))
@@ -110,6 +110,7 @@ def play(seed: int) -> Fuzz:
         answers=device.answer,
         commands=asked_for,
         heard=heard,
+        mangled=mangled,
         endless=(AwaitReady,),
         quiet_s=None,
     )
@@ -121,3 +122,8 @@ def play(seed: int) -> Fuzz:
 @pytest.mark.parametrize("seed", range(40))
 def test_anything(seed: int) -> None:
     play(seed)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_anything_with_a_damaged_memory(seed: int) -> None:
+    play(seed, mangled=True)

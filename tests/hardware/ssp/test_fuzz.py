@@ -120,7 +120,7 @@ def asked_for(rng: random.Random, events: Sequence[Event]) -> object:
     )  # fmt: skip
 
 
-def play(seed: int) -> Fuzz:
+def play(seed: int, *, mangled: bool = False) -> Fuzz:
     """One seed's days."""
     device = Device(seed)
     credited: set[int] = set()
@@ -139,6 +139,7 @@ def play(seed: int) -> Fuzz:
         answers=device.answer,
         commands=asked_for,
         heard=heard,
+        mangled=mangled,
         endless=(AwaitReady,),
         quiet_s=11.0,  # one that cannot be used at all is asked again after ten seconds
     )
@@ -149,3 +150,8 @@ def play(seed: int) -> Fuzz:
 @pytest.mark.parametrize("seed", range(100))
 def test_anything(seed: int) -> None:
     play(seed)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_anything_with_a_damaged_memory(seed: int) -> None:
+    play(seed, mangled=True)
