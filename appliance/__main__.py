@@ -50,19 +50,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         print(f"kioskwire-appliance {VERSION}")
         return 0
-    if options.command == "devices":
-        from appliance.workbench.devices import run
+    if options.command in {"devices", "decode", "replay"}:
+        from appliance.workbench.screen import tell_all
 
-        return run(options)
+        return tell_all(f"kioskwire-appliance {options.command}", lambda: _bench(options))
+    return _configured(options)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    if options.command == "devices":
+        from appliance.workbench.devices import run as devices
+
+        return devices(options)
     if options.command == "decode":
         from appliance.workbench.decode import run as decode
 
         return decode(options)
-    if options.command == "replay":
-        from appliance.workbench.replay import run as replay
+    from appliance.workbench.replay import run as replay
 
-        return replay(options)
-    return _configured(options)
+    return replay(options)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -21,6 +21,7 @@ from appliance.gateways.ledger import Ledger
 from appliance.gateways.simulator import BODY_MAX_BYTES, Gateway, make_app
 from appliance.logs import Logs
 from appliance.workbench import simulated
+from appliance.workbench.screen import tell_all
 from wire.environment import Mistake
 from wire.version import VERSION
 
@@ -63,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     options, rest = parser.parse_known_args(expand(sys.argv[1:] if argv is None else argv))
     mistakes = [Mistake(text, "", f"is no argument of kioskwire-sim {options.command}") for text in rest]
-    return COMMANDS[options.command].run(options, mistakes)
+    run = COMMANDS[options.command].run
+    return tell_all(f"kioskwire-sim {options.command}", lambda: run(options, mistakes))
 
 
 def expand(argv: Sequence[str]) -> list[str]:

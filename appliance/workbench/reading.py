@@ -108,7 +108,8 @@ def parse_hex(text: str) -> bytes:
         if wrong := re.search(r"[^0-9A-Fa-f]", piece):
             raise NotHex(f"{wrong[0]!r} in {_short(piece)!r} is no hex digit; right would be such as 02 03 06 33 DA 81")
         if len(piece) % 2:
-            raise NotHex(f"{_short(piece)!r} has {len(piece)} hex digits, and a byte has two; is one missing?")
+            count = "1 hex digit" if len(piece) == 1 else f"{len(piece)} hex digits"
+            raise NotHex(f"{_short(piece)!r} has {count}, and a byte has two; is one missing?")
     if not pieces:
         raise NotHex("there are no bytes; right would be such as 02 03 06 33 DA 81")
     return bytes.fromhex("".join(pieces))
@@ -154,7 +155,7 @@ def _value(value: object) -> str:
         return f"({shown(value)})"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(each) for each in value) + "]"
-    if value is None:
+    if value is None or value == "":
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"

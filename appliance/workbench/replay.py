@@ -31,17 +31,15 @@ class Told:
 def run(options: argparse.Namespace) -> int:
     """Returns the exit status: 0, or 2 when there is nothing that could be read."""
     try:
-        recordings = read_trace(Path(options.trace))
+        try:
+            recordings = read_trace(Path(options.trace))
+        except OSError as error:
+            return _complain(f"{options.trace}: cannot be read: {error.strerror or error}")
         for recording in recordings:
             explainer(_protocol(recording, options.protocol))
         colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
         for recording in recordings:
             _print(recording, options.protocol, as_json=options.json, colour=colour)
-    except BrokenPipeError:
-        # Whoever read it (less, head) has seen enough. What is left must not fail a second time at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        return _complain(f"{options.trace}: cannot be read: {error.strerror or error}")
     except (TraceError, NotInCatalogue) as error:
         return _complain(str(error))
     return 0

@@ -6,8 +6,8 @@ import inspect
 import json
 import os
 import signal
-import textwrap
 import sys
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -25,7 +25,7 @@ def test_hex_is_taken_as_people_and_programs_write_it(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("", "no bytes"), ("0x", "no bytes"), ("02 0", "'0' has 1 hex digits"), ("020", "'020' has 3 hex digits"),
+    [("", "no bytes"), ("0x", "no bytes"), ("02 0", "'0' has 1 hex digit,"), ("020", "'020' has 3 hex digits"),
      ("02 0G", "'G' in '0G' is no hex digit"), ("привет", "is no hex digit"), ("0" * 99, "has 99 hex digits"),
      ("02 0306ü", "'ü'")],
 )  # fmt: skip
