@@ -41,9 +41,14 @@ FOLLOW_S = 0.15
 IDLE_S = 1.0
 STANDSTILL_S = 60.0  # no coin for so long: a hopper gives up by itself long before; then it is stopped
 STOPS_MAX = 3
+OTHERS_MAX = 60  # looks at coins that nobody here asked for, before they are stopped
 COUNT_MAX = 255
 RESET_S = 1.0  # after a reset
 TOTAL = 1 << 24  # 168 counts modulo this
+
+
+class _Occupied(Exception):
+    """It pays for somebody else and does not stop."""
 
 
 class HopperConversation(DeviceConversation):
@@ -222,6 +227,9 @@ class HopperConversation(DeviceConversation):
         except (Silent, RefusedQuestion, LineLost):
             self.finish(ticket, error=absent_error(self))
             raise
+        except _Occupied:
+            self.finish(ticket, error=DeviceFault("occupied", "it pays coins that nobody here asked for, without end"))
+            return
         if self.leaving or self.state is DeviceState.FAULT:
             error: DeviceError = DeviceFault(self.code, self.words)
             self.finish(ticket, error=Refused("closing", "it is being closed") if self.leaving else error)
@@ -248,12 +256,19 @@ class HopperConversation(DeviceConversation):
         yield from self._examine()
 
     def _baseline(self) -> Script[HopperStatus]:
-        """How it stands before; coins that nobody here asked for are waited for, and stopped in the end."""
-        waited = 0
+        """How it stands before; coins that nobody here asked for are waited for, and stopped in the end.
+
+        Raises:
+            _Occupied: it does not stop.
+        """
+        waited = stops = 0
         status = yield from self._read_status()
-        while status.remaining:
+        while status.remaining and not self.leaving:
             waited += 1
-            if waited > STANDSTILL_S:
+            if waited > OTHERS_MAX:
+                if stops == STOPS_MAX:
+                    raise _Occupied
+                stops += 1
                 yield from self.ask_maybe(172)
             yield Rest(self.now + IDLE_S, nudged=False)
             status = yield from self._read_status()
@@ -268,7 +283,7 @@ class HopperConversation(DeviceConversation):
                 break
             yield from self.ask_maybe(164, ENABLE)
             # Once only: repeated by habit it would be a second payout.
-            answer = yield Ask(167, self._secret() + bytes((asked,)), 1, ANSWER_S)
+            answer = yield Ask(167, self._secret() + bytes((asked,)), 1, ANSWER_S, once=True)
             if answer.outcome is Outcome.REFUSED:
                 words = "the hopper refused to pay (security code, PIN or encryption)"
             accepted = yield from self._accepted(intent)

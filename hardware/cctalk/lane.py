@@ -46,12 +46,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A question to the device."""
+    """A question to the device. `once`: sent once whatever comes of it; "busy" counts as no answer then."""
 
     header: int
     data: bytes = b""
     tries: int = TRIES
     wait_s: float = ANSWER_S
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,7 +272,8 @@ class BusProtocol(Protocol):
             self._flight = None
             self._free_at = now + TURN_S
             self._collisions = 0
-            if frame.header == BUSY and flight.lane.busy < BUSY_MAX:
+            once = isinstance(flight.lane.step, Ask) and flight.lane.step.once
+            if frame.header == BUSY and flight.lane.busy < BUSY_MAX and not once:
                 flight.lane.busy += 1
                 flight.lane.tries -= 1
                 flight.lane.due = now + BUSY_S

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hardware.bills import Stack
+from hardware.cctalk.frames import BUSY, HOST, Frame, Sum, encode
 from hardware.cctalk.payout import PayOut
 from hardware.cctalk.protocol import Leave
 from hardware.cctalk.simulated_cash import SimulatedHopper
@@ -214,3 +215,38 @@ def test_a_hopper_without_total_that_could_be_either_is_unclear() -> None:
     world.duel.trouble("blackout", 5.0)
     world.heal()
     assert len(world.duel.told(PayoutUnclear)) == 1
+
+
+def test_an_order_that_is_answered_busy_is_not_repeated_by_habit(world: World) -> None:
+    """It may be an answer that was garbled: only the event counter says whether it was taken."""
+    carried = world.duel.to_host.carry
+
+    def carry(data: bytes) -> list[tuple[float, bytes]]:
+        if data[:1] == b"\x01" and len(data) == 6 and orders(world) == 1 and not hopper(world).store["paid"]:
+            data = encode(Frame(HOST, BUSY, b"", 3), Sum.SUM8)
+        return carried(data)
+
+    world.duel.to_host.carry = carry  # type: ignore[method-assign]
+    assert pay(world) == Payout(asked=3, paid=3)
+    assert orders(world) == 1
+
+
+def test_a_hopper_that_always_says_it_is_paying_begins_nothing_and_hangs_nobody(world: World) -> None:
+    device = hopper(world)
+    device.on_166 = lambda data, now: bytes((device.counter, 7, 0, 0))  # type: ignore[method-assign]
+    ticket = world.ask("hopper", PayOut(3, "a"))
+    world.wait_for(ticket, within_s=85.0)
+    assert isinstance(world.duel.finished[ticket], DeviceFault)
+    assert world.duel.told(PayoutBegan) == []
+    assert orders(world) == 0
+
+
+def test_a_hopper_that_pays_for_somebody_else_is_left_at_once(world: World) -> None:
+    device = hopper(world)
+    device.on_166 = lambda data, now: bytes((device.counter, 7, 0, 0))  # type: ignore[method-assign]
+    ticket = world.ask("hopper", PayOut(3, "a"))
+    world.duel.run(within_s=3.0)
+    left = world.duel.command(Leave("hopper"))
+    world.wait_for(ticket, left, within_s=10.0)
+    assert isinstance(world.duel.finished[ticket], Refused)
+    assert world.duel.told(PayoutBegan) == []
