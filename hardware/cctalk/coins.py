@@ -114,7 +114,7 @@ class CoinConversation(CountedConversation):
     def _begin(self) -> Script[None]:
         """Compare with what was remembered; the first look at the buffer."""
         serial = self.identity.serial
-        known = self.remembered("counter")
+        known = self.known_counter
         if known is None or self.memory.get("serial") != serial:
             yield from self.read_baseline(serial=serial, taking=None)
             return

@@ -138,7 +138,7 @@ class CountedConversation(DeviceConversation):
         One new event or a few are asked for twice (sum-8). A counter that fell to 0, or went on by more than the
         buffer holds, may be an answer of long ago: it is asked for again after silence.
         """
-        old, newest = self.remembered("counter") or 0, self._newest()
+        old, newest = self.known_counter or 0, self._newest()
         last = yield from self.ask(self.ask_events)
         for _ in range(CONTRADICTIONS_MAX):
             found = credit.news(old, *credit.parse(last), newest)
@@ -157,6 +157,12 @@ class CountedConversation(DeviceConversation):
     def read_baseline(self, **changes: object) -> Script[None]:
         """A device that was never seen: what lies in its buffer was somebody else's."""
         counter, events = credit.parse((yield from self.settled_answer(self.ask_events)))
+        if self.took:
+            words = (
+                f"another {self.called} stands in the place of the one that took {self.takes}, or what was remembered "
+                "of it is damaged: what it took just before may be uncredited"
+            )
+            self.record(CreditsLost(at_most=None, words=words), taking=None)
         self.tell_identity(**{**changes, "counter": counter, "newest": list(events[0])})
 
     @property
@@ -182,6 +188,12 @@ class CountedConversation(DeviceConversation):
             if whole[0] & 1 and any(each):
                 return True
         return not self._has_inhibits
+
+    @property
+    def known_counter(self) -> int | None:
+        """The device's counter up to which its events are recorded; None where none is remembered."""
+        counter = self.remembered("counter")
+        return counter if counter is not None and 0 <= counter <= 255 else None
 
     def _newest(self) -> tuple[int, int] | None:
         match self.memory.get("newest"):
@@ -214,7 +226,7 @@ class CountedConversation(DeviceConversation):
 
     def compare_inhibits(self) -> Script[None]:
         """A device that began anew has other inhibits than it was given."""
-        self.inhibits_at = self.now + INHIBITS_S[1 if self.remembered("counter") else 0]
+        self.inhibits_at = self.now + INHIBITS_S[1 if self.known_counter else 0]
         if not self.took or (yield from self._still_takes()):
             return
         self.tell_reset()

@@ -82,6 +82,19 @@ class NoteConversation(CountedConversation):
 
     # Wishes
 
+    def missed(self, command: object, ticket: int) -> None:
+        held = self._held
+        match command:
+            case Stack(escrow) | GiveBack(escrow) if held is not None and held.escrow == escrow:
+                wish = "stack" if isinstance(command, Stack) else "return"
+                if held.doubtful or held.wish == wish:
+                    self.finish(ticket, error=unknown(held))
+                    return
+                if held.wish:
+                    self.finish(ticket, error=_decided(held))
+                    return
+        CountedConversation.missed(self, command, ticket)
+
     def gone(self) -> None:
         for wish, tickets in self._waiting.items():
             for ticket in tickets:
@@ -104,10 +117,12 @@ class NoteConversation(CountedConversation):
             case Stack(escrow) | GiveBack(escrow):
                 wish = "stack" if isinstance(command, Stack) else "return"
                 held = self._held
-                if held is None or held.escrow != escrow or held.doubtful:
+                if held is not None and held.escrow == escrow and held.doubtful:
+                    self.finish(ticket, error=unknown(held))
+                elif held is None or held.escrow != escrow:
                     self.finish(ticket, error=Refused("not-in-escrow", f"note {escrow} is not in escrow"))
                 elif held.wish and held.wish != wish:
-                    self.finish(ticket, error=Refused("decided", f"note {escrow} is already told to {held.wish}"))
+                    self.finish(ticket, error=_decided(held))
                 else:
                     self._waiting.setdefault(wish, []).append(ticket)
                     self._decide(wish)
@@ -175,7 +190,7 @@ class NoteConversation(CountedConversation):
 
     def _begin(self) -> Script[None]:
         serial = self.identity.serial
-        known = self.remembered("counter")
+        known = self.known_counter
         if known is None or self.memory.get("serial") != serial:
             if self._held is not None:
                 self._tell_unclear("another validator stands in its place")
@@ -427,3 +442,7 @@ class NoteConversation(CountedConversation):
     def _finish(self, wish: str, result: object = None, error: DeviceError | None = None) -> None:
         for ticket in self._waiting.pop(wish, ()):
             self.finish(ticket, result, error)
+
+
+def _decided(held: Held) -> Refused:
+    return Refused("decided", f"note {held.escrow} is already told to {held.wish}")

@@ -66,6 +66,35 @@ def test_another_device_s_buffer_is_nobody_s_money(world: World) -> None:
     assert [event.number for event in accepted(world)] == [5]
 
 
+def test_what_the_device_before_this_one_took_last_may_be_lost_and_is_told(world: World) -> None:
+    world.duel.trouble("crash", 5.0)
+    acceptor(world).serial += 1
+    world.heal()
+    [lost] = world.duel.told(CreditsLost)
+    assert isinstance(lost, CreditsLost)
+    assert lost.at_most is None
+    assert "another coin acceptor" in lost.words
+
+
+def test_another_device_is_no_loss_when_the_one_before_took_nothing(world: World) -> None:
+    world.wait_for(world.ask("coins", Disable()))
+    world.duel.trouble("crash", 5.0)
+    acceptor(world).serial += 1
+    world.heal()
+    assert world.duel.told(CreditsLost) == []
+
+
+@pytest.mark.parametrize("changed", [{"counter": 300}, {"counter": -7}, {"newest": [1, "x"]}, {"newest": 5}])
+def test_a_damaged_memory_is_none(world: World, changed: dict[str, object]) -> None:
+    insert(world, 3)
+    world.duel.trouble("crash", 5.0)
+    world.duel.memories["coins"] = {**world.duel.memories["coins"], **changed}
+    world.heal()
+    world.wait_for(world.ask("coins", Enable(None)))
+    insert(world)
+    assert [event.number for event in accepted(world)] == [1, 2, 3, 4]
+
+
 def test_more_than_the_buffer_holds_is_told_and_the_rest_credited(world: World) -> None:
     world.duel.trouble("crash", 5.0)
     insert(world, 7)

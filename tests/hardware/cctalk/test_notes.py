@@ -112,6 +112,30 @@ def test_without_a_decision_it_goes_back_by_itself(world: World) -> None:
     assert len(world.duel.told(BillReturned)) == 1
 
 
+def test_a_note_in_doubt_is_not_said_to_be_out_of_escrow(world: World) -> None:
+    """`Refused` would promise that there is no credit, and there may be."""
+    validator(world)._tells = False
+    escrow = insert(world)
+    world.hand("cut", device="bills")
+    world.hand("restore", device="bills")
+    world.duel.run(until=lambda: bool(world.duel.told(CreditsLost)), within_s=9)
+    assert world.duel.told(BillUnclear) == []
+    assert isinstance(ask(world, Stack(escrow)), OutcomeUnknown)
+    assert isinstance(ask(world, GiveBack(escrow)), OutcomeUnknown)
+
+
+def test_a_decision_said_again_while_nobody_answers_is_not_said_to_be_unbegun(world: World) -> None:
+    escrow = insert(world)
+    first = world.ask("bills", Stack(escrow))
+    world.hand("cut", device="bills")
+    world.wait_for(first)
+    assert isinstance(world.duel.finished[first], OutcomeUnknown)
+    assert world.conversation("bills").state is DeviceState.ABSENT
+    assert isinstance(ask(world, Stack(escrow)), OutcomeUnknown)
+    assert isinstance(ask(world, GiveBack(escrow)), Refused)
+    assert isinstance(ask(world, Stack(escrow + 1)), TransportError)
+
+
 def test_disabling_gives_back_what_is_held(world: World) -> None:
     insert(world)
     assert ask(world, Disable()) is None
