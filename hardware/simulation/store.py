@@ -104,6 +104,11 @@ class Store:
             ledger = ledger or directory / LEDGER_FILE
         if ledger is not None:
             self.lines = _read_ledger(ledger)
+            if kept is not None and len(self.lines) < kept.seq - len(kept.lines):
+                raise StoreError(
+                    f"{ledger}: has {len(self.lines)} lines, and {directory}/{MEMORY_FILE} knows of {kept.seq}: it is "
+                    "another ledger; right would be the one from before, or a memory that begins anew"
+                )
             self._file = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_DSYNC | os.O_CLOEXEC, 0o600)
         if kept is not None:
             self.memory.update(kept.memory)

@@ -134,3 +134,18 @@ def test_without_a_directory_all_is_in_this_process() -> None:
     kept.note("note_stacked", {})
     kept.commit()
     assert [line["seq"] for line in kept.lines] == [1]
+
+
+def test_a_memory_takes_no_other_ledger_than_its_own(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.jsonl"
+    store = Store(tmp_path / "memory", "toy", ledger=mine)
+    for figure in (1, 2):
+        store.note("fell", {"figure": figure})
+        store.commit()
+    store.close()
+    with pytest.raises(StoreError, match="ledger.jsonl: has 0 lines, and .* knows of 2: it is another ledger"):
+        Store(tmp_path / "memory", "toy")
+    assert not (tmp_path / "memory" / "ledger.jsonl").exists()
+    again = Store(tmp_path / "memory", "toy", ledger=mine)
+    assert len(again.lines) == 2
+    again.close()
