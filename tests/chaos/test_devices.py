@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import devices
+from tests.chaos import devices, every_step
 
 
 def test_drivers_and_devices_agree(tmp_path: Path) -> None:
@@ -35,3 +35,16 @@ def test_a_schedule_is_the_same_for_the_same_seed(family: str) -> None:
 
     play = importlib.import_module(f"tests.hardware.{family}.schedules").run
     assert play(7) == play(7)
+
+
+def test_every_step_is_played_by_family_and_stride(capsys: pytest.CaptureFixture[str]) -> None:
+    """One family, a few of its steps."""
+    assert every_step.main(["--only", "id003", "--stride", "97"]) == 0
+    assert "id003" in capsys.readouterr().out
+
+
+def test_a_family_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """With those there are."""
+    with pytest.raises(SystemExit):
+        every_step.main(["--only", "mdb"])
+    assert "there is no family mdb; there are ccnet" in capsys.readouterr().err
