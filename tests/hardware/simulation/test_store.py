@@ -143,7 +143,7 @@ def test_a_memory_takes_no_other_ledger_than_its_own(tmp_path: Path) -> None:
         store.note("fell", {"figure": figure})
         store.commit()
     store.close()
-    with pytest.raises(StoreError, match="ledger.jsonl: has 0 lines, and .* knows of 2: it is another ledger"):
+    with pytest.raises(StoreError, match=r"ledger.jsonl: has 0 lines, and .* knows of 2: it is another ledger"):
         Store(tmp_path / "memory", "toy")
     assert not (tmp_path / "memory" / "ledger.jsonl").exists()
     again = Store(tmp_path / "memory", "toy", ledger=mine)
