@@ -226,6 +226,17 @@ class DocumentUnclear(Event, frozen=True, kw_only=True):
     remedy: str
 
 
+class CashMoved(Event, frozen=True, kw_only=True):
+    """The register holds that cash was put into the drawer or, below 0, taken out. `late` as in `DocumentRegistered`.
+
+    Otherwise it ends as a document does, in `DocumentAbsent` or `DocumentUnclear`.
+    """
+
+    reference: str
+    amount: Money
+    late: bool = False
+
+
 class SlipPrinted(Event, frozen=True, kw_only=True):
     """A printer confirmed that a slip is on paper."""
 
@@ -259,5 +270,5 @@ class CoverClosed(Event, frozen=True, kw_only=True):
     """It is closed again."""
 
 
-MONEY_EVENTS: tuple[type[Event], ...] = (BillStacked, CoinAccepted, PayoutEnded, DocumentRegistered)
+MONEY_EVENTS: tuple[type[Event], ...] = (BillStacked, CoinAccepted, PayoutEnded, DocumentRegistered, CashMoved)
 """Those that move money or make it a document; the rest is knowledge."""

@@ -55,7 +55,7 @@ class CloseShift:
 
 @dataclass(frozen=True, slots=True)
 class CashIn:
-    """Money put into the drawer. What it is finished with is the family's own."""
+    """Money put into the drawer. Finished once `CashMoved` is recorded; with what, is the family's own."""
 
     amount: Money
     reference: str

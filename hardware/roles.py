@@ -212,11 +212,11 @@ class FiscalRegister(Device):
 
     @abstractmethod
     async def cash_in(self, amount: Money, reference: str) -> None:
-        """Money put into the drawer without a sale. Raises as `register`."""
+        """Money put into the drawer without a sale; returns once `CashMoved` is written down. Raises as `register`."""
 
     @abstractmethod
     async def cash_out(self, amount: Money, reference: str) -> None:
-        """Money taken out. Raises as `register`."""
+        """Money taken out; `amount` is above 0, that of `CashMoved` below. As `cash_in`."""
 
     @abstractmethod
     async def x_report(self) -> None:

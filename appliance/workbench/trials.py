@@ -284,6 +284,9 @@ def tell(event: Event) -> str:
             return f"{paid} paid"
         case events.PayoutUnclear(asked=asked, remedy=remedy):
             return f"it is not known how many of {asked} coins were paid: {remedy}"
+        case events.CashMoved(amount=amount, late=late):
+            moved = f"{amount} was put into the drawer" if amount.minor > 0 else f"{amount} was taken out of it"
+            return moved + (" (found out afterwards)" if late else "")
         case events.StateChanged(state=state, words=words):
             return f"{state}" + (f": {words}" if words else "")
         case events.CassetteRemoved():

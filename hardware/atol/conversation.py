@@ -34,11 +34,21 @@ from hardware.atol.orders import (
     recalled,
     refuse_first,
 )
+from hardware.atol.receipts import CURRENCY
 from hardware.atol.states import FAULT_CODES, UNDER_WAY, TaskStatus, words_of
 from hardware.atol.steps import Clock, NoAnswer, Pause, Talk, Timing
 from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, Refused, TransportError
-from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
+from hardware.events import (
+    CashMoved,
+    DocumentAbsent,
+    DocumentRegistered,
+    DocumentUnclear,
+    Event,
+    SlipPrinted,
+    SlipUnclear,
+)
 from hardware.protocol import Finish, Memory, Record, Say
+from wire.money import Money
 from wire.receipt import FiscalDocument
 
 POSTS_MAX = 3  # of one task by one caller
@@ -351,6 +361,8 @@ class Once:
 
     def _close(self, order: Order, verdict: Verdict) -> Talk[None]:
         late = order.late or not order.tickets
+        if isinstance(verdict, Done) and order.cash and order.total is None:
+            verdict = Unclear(look_at_paper(order))  # a memory that was damaged
         event: Event | None = None
         error: DeviceError | None = None
         result: FiscalDocument | None = None
@@ -358,9 +370,7 @@ class Once:
             case Done(document, earlier):
                 result = document
                 if not earlier:
-                    event = SlipPrinted(reference=order.reference)
-                    if document is not None:
-                        event = DocumentRegistered(reference=order.reference, document=document, late=late)
+                    event = self._told(order, document, late=late)
                 last = self._closed(order, "done", document=document)
             case NotDone(error, spent):
                 if late:
@@ -379,6 +389,15 @@ class Once:
             yield Say(f"{order.what}: found out: {error or 'it is done'}", "warning" if error else "info")
         for ticket in order.tickets:
             yield Finish(ticket, result, error)
+
+    @staticmethod
+    def _told(order: Order, document: FiscalDocument | None, *, late: bool) -> Event:
+        if document is not None:
+            return DocumentRegistered(reference=order.reference, document=document, late=late)
+        if order.cash and order.total is not None:
+            minor = order.total if order.type == "cashIn" else -order.total
+            return CashMoved(reference=order.reference, amount=Money(minor, CURRENCY), late=late)
+        return SlipPrinted(reference=order.reference)
 
     @staticmethod
     def _closed(

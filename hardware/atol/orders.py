@@ -48,6 +48,11 @@ class Order:
         self.digest = self.digest or hashlib.sha256(frames.encode_request("", self.tasks)).hexdigest()[:16]
 
     @property
+    def cash(self) -> bool:
+        """Whether it moves the drawer's cash: a number of its own in no storage tells of it."""
+        return self.type in ("cashIn", "cashOut")
+
+    @property
     def fiscal(self) -> bool:
         """Whether a document in the fiscal storage comes of it."""
         return self.type in TASKS and TASKS[self.type].fiscal

@@ -18,7 +18,15 @@ from collections.abc import Callable
 import msgspec
 
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused
-from hardware.events import CashMoved, DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
+from hardware.events import (
+    CashMoved,
+    DocumentAbsent,
+    DocumentRegistered,
+    DocumentUnclear,
+    Event,
+    SlipPrinted,
+    SlipUnclear,
+)
 from hardware.shtrih.book import CASH, CORRECTIONS, RECEIPTS, SHIFTS, Done, Intent
 from hardware.shtrih.declaration import Reply
 from hardware.shtrih.plan import OPEN_TYPES, SIGNS, cashier_tags

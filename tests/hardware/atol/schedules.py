@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.errors import DeviceError, OutcomeUnknown
-from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear, Event, SlipPrinted, SlipUnclear
+from hardware.events import (
+    CashMoved,
+    DocumentAbsent,
+    DocumentRegistered,
+    DocumentUnclear,
+    Event,
+    SlipPrinted,
+    SlipUnclear,
+)
 from hardware.registers import CashIn, CashOut, CloseShift, OpenShift, PrintSlip, RegisterReceipt
 from hardware.slip import lines
 from tests.hardware.atol.web_duel import HOST, WIRE, WORLD, Trouble, WebDuel
@@ -40,6 +48,17 @@ class Wish:
     asks: int = 0
     word: str = ""  # the last that was said of it: done, absent, unclear
     numbers: list[int] = field(default_factory=list)
+    moved: list[Money] = field(default_factory=list)  # what `CashMoved` told
+
+    @property
+    def cash(self) -> Money | None:
+        """What `CashMoved` is to tell."""
+        match self.command:
+            case CashIn(amount):
+                return amount
+            case CashOut(amount):
+                return Money(-amount.minor, amount.currency)
+        return None
 
 
 class Desk:
@@ -109,6 +128,9 @@ class Desk:
                 self._done(wish, document.number)
             case SlipPrinted() if wish is not None:
                 wish.word = "done"
+            case CashMoved(amount=amount) if wish is not None:
+                wish.word = "done"
+                wish.moved.append(amount)
             case DocumentAbsent(words=words) if wish is not None:
                 self._absent(wish, words)
             case DocumentUnclear() | SlipUnclear() if wish is not None:
@@ -152,6 +174,9 @@ class Desk:
                 self.breaches.append(f"{wish.reference}: happened as {numbers}, and was never settled")
             if not numbers and wish.word in ("done", "asked"):
                 self.breaches.append(f"{wish.reference}: was told {wish.word}, and never happened")
+            cash = [wish.cash] if wish.cash is not None and wish.word == "done" else []
+            if wish.moved != cash:
+                self.breaches.append(f"{wish.reference}: {wish.moved} were told as moved, not {cash}")
             if len(set(wish.numbers)) > 1:
                 self.breaches.append(f"{wish.reference}: was told as several documents: {wish.numbers}")
         protocol = self.duel.protocol

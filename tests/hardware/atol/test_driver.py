@@ -13,7 +13,7 @@ from hardware.atol.probe import PROBES
 from hardware.atol.simulator import AtolSimulator
 from hardware.atol.steps import Timing
 from hardware.errors import DeviceFault, Refused, TransportError
-from hardware.events import DeviceState, DocumentRegistered, Event, SlipPrinted
+from hardware.events import CashMoved, DeviceState, DocumentRegistered, Event, SlipPrinted
 from hardware.journal import FileJournal
 from hardware.ports import open_port
 from hardware.pump import WAITING_MAX
@@ -94,7 +94,11 @@ async def test_a_shift_over_a_real_socket(tmp_path: Path, api: str) -> None:
         assert [line["minor"] for line in happened(host, "cash")] == [5000, 100]
         assert "Добро пожаловать" in [line["text"] for line in happened(host, "printed")]
     assert [event.document.number for event in told(tmp_path / "j", DocumentRegistered)] == [1, 2, 3]
-    assert [event.reference for event in told(tmp_path / "j", SlipPrinted)] == ["c", "d", "slip"]
+    assert told(tmp_path / "j", CashMoved) == [
+        CashMoved(reference="c", amount=Money(5000, "RUB")),
+        CashMoved(reference="d", amount=Money(-100, "RUB")),
+    ]
+    assert [event.reference for event in told(tmp_path / "j", SlipPrinted)] == ["slip"]
 
 
 async def test_a_new_driver_on_the_same_journal_finds_out(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.errors import DeviceError
-from hardware.events import DocumentAbsent, DocumentRegistered, DocumentUnclear
+from hardware.events import CashMoved, DocumentAbsent, DocumentRegistered, DocumentUnclear
 from hardware.protocol import Memory
 from hardware.registers import AwaitReady, CashIn, CashOut, CloseShift, OpenShift, RegisterReceipt
+from hardware.shtrih.book import CASH
 from hardware.shtrih.fiscal import KINDS, Storage
 from hardware.shtrih.plan import Settings
 from hardware.shtrih.protocol import ShtrihProtocol
@@ -119,8 +120,8 @@ class World:
     def _known(self, reference: str) -> bool:
         return any(
             event.reference == reference
-            for event in self.duel.told(DocumentRegistered, DocumentUnclear)
-            if isinstance(event, (DocumentRegistered, DocumentUnclear))
+            for event in self.duel.told(DocumentRegistered, CashMoved, DocumentUnclear)
+            if isinstance(event, (DocumentRegistered, CashMoved, DocumentUnclear))
         )
 
     def _settle(self) -> None:
@@ -133,7 +134,11 @@ class World:
         duel.run(within_s=20)
 
     def _compare(self) -> None:
-        told = [event for event in self.duel.told(DocumentRegistered) if isinstance(event, DocumentRegistered)]
+        told = [
+            event
+            for event in self.duel.told(DocumentRegistered, CashMoved)
+            if isinstance(event, (DocumentRegistered, CashMoved))
+        ]
         unclear = {e.reference for e in self.duel.told(DocumentUnclear) if isinstance(e, DocumentUnclear)}
         absent = {e.reference for e in self.duel.told(DocumentAbsent) if isinstance(e, DocumentAbsent)}
         say = self.breaches.append
@@ -153,8 +158,13 @@ class World:
                 say(f"{reference}: nothing was told of it")
             for event in mine:
                 credited.append((kind, total))
+                if isinstance(event, CashMoved) or kind in CASH:
+                    told_as = event.amount if isinstance(event, CashMoved) else event.document
+                    if told_as != Money(total if kind == "cash_in" else -total, "RUB"):
+                        say(f"{reference}: {kind} of {total} was told as {told_as}")
+                    continue
                 number = event.document.number
-                if kind not in {"cash_in", "cash_out"} and (number, kind, total) not in stored:
+                if (number, kind, total) not in stored:
                     say(f"{reference}: document {number} is not in the register as {kind} of {total}")
                 if event.document.total_minor not in {None, total}:
                     say(f"{reference}: told as {event.document.total_minor}, not {total}")
