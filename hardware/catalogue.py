@@ -24,6 +24,9 @@ __all__ = [
 ]  # fmt: skip
 
 
+_NOT_SET_BY_OWNERS = ("trace", "timing")
+
+
 class NotInCatalogue(ValueError):
     """There is none by that name; `str()` says what there is."""
 
@@ -50,10 +53,11 @@ class DriverEntry:
         raise LookupError(f"{module.__name__} has no {self.role.__name__}")
 
     def settings(self) -> Mapping[str, inspect.Parameter]:
-        """What its constructor takes by keyword besides the trace, with types and defaults."""
+        """What an owner may set: its constructor's keywords with types and defaults, but for what tests move."""
         parameters = inspect.signature(self.load()).parameters.values()
         named = {each.name: each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
-        named.pop("trace", None)
+        for name in _NOT_SET_BY_OWNERS:
+            named.pop(name, None)
         return MappingProxyType(named)
 
 
