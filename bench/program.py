@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,8 @@ READY_S = 30.0
 STOP_S = 12.0  # a hub may take 10 to finish what runs
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
+_CLAIMS_MAX = 128
+_claims: deque[socket.socket] = deque()
 
 
 class StackError(Exception):
@@ -32,11 +35,24 @@ class StackError(Exception):
 
 
 def free_port() -> int:
-    """A port nobody listens on now, below those the kernel gives to outgoing connections."""
+    """A port nobody listens on now, below those the kernel gives to outgoing connections.
+
+    It stays this process's for a while, though a program that listens there is killed and started again: others that
+    ask here, in any process of this machine, get another one.
+    """
     for port in random.sample(range(15000, 32000), 200):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0kioskwire-port-{port}")  # held by nothing but this open socket
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims.append(claim)
+        if len(_claims) > _CLAIMS_MAX:
+            _claims.popleft().close()
+        return port
     raise StackError("no free port between 15000 and 32000")
 
 

@@ -90,3 +90,14 @@ def test_nothing_of_the_callers_settings_gets_through(tmp_path: Path, monkeypatc
     with Gateway(tmp_path) as gateway:
         environment = Path(f"/proc/{gateway.pid}/environ").read_bytes().split(b"\0")
     assert [entry for entry in environment if entry.startswith((b"LOG_LEVEL=", b"JWT_SECRET="))] == []
+
+
+def test_a_port_is_given_to_one_process_at_a_time() -> None:
+    """A program that is killed and started again finds its own port free."""
+    mine = [free_port() for _ in range(3)]
+    asked = (
+        "import bench.program as program; "
+        f"program.random.sample = lambda *_: [*{mine}, *range(31000, 31200)]; print(program.free_port())"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], check=True, capture_output=True, text=True)
+    assert int(told.stdout) not in mine
