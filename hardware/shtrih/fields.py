@@ -145,7 +145,17 @@ VERSION = Kind(
     lambda data: ".".join(chr(byte) if 32 <= byte < 127 else f"{byte:02X}" for byte in data),
 )
 ASCII_16 = text(16, encoding="latin-1")
-TLV = Kind(None, bytes, tags.show)
+TLV_MAX = 250  # bytes of tags in one command
+
+
+def _tags(value: Any) -> bytes:
+    data = bytes(value)
+    if len(data) > TLV_MAX:
+        raise LocalProtocolError(f"tags of {len(data)} bytes, {TLV_MAX} at most")
+    return data
+
+
+TLV = Kind(None, _tags, tags.show)
 
 
 def pack(fields: tuple[Field, ...], values: Mapping[str, object]) -> bytes:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from hardware.errors import LocalProtocolError, Refused
 from hardware.shtrih.commands import command
+from hardware.shtrih.fields import TLV_MAX
 from hardware.shtrih.tags import tlv, tlv_text
 from wire.receipt import QUANTITY_ONE, Line, Operator, Receipt, ReceiptKind, Tax, TaxSystem, Tender, mistakes
 
@@ -60,6 +61,7 @@ BASE_LINES = {
 NAME_LETTERS = 128
 BASE_NAME_LETTERS = 40
 TEXT_ON_BASE_THOUSANDTHS = 1000
+TLV_HEAD = 4  # a tag's number and length
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,15 @@ def cashier_tags(operator: Operator | None) -> tuple[Step, ...]:
     """The cashier's name and taxpayer's number, for a document that is open.
 
     Raises:
-        Refused: letters that CP866 lacks.
+        Refused: letters that CP866 lacks, or too many.
     """
     if operator is None:
         return ()
     tags = _text_tag(1021, operator.name, "operator.name")
     if operator.tax_number:
         tags += _text_tag(1203, operator.tax_number.ljust(12), "operator.tax_number")
+    if len(tags) > TLV_MAX:
+        raise Refused("receipt", f"operator: {len(tags)} bytes with its tags, {TLV_MAX} at most")
     return (Step("fn_tlv", {"tlv": tags}),)
 
 
@@ -217,6 +221,8 @@ def _correction(receipt: Receipt, settings: Settings, today: datetime.date | Non
         raise Refused("receipt", "kind: a register without a fiscal storage makes no corrections")
     day, number = _ground(receipt.correction_of, today)
     moment = calendar.timegm(day.timetuple())
+    if not 0 <= moment < 1 << 32:
+        raise Refused("receipt", f"correction_of: {day} is no day that a storage can hold")
     ground = tlv(1178, moment.to_bytes(4, "little")) + _text_tag(1179, number, "correction_of")
     tags = tlv(1173, b"\0") + tlv(1174, ground)
     sums: dict[str, int] = {}
@@ -316,6 +322,8 @@ def _price(line: Line, index: int) -> int:
 
 
 def _text_tag(tag: int, words: str, where: str) -> bytes:
+    if len(words) > TLV_MAX - TLV_HEAD:
+        raise Refused("receipt", f"{where}: {len(words)} letters, {TLV_MAX - TLV_HEAD} at most")
     try:
         made = tlv_text(tag, words)
     except UnicodeEncodeError as error:

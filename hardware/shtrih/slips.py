@@ -167,7 +167,7 @@ def slip_steps(slip: Slip, width: int) -> list[Step]:
             case QrCode():
                 steps += _qr(element)
             case Barcode(content=content, symbology="ean13"):
-                if not content.isdigit() or len(content) not in EAN13_DIGITS:
+                if not (content.isascii() and content.isdigit()) or len(content) not in EAN13_DIGITS:
                     raise Refused("slip", f"{content!r} is no EAN-13")
                 steps.append(Step("print_ean13", {"barcode": int(content[:12])}))
             case Barcode(symbology=symbology):
