@@ -33,6 +33,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     shift: int = 0
     drawer: int | None = None  # cash in it before a cash document
     base: bool = False  # a register without a fiscal storage
+    place: str = ""  # serial number of what counts: the storage, or the register
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):

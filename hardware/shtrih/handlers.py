@@ -23,6 +23,7 @@ from hardware.simulation.simulator import Ledger
 
 MODEL = "SIMULATED-FR"
 CASHIER = 30
+SERIAL = 1
 REGISTRATION = "0000000001012345"
 PASSWORDS = range(1, 31)
 DOCUMENT_LINES = 5
@@ -123,7 +124,7 @@ class Handlers:
             {
                 "cashier": CASHIER, "version": "C1", "build": 32920, "firmware_date": "28.02.20",
                 "document": kept["own"] & 0xFFFF, "flags": 0x0292, "mode": mode, "submode": submode,
-                "date": clock.strftime("%d.%m.%y"), "time": clock.strftime("%H:%M:%S"), "serial_low": 1,
+                "date": clock.strftime("%d.%m.%y"), "time": clock.strftime("%H:%M:%S"), "serial_low": SERIAL,
                 "last_shift": kept["shift"] - bool(kept["shift_open"]), "inn": 7701000001,
             },
         )  # fmt: skip

@@ -47,6 +47,7 @@ ATTEMPTS = 3
 QUIET_S = 1.0  # before "it did not happen": bytes may still lie in an adapter on their way
 FOUND_TYPES = {"open_shift": 2, "close_shift": 5}
 DRAWER = 241  # money register: the cash in the drawer
+CASH_MAX = (1 << 40) - 1
 DOCUMENTS = 152  # operation register: the register's own count of documents
 CASH_COUNTS = {"cash_in": 155, "cash_out": 156}
 RECEIPT_COUNTS = {kind: 148 + number for kind, number in OPEN_TYPES.items()}
@@ -119,6 +120,8 @@ class Documents(Asking):
 
     def cash(self, kind: str, minor: int, reference: str) -> Steps[FiscalDocument]:
         """Cash in or out."""
+        if minor > CASH_MAX:
+            raise Refused("amount", f"{minor} minor units are more than a register can count")
         status = yield from self.usable()
         if status.number("mode") == Mode.SHIFT_EXPIRED:
             raise failure(0x4E)
@@ -228,8 +231,13 @@ class Documents(Asking):
         """
         if not intent.kind:
             raise Unclear("what was begun cannot be read any more")
+        if intent.base != self.settings.base:
+            raise Unclear("it was begun under another setting of `fiscal`")
         try:
             status = yield from self.still()
+            place = yield from self._place(intent.kind)
+            if intent.place and place != intent.place:
+                raise Unclear(f"another register or storage ({place}) stands where it was begun ({intent.place})")
             number = yield from self._number(intent.kind)
             if number == intent.number:
                 if status.number("mode") == Mode.DOCUMENT_OPEN and not (yield from self.annul()):
@@ -278,6 +286,7 @@ class Documents(Asking):
     # Numbers and documents
 
     def _intent(self, reference: str, kind: str, total: int) -> Steps[Intent]:
+        place = yield from self._place(kind)
         number = yield from self._number(kind)
         drawer = (yield from self.must("money_register", number=DRAWER)).number("value") if kind in CASH else None
         shift = 0
@@ -291,7 +300,14 @@ class Documents(Asking):
             shift=shift,
             drawer=drawer,
             base=self.settings.base,
+            place=place,
         )
+
+    def _place(self, kind: str) -> Steps[str]:
+        """Whose the number is: another storage or register counts from its own."""
+        if self.settings.base or kind in CASH:
+            return str((yield from self.must("full_status")).number("serial"))
+        return (yield from self.must("fn_status")).text("fn").strip()
 
     def _number(self, kind: str) -> Steps[int]:
         """The number that grows by one when a document of this kind is made."""
