@@ -54,7 +54,9 @@ ASK_S = 5.0  # for a question that changes nothing, each time
 ASK_AGAIN_S = 0.2
 ABSENT = "it was not registered; it may be begun anew"
 LATER = "the register is asked when it answers again"
+LOOK = "look whether it was done"
 LINKS = ("auto", "v1", "v2")
+HARMLESS = frozenset({"cancel", "continue_print"})  # they change the register, and nothing that was asked for
 WORKING = frozenset({Mode.SHIFT_OPEN, Mode.SHIFT_EXPIRED, Mode.SHIFT_CLOSED, Mode.DOCUMENT_OPEN})
 
 
@@ -65,6 +67,7 @@ class _Job:
     tickets: list[int] = field(default_factory=list)
     reference: str | None = None
     setup: bool = False
+    begun: bool = False  # something that is done once may have been done
 
 
 class ShtrihProtocol(Protocol):
@@ -107,7 +110,7 @@ class ShtrihProtocol(Protocol):
         self._state = DeviceState.ABSENT
         self._code = self._words = ""
         self._identity = Identity()
-        self._identified = False
+        self._identified = Identity()  # as it was told
         self._paperless = False
         self._seen = (int(Mode.SHIFT_CLOSED), int(Submode.READY))
         self._told = ""
@@ -290,11 +293,15 @@ class ShtrihProtocol(Protocol):
         if job is None:
             return []
         job.steps.close()
-        begun = self.book.open is not None and self.book.open.reference == job.reference
-        error: DeviceError = (
-            OutcomeUnknown(job.what, f"{words}; {LATER}") if begun else TransportError(f"{job.what}: {words}")
-        )
+        error: DeviceError = TransportError(f"{job.what}: {words}")
+        if self._is_open(job):
+            error = OutcomeUnknown(job.what, f"{words}; {LATER}")
+        elif job.begun:
+            error = OutcomeUnknown(job.what, f"{words}; {LOOK}")
         return [Finish(ticket, error=error) for ticket in job.tickets]
+
+    def _is_open(self, job: _Job) -> bool:
+        return self.book.open is not None and self.book.open.reference == job.reference
 
     def _drop_queue(self, words: str) -> list[Action]:
         out: list[Action] = []
@@ -352,8 +359,8 @@ class ShtrihProtocol(Protocol):
             serial=str(full.number("serial")),
             firmware=f"{full.text('version')}.{full.number('build')}",
         )
-        if not self._identified:
-            self._identified = True
+        if self._identity != self._identified:
+            self._identified = self._identity
             yield Tell(Identified(maker="Shtrih-M", model=self._identity.model, serial=self._identity.serial,
                                   firmware=self._identity.firmware))  # fmt: skip
         yield from register.resolve()
@@ -399,6 +406,10 @@ class ShtrihProtocol(Protocol):
                 return [*out, *self._gone(words, now, state=state)]
             except (Refused, DeviceFault, OutcomeUnknown, LocalProtocolError) as end:
                 return [*out, *self._failed(job, end, now)]
+            except Exception as end:
+                # A mistake of ours in one procedure: its caller is told, and the link goes on.
+                mistake = LocalProtocolError(f"its driver failed: {end!r}")
+                return [*out, Say(f"{job.what}: {mistake}", "error"), *self._failed(job, mistake, now)]
             answer, error = None, None
             match step:
                 case Ask():
@@ -429,6 +440,8 @@ class ShtrihProtocol(Protocol):
         self._warming = command.changes and self._line.risky
         if self._warming:
             data = declared("short_status").ask({"password": self.settings.password})
+        elif self._job is not None and command.changes and ask.command not in HARMLESS:
+            self._job.begun = True
         return [Send(piece) for piece in self._line.begin(data, command.limit_s if command.changes else ASK_S, now)]
 
     def _answered(self, data: bytes, now: float) -> list[Action]:
@@ -466,6 +479,8 @@ class ShtrihProtocol(Protocol):
         return [*out, *self._next(now)]
 
     def _failed(self, job: _Job, error: DeviceError, now: float) -> list[Action]:
+        if self._is_open(job):
+            error = OutcomeUnknown(job.what, f"{error}; {LATER}")
         out: list[Action] = [Finish(ticket, error=error) for ticket in job.tickets]
         if job.setup:
             if self._told != (words := f"cannot be set up: {error}"):

@@ -213,9 +213,10 @@ def test_a_document_after_paper_came_back_tells_of_the_one_before() -> None:
     assert [fact.figures["number"] for fact in made.duel.facts("document_printed")] == [5, 6]
 
 
-def test_a_mistake_of_ours_leaves_nothing_open() -> None:
+def test_a_mistake_of_ours_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     made = world()
-    assert isinstance(end(made, CashIn(Money(1 << 41, "RUB"), "c1")), LocalProtocolError)
+    monkeypatch.setattr("hardware.shtrih.procedures.CASH_MAX", 1 << 60)
+    assert isinstance(end(made, CashIn(Money(1 << 41, "RUB"), "c1")), OutcomeUnknown)
     made.duel.run(until=lambda: bool(made.duel.told(DocumentAbsent)), within_s=60)
     assert end(made, CashIn(Money(1, "RUB"), "c2")).total_minor == 1
 
@@ -586,3 +587,108 @@ def test_a_register_without_a_storage() -> None:
     assert end(made, CloseShift("z1")).shift == 3
     assert end(made, ReadStatus()).shift.state == "closed"
     assert end(made, OpenShift("s1")).shift == 4
+
+
+@pytest.mark.parametrize("link", ["v1", "v2"])
+@pytest.mark.parametrize(
+    "changed",
+    [{"contact": "x" * 300}, {"contact": "x" * 70_000}, {"operator": Operator("И" * 300)}, {"contact": "₸"}],
+    ids=["long", "endless", "name", "letter"],
+)
+def test_tags_that_do_not_fit_are_refused_before_anything_is_begun(link: str, changed: dict[str, Any]) -> None:
+    made = world(link)
+    asked = receipt()
+    refused = end(made, RegisterReceipt(type(asked)(**{**_fields(asked), **changed}), "r1"))
+    assert isinstance(refused, Refused)
+    if "operator" in changed:
+        assert isinstance(end(made, CloseShift("z1", changed["operator"])), Refused)
+    assert commands_sent(made) == []
+    assert made.duel.told(DocumentAbsent) == []
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r2")), FiscalDocument)
+
+
+@pytest.mark.parametrize("ground", ["1950-01-01", "2200-01-01", "A" * 400])
+def test_a_ground_that_no_storage_can_hold_is_refused(ground: str) -> None:
+    made = world("v1")
+    asked = receipt(ReceiptKind.SALE_CORRECTION)
+    refused = end(made, RegisterReceipt(type(asked)(**{**_fields(asked), "correction_of": ground}), "k1"))
+    assert isinstance(refused, Refused)
+    assert made.duel.told(DocumentAbsent) == []
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r2")), FiscalDocument)
+
+
+def test_more_cash_than_five_bytes_hold_is_refused_before_anything_is_begun() -> None:
+    made = world()
+    assert isinstance(end(made, CashIn(Money(1 << 40, "RUB"), "c1")), Refused)
+    assert made.duel.told(DocumentAbsent) == []
+    assert isinstance(end(made, CashIn(Money(100, "RUB"), "c1")), FiscalDocument)
+
+
+@pytest.mark.parametrize("content", ["²" * 12, "٣" * 12])
+def test_digits_of_other_scripts_are_no_bar_code(content: str) -> None:
+    made = world()
+    assert isinstance(end(made, PrintSlip(Slip((Barcode(content=content),)), "p1")), Refused)
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r2")), FiscalDocument)
+
+
+@pytest.mark.parametrize("asked", [XReport(), PrintCopy(), OpenDrawer()])
+@pytest.mark.parametrize("trouble", ["unplug", "silence"])
+def test_what_may_have_been_printed_is_not_said_to_be_unbegun(asked: object, trouble: str) -> None:
+    made = world()
+    number = command({XReport: "x_report", PrintCopy: "copy", OpenDrawer: "drawer"}[type(asked)]).number
+    at = len(made.duel.sent)
+
+    def begun() -> bool:
+        frames = [
+            frame for _, sender, data in made.duel.sent[at:] if sender == "host" for frame in ReaderV2().feed(data)
+        ]
+        return any(frame.data.startswith(number) for frame in frames)
+
+    ticket = made.duel.command(asked)
+    made.duel.run(until=begun, within_s=20)
+    if trouble == "unplug":
+        made.duel.trouble("unplug", 5.0)
+    else:
+        made.duel.trouble("blackout", 300.0)
+    made.duel.run(until=lambda: ticket in made.duel.finished, within_s=300)
+    assert isinstance(made.duel.finished[ticket], OutcomeUnknown)
+
+
+@pytest.mark.parametrize("asked", [RegisterReceipt(receipt(), "r1"), CashIn(Money(500, "RUB"), "r1")])
+def test_another_storage_or_register_with_the_same_numbers_tells_nothing(
+    monkeypatch: pytest.MonkeyPatch, asked: object
+) -> None:
+    """Its number says nothing of what was begun in the one before: neither that it happened nor that it did not."""
+    made = world()
+    made.duel.command(asked)
+    made.duel.run(until=lambda: bool(made.duel.memories[""].get("open")), within_s=20)
+    made.duel.trouble("crash", 5.0)
+    monkeypatch.setattr("hardware.shtrih.handlers.STORAGE", "9999078902000999")
+    monkeypatch.setattr("hardware.shtrih.handlers.SERIAL", 2)
+    made.duel.run(until=lambda: made.duel.life == 2 and made.duel.protocol is not None, within_s=20)
+    assert end(made, AwaitReady()) is None
+    [unclear] = made.duel.told(DocumentUnclear)
+    assert isinstance(unclear, DocumentUnclear)
+    assert "another" in unclear.remedy
+    assert made.duel.told(DocumentAbsent, DocumentRegistered) == []
+    assert isinstance(end(made, asked), OutcomeUnknown)
+
+
+def test_a_register_that_came_in_the_place_of_another_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world()
+    made.duel.trouble("unplug", 1.0)
+    made.duel.run(within_s=5)
+    assert len(made.duel.told(Identified)) == 1
+    monkeypatch.setattr("hardware.shtrih.handlers.SERIAL", 2)
+    made.duel.trouble("unplug", 1.0)
+    made.duel.run(within_s=5)
+    assert [event.serial for event in made.duel.told(Identified)] == ["1", "2"]  # type: ignore[attr-defined]
+
+
+def test_a_mistake_of_ours_ends_one_call_and_not_the_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = world()
+    monkeypatch.setattr("hardware.shtrih.slips._days", lambda *_: 1 // 0)
+    made.duel.hand("ofd_off")
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r1")), FiscalDocument)
+    assert isinstance(end(made, ReadStatus()), LocalProtocolError)
+    assert isinstance(end(made, RegisterReceipt(receipt(), "r2")), FiscalDocument)
