@@ -21,8 +21,8 @@ from hardware.events import (
 from hardware.id003.frames import Frame
 from hardware.id003.memory import Note, Remembered
 from hardware.id003.states import IDLE, JAMS, TROUBLES, Status, words
-from hardware.id003.waiting import Waiting
 from hardware.protocol import Memory
+from hardware.waiting import Waiting
 from wire.money import Money
 
 IDLE_SURE = 3  # polls that agree that the path is empty: one alone may be a late answer

@@ -26,9 +26,9 @@ from hardware.id003.frames import Frame
 from hardware.id003.hearing import Hearing, label
 from hardware.id003.memory import Note, Remembered, recall
 from hardware.id003.states import FAULTS, IDLE, POWER_UPS, Status, words
-from hardware.id003.waiting import Waiting
 from hardware.protocol import Action, Actions, Finish, Memory, Record, Say
 from hardware.roles import Status as DeviceStatus
+from hardware.waiting import Waiting
 from wire.money import Money
 
 POLL_S = 0.2  # hosts poll every 100 to 200 ms

@@ -27,7 +27,7 @@ from hardware.ssp.exchange import TRIES_ABSENT, TRIES_SYNC, Asked, Exchange
 from hardware.ssp.hearing import Hearing
 from hardware.ssp.memory import Remembered, recall
 from hardware.ssp.states import ENCRYPTED_ONLY, REJECTS, Generic, generic
-from hardware.ssp.waiting import Waiting
+from hardware.waiting import Waiting
 from wire.money import Money
 
 POLL_S = 0.2  # 200 to 300 ms

@@ -26,6 +26,7 @@ IMPURE = {
 WORLDLY = {"driver.py", "web.py", "wire.py"}
 SHARED = (
     "bills", "calling", "checksums", "errors", "events", "explain", "probe", "protocol", "registers", "roles", "slip",
+    "waiting",
 )  # fmt: skip
 
 

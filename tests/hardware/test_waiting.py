@@ -2,7 +2,7 @@
 
 from hardware.errors import OutcomeUnknown, Refused
 from hardware.protocol import Action, Finish
-from hardware.ssp.waiting import Waiting
+from hardware.waiting import Waiting
 
 
 def test_all_that_wait_for_a_thing_get_its_end_once() -> None:

@@ -1,4 +1,4 @@
-"""Who above waits for what."""
+"""Who above waits for what, while a bill validator decides: for a family whose protocol keeps its callers by kind."""
 
 from collections.abc import Callable
 
