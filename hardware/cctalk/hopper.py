@@ -140,7 +140,9 @@ class HopperConversation(DeviceConversation):
         self.tell_identity(**({} if known == serial else {"serial": serial}))
         intent = self._running()
         if intent is not None:
-            if known != serial:
+            if intent.damaged:
+                self._tell_unclear(intent, "what was written down of it cannot be read any more")
+            elif known != serial:
                 self._tell_unclear(intent, "another hopper stands in its place")
             else:
                 yield from self._resolve(intent)
@@ -236,7 +238,17 @@ class HopperConversation(DeviceConversation):
             return
         self._waiting.append(ticket)
         marked = not self._flags & HopperFlag.POWER_UP
-        intent = Intent(reference, count, before.counter, before.paid, before.unpaid, total, marked)
+        intent = Intent(
+            reference,
+            count,
+            before.counter,
+            before.paid,
+            before.unpaid,
+            total,
+            marked,
+            self.coin.minor,
+            self.coin.currency,
+        )
         self.record(PayoutBegan(reference=reference, asked=count, coin=self.coin), payout=intent.kept())
         self.change(DeviceState.BUSY)
         try:
@@ -420,7 +432,9 @@ class HopperConversation(DeviceConversation):
         reference, asked = intent.reference, intent.asked
         end = End(reference, asked, paid, words, refused)
         self.record(
-            PayoutEnded(reference=reference, asked=asked, paid=paid, coin=self.coin, words=words, late=late),
+            PayoutEnded(
+                reference=reference, asked=asked, paid=paid, coin=intent.coin(self.coin), words=words, late=late
+            ),
             payout=None,
             last=end.kept(),
         )
@@ -430,7 +444,7 @@ class HopperConversation(DeviceConversation):
         reference, asked = intent.reference, intent.asked
         end = End(reference, asked, words=why, unclear=True)
         self.record(
-            PayoutUnclear(reference=reference, asked=asked, coin=self.coin, remedy=f"{why}: {REMEDY}"),
+            PayoutUnclear(reference=reference, asked=asked, coin=intent.coin(self.coin), remedy=f"{why}: {REMEDY}"),
             payout=None,
             last=end.kept(),
         )

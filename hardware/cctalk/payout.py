@@ -4,7 +4,9 @@ from dataclasses import asdict, dataclass
 
 from hardware.errors import DeviceError, OutcomeUnknown, Refused
 from hardware.roles import Payout
+from wire.money import Money
 
+COUNTER_MAX = 255
 REMEDY = "count the hopper's coins and compare with what it held before"
 
 
@@ -31,6 +33,7 @@ class Intent:
     """What was asked for, and how the hopper stood before: all that is needed to find out later what it did.
 
     `total` is its count of coins ever paid, None where it keeps none; `marked`: its flag "power came" was down.
+    `minor` and `currency` are of the coin it was filled with then, which may be another one by now.
     """
 
     reference: str
@@ -40,6 +43,20 @@ class Intent:
     unpaid: int
     total: int | None
     marked: bool
+    minor: int = 0
+    currency: str = ""
+
+    @property
+    def damaged(self) -> bool:
+        """Of an older memory that cannot be read whole: nothing can be found out from it."""
+        return not 0 <= self.counter <= COUNTER_MAX
+
+    def coin(self, now: Money) -> Money:
+        """What it was filled with; `now` where that was not written down."""
+        try:
+            return Money(self.minor, self.currency) if self.minor > 0 else now
+        except ValueError:
+            return now
 
     def kept(self) -> dict[str, object]:
         """For the memory."""
@@ -47,7 +64,7 @@ class Intent:
 
 
 def read_intent(kept: dict[str, object] | None) -> Intent | None:
-    """From the memory; None for none, or a damaged one."""
+    """From the memory; None for none. One that cannot be read whole is `damaged`."""
     kept = kept or {}
     match kept:
         case {
@@ -59,7 +76,21 @@ def read_intent(kept: dict[str, object] | None) -> Intent | None:
         }:
             total = kept.get("total")
             known = total if isinstance(total, int) else None
-            return Intent(reference, asked, counter, paid, unpaid, known, kept.get("marked") is True)
+            minor, currency = kept.get("minor"), kept.get("currency")
+            return Intent(
+                reference,
+                asked,
+                counter,
+                paid,
+                unpaid,
+                known,
+                kept.get("marked") is True,
+                minor if isinstance(minor, int) else 0,
+                currency if isinstance(currency, str) else "",
+            )
+        case {"reference": str(reference)}:
+            count = kept.get("asked")
+            return Intent(reference, count if isinstance(count, int) else 0, -1, 0, 0, None, False)
     return None
 
 

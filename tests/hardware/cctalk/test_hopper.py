@@ -6,15 +6,17 @@ import pytest
 
 from hardware.bills import Stack
 from hardware.cctalk.frames import BUSY, HOST, Frame, Sum, encode
+from hardware.cctalk.hopper import HopperConversation
 from hardware.cctalk.payout import PayOut
-from hardware.cctalk.protocol import Leave
+from hardware.cctalk.protocol import BusProtocol, Leave
 from hardware.cctalk.simulated_cash import SimulatedHopper
 from hardware.cctalk.simulator import CctalkBusSimulator
 from hardware.cctalk.states import HopperFlag
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
 from hardware.events import DeviceState, PayoutBegan, PayoutEnded, PayoutUnclear
 from hardware.roles import Payout
-from tests.hardware.cctalk.schedules import World
+from tests.hardware.cctalk.schedules import COIN, World
+from wire.money import Money
 
 
 @pytest.fixture
@@ -139,6 +141,39 @@ def test_another_hopper_in_its_place_makes_it_unclear(world: World) -> None:
     hopper(world).serial = 9
     world.heal()
     assert len(world.duel.told(PayoutUnclear)) == 1
+
+
+def test_a_payout_that_was_open_is_told_in_the_coins_that_it_was_of(world: World) -> None:
+    world.ask("hopper", PayOut(5, "a"))
+    world.duel.run(until=lambda: bool(world.duel.facts("coin_paid")), within_s=20)
+    world.duel.trouble("crash", 5.0)
+    world.duel._make_protocol = lambda memories: BusProtocol(
+        [HopperConversation("hopper", 3, Sum.SUM8, memories["hopper"], coin=Money(5000, "KZT"))]
+    )
+    world.heal()
+    [ended] = world.duel.told(PayoutEnded)
+    assert isinstance(ended, PayoutEnded)
+    assert (ended.paid, ended.coin) == (5, COIN)
+    world.wait_for(world.ask("hopper", PayOut(1, "b")))
+    assert [event.coin for event in world.duel.told(PayoutEnded)] == [COIN, Money(5000, "KZT")]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kept", [{"reference": "a"}, {"reference": "a", "asked": 5, "counter": "x"}, {"counter": 300}])
+def test_a_payout_whose_record_is_damaged_is_unclear_and_not_paid_again(world: World, kept: dict[str, object]) -> None:
+    world.ask("hopper", PayOut(5, "a"))
+    world.duel.run(until=lambda: bool(world.duel.facts("coin_paid")), within_s=20)
+    world.duel.trouble("crash", 5.0)
+    memory = dict(world.duel.memories["hopper"])
+    payout = memory["payout"]
+    assert isinstance(payout, dict)
+    memory["payout"] = {**payout, **kept} if "reference" not in kept else kept
+    world.duel.memories["hopper"] = memory
+    world.heal()
+    [unclear] = world.duel.told(PayoutUnclear)
+    assert isinstance(unclear, PayoutUnclear)
+    assert unclear.reference == "a"
+    assert isinstance(pay(world, 5, "a"), OutcomeUnknown)
+    assert orders(world) == 1
 
 
 def test_what_cannot_be_is_refused(world: World) -> None:
