@@ -61,6 +61,7 @@ BASE_LINES = {
 NAME_LETTERS = 128
 BASE_NAME_LETTERS = 40
 TEXT_ON_BASE_THOUSANDTHS = 1000
+SUM_MAX = (1 << 40) - 2  # five bytes, of which all FF mean something else
 TLV_HEAD = 4  # a tag's number and length
 
 
@@ -116,6 +117,8 @@ def plan(receipt: Receipt, settings: Settings, today: datetime.date | None = Non
     found = mistakes(receipt)
     if receipt.currency != settings.currency:
         found.append(f"currency: the register counts {settings.currency}, not {receipt.currency}")
+    if receipt.total_minor > SUM_MAX:
+        found.append(f"lines: {receipt.total_minor} minor units are more than a register can count")
     if found:
         raise Refused("receipt", "; ".join(found))
     if receipt.kind in {ReceiptKind.SALE_CORRECTION, ReceiptKind.PURCHASE_CORRECTION}:

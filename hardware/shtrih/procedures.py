@@ -237,6 +237,9 @@ class Documents(Asking):
             status = yield from self.still()
             place = yield from self._place(intent.kind)
             if intent.place and place != intent.place:
+                yield Pause(QUIET_S)  # a garbled name must not pass for another's
+                place = yield from self._place(intent.kind)
+            if intent.place and place != intent.place:
                 raise Unclear(f"another register or storage ({place}) stands where it was begun ({intent.place})")
             number = yield from self._number(intent.kind)
             if number == intent.number:

@@ -16,6 +16,13 @@ FN = Settings()
 BASE = Settings(fiscal="base")
 
 
+def test_more_than_five_bytes_in_all_is_refused() -> None:
+    asked = one(price_minor=1 << 39, total_minor=1 << 39)
+    parts = (Settlement(Tender.CASH, 1 << 39), Settlement(Tender.ELECTRONIC, 1 << 39))
+    with pytest.raises(Refused, match="more than a register can count"):
+        plan(msgspec.structs.replace(asked, lines=asked.lines * 2, settlements=parts), FN)
+
+
 def one(**changes: Any) -> Receipt:
     line = Line(**{"name": "Кофе", "price_minor": 1000, "total_minor": 1000, **changes})
     return Receipt(
