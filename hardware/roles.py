@@ -106,7 +106,8 @@ class BillValidator(Device):
         """Keep the note that `BillEscrowed` named; returns once `BillStacked` is written down.
 
         Raises:
-            Refused: it is not (or no longer) in escrow; it went back or goes back. No credit.
+            Refused: it is not (or no longer) in escrow: it goes back, or it went either way before and was told then.
+                No credit comes of this call.
             OutcomeUnknown: the link was lost after the order; a late event with this `escrow` settles it.
         """
 

@@ -247,8 +247,8 @@ class CcnetProtocol(BillProtocol):
 
     def _wish_stacked(self, escrow: int, ticket: int) -> Actions:
         last = self._book.last
-        if last is not None and last.number == escrow and last.stacked and last.bill is not None:
-            return self._wishes.finish([ticket], last.bill)
+        if last is not None and last.number == escrow and last.stacked:
+            raise Refused("escrow", f"note {escrow} was kept before, and told then")
         self._not_unclear("stack", escrow)
         note = self._note_in_escrow(escrow)
         if not self._present:

@@ -60,7 +60,6 @@ BILL_VALIDATORS = (
         "ccnet",
         "ccnet",
         settings={"currency": "KZT"},
-        known={"test_a_note_is_kept_once": "a note that was kept is given as the result again, not refused"},
     ),
     Bills("id003-gate", "id003", "id003"),
     Bills("id003-stacker", "id003", "id003", settings={"credit": "stacker"}),
