@@ -204,7 +204,8 @@ class FiscalRegister(Device):
     async def register(self, receipt: Receipt, reference: str) -> FiscalDocument:
         """Register and print a receipt; returns once `DocumentRegistered` is written down.
 
-        Opens no shift and closes none: that is the owner's rule. `FiscalDocument.printed` tells of the paper.
+        Opens no shift and closes none: that is the owner's rule. `Receipt.paper` False is a wish: a register that
+        cannot do without paper prints all the same. `FiscalDocument.printed` tells of the paper.
 
         Raises:
             Refused, DeviceFault: surely not registered; a begun receipt was cancelled.

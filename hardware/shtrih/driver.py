@@ -25,6 +25,9 @@ class Tracing(Duck):
 class ShtrihRegister(LinkedRegister):
     """A register by URL, as `/dev/serial/by-id/…` or `tcp://192.168.137.111:7778`.
 
+    It always prints: no command that is known here registers a receipt without paper, so that `Receipt.paper` False
+    changes nothing, and a register without paper refuses such a receipt as well.
+
     Args:
         name: what the owner calls it.
         url: see `ports.open_port`.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, Refused, TransportError
@@ -162,6 +163,13 @@ def test_a_shift_that_expires_under_a_receipt_leaves_nothing() -> None:
     assert made.duel.facts("document_stored") == []
     assert len(made.duel.facts("document_annulled")) == 1
     assert [type(event) for event in made.duel.told(DocumentAbsent)] == [DocumentAbsent]
+
+
+def test_a_receipt_without_paper_is_printed_all_the_same() -> None:
+    made = world()
+    document = end(made, RegisterReceipt(msgspec.structs.replace(receipt(), paper=False), "r1"))
+    assert document.printed is True
+    assert [fact.figures["number"] for fact in made.duel.facts("document_printed")] == [document.number]
 
 
 def test_no_paper_is_told_before_anything_is_begun() -> None:
