@@ -127,6 +127,7 @@ def as_words(found: Sequence[Surveyed], names: Mapping[str, str]) -> list[str]:
         lines += [
             "",
             "nothing answered. Has the device power? Is it set to this interface (DIP switches), is RX on TX?",
+            "A device that was just switched on may need half a minute before it answers: ask again.",
         ]
     if not routing and (hint := dialout_hint()):
         lines.append(hint)
@@ -215,7 +216,8 @@ def _names(options: argparse.Namespace) -> dict[str, str]:
     try:
         entries = read_routes(path).devices.values()
     except RoutingError as error:
-        print(f"{path} has mistakes, the names in it are left out; check-config tells them: {error}", file=sys.stderr)
+        many = "a mistake" if len(error.mistakes) == 1 else f"{len(error.mistakes)} mistakes"
+        print(f"{path} has {many}, the names in it are left out; check-config tells more", file=sys.stderr)
         return {}
     return {url: entry.name for entry in entries for url in (entry.port, str(Path(entry.port).resolve()))}
 
@@ -228,6 +230,8 @@ def _run_test(options: argparse.Namespace) -> int:
     wishes = _read_wishes(options, mistakes)
     entry = _read_entry(options, mistakes)
     journal = _journal_file(options, entry, mistakes)
+    if options.trace and not Path(options.trace).absolute().parent.is_dir():
+        mistakes.append(Mistake("--trace", options.trace, "its directory does not exist"))
     if mistakes or entry is None or journal is None:
         for mistake in mistakes:
             shown = f"{mistake.name}={mistake.value}" if mistake.value else mistake.name
@@ -333,16 +337,21 @@ def _read_settings(texts: Sequence[str], mistakes: list[Mistake]) -> dict[str, A
     for text in texts:
         name, equals, value = text.partition("=")
         try:
+            name = name.replace("-", "_")
             if not equals or name in {"driver", "port"}:
                 raise ValueError
-            given[name.replace("-", "_")] = yaml.safe_load(value)
+            if name in given:
+                mistakes.append(Mistake("--set", text, f"{name} is given twice"))
+            given[name] = yaml.safe_load(value)
         except (ValueError, yaml.YAMLError):
             mistakes.append(Mistake("--set", text, "right would be NAME=VALUE, such as currency=KZT"))
     return given
 
 
 def _as_argument(path: str) -> str:
-    name = path.rpartition(".")[2]
+    _, _, name = path.removeprefix("devices.").partition(".")
+    if not name:
+        return "NAME"
     return {"driver": "--driver", "port": "NAME"}.get(name, f"--set {name}")
 
 
@@ -363,6 +372,9 @@ def _journal_file(options: argparse.Namespace, entry: DeviceEntry | None, mistak
         path.touch(mode=0o600)
     except OSError as error:
         mistakes.append(Mistake("--journal", str(path), f"cannot be written: {error.strerror}"))
+        return None
+    if not path.is_file():
+        mistakes.append(Mistake("--journal", str(path), "is no file"))
         return None
     return path
 

@@ -176,7 +176,8 @@ async def _try_register(device: FiscalRegister, say: Say, reference: str) -> Non
     number = "" if status.shift.number is None else f" {status.shift.number}"
     say(f"  ok    shift{number} is {status.shift.state}; last document {status.last_document or 'none'}")
     if status.storage:
-        say(f"  ok    fiscal storage {status.storage}" + (f", its clock {status.clock}" if status.clock else ""))
+        clock = f", its clock {_clock(status.clock)}" if status.clock else ""
+        say(f"  ok    fiscal storage {status.storage}{clock}")
     if status.unsent:
         say(f"  ...   {status.unsent} documents wait for the data operator since {status.unsent_since or 'a while'}")
     if status.words:
@@ -184,6 +185,11 @@ async def _try_register(device: FiscalRegister, say: Say, reference: str) -> Non
     say("  now   printing a slip that is no fiscal document")
     await _print(device, say, reference, qr=False)
     say("  ok    confirmed; look at the letters on the paper. Nothing fiscal was done")
+
+
+def _clock(text: str) -> str:
+    """To the second, as people write it."""
+    return text.replace("T", " ").partition(".")[0]
 
 
 async def _try_printer(device: ReceiptPrinter, say: Say, reference: str) -> None:
@@ -203,7 +209,7 @@ async def _print(device: FiscalRegister | ReceiptPrinter, say: Say, reference: s
     try:
         await device.print_slip(make_test_slip(qr=qr), reference)
     except Refused as error:
-        say(f"  ...   without Kazakh letters, which it has none of: {error}")
+        say(f"  ...   it refused the Kazakh letters, the rest follows without them: {error}")
         await _step(device.print_slip(make_test_slip(qr=qr, kazakh=False), f"{reference}-plain"))
     except DeviceError as error:
         raise Failed(str(error)) from error

@@ -133,7 +133,7 @@ def test_a_url_that_is_none_exits_with_2(capsys: pytest.CaptureFixture[str]) -> 
 def test_a_routing_file_with_mistakes_stops_no_survey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.yaml").write_text("routes: 5\n")
     assert main(["devices", "--only", "--no-probe", "--routes", str(tmp_path / "r.yaml")]) == 0
-    assert "has mistakes, the names in it are left out" in capsys.readouterr().err
+    assert "has a mistake, the names in it are left out" in capsys.readouterr().err
 
 
 def test_everything_asked_wrongly_is_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -150,6 +150,11 @@ def test_everything_asked_wrongly_is_told_at_once(tmp_path: Path, capsys: pytest
         (["bills"], "cannot be read"),
         (["/dev/ttyUSB0", "--driver", "ccnet"], "--set currency: is required by the driver ccnet"),
         (["COM1", "--driver", "ccnet"], "ROUTING_CONFIG"),
+        (["/dev/x", "--driver", "ssp", "--set", "baud=1"], "--set baud: is no setting of the driver ssp"),
+        (["/dev/x", "--driver", "ssp", "--set", "address=1", "--set", "address=2"], "address is given twice"),
+        (["/dev/x", "--driver", "ssp", "--trace", "/nowhere/x"], "--trace=/nowhere/x: its directory does not exist"),
+        (["/dev/x", "--driver", "ssp", "--journal", "/dev/full"], "--journal=/dev/full: is no file"),
+        (["tcp://127.0.0.1:1", "--driver", "atol"], "NAME: 'tcp://127.0.0.1:1' is no http://host:port"),
         (["tcp://nowhere", "--driver", "ccnet", "--set", "currency=KZT"], "NAME: 'tcp://nowhere' is no address"),
     ],
 )

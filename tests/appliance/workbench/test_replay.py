@@ -85,6 +85,40 @@ def test_another_protocol_can_be_named(trace: Path, capsys: pytest.CaptureFixtur
     assert "POLL" not in capsys.readouterr().out
 
 
+def test_a_line_that_speaks_http_is_told_as_its_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def hexed(text: str) -> str:
+        return text.encode().hex(" ").upper()
+
+    (tmp_path / "t").write_text(
+        "# kioskwire trace 1\n# device: register\n# protocol: \n"
+        "2026-11-21T13:20:11.000000Z     10.000000 * opened http://127.0.0.1:16732\n"
+        f"2026-11-21T13:20:11.100000Z     10.100000 > {hexed('GET / HTTP/1.1' + chr(13) + chr(10) + 'Authoriz')}\n"
+        f"2026-11-21T13:20:11.200000Z     10.200000 > {hexed('ation: Basic Y2FuYXJ5' + chr(13) + chr(10) * 2)}\n"
+        f"2026-11-21T13:20:11.300000Z     10.300000 < {hexed('чек' + chr(27))}\n"
+        "2026-11-21T13:20:11.400000Z     10.400000 * lost closed\n"
+    )
+    assert main(["replay", str(tmp_path / "t")]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "13:20:11.000 * opened http://127.0.0.1:16732",
+        "13:20:11.100 → GET / HTTP/1.1",
+        "13:20:11.200 → Authorization: <hidden>",
+        "13:20:11.300 ← чек\ufffd",
+        "13:20:11.400 * lost closed",
+    ]
+    assert main(["replay", "--json", str(tmp_path / "t")]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (told[1]["from"], told[1]["text"]) == ("host", "GET / HTTP/1.1")
+
+
+def test_a_long_rest_is_not_shown_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t").write_text(
+        "# kioskwire trace 1\n# device: bills\n# protocol: ccnet\n"
+        f"2026-11-21T13:20:11.100000Z     10.100000 < {'55 ' * 300}\n"
+    )
+    assert main(["replay", str(tmp_path / "t")]) == 0
+    assert capsys.readouterr().out.endswith(" 55 … 300 bytes\n")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
