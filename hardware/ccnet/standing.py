@@ -40,7 +40,7 @@ class Standing:
         if answer.state in FAULTS:
             return Status(state=DeviceState.FAULT, code=answer.code, words=answer.words)
         if not self._setup.done or answer.state in POWERED_UP or answer.state == State.INITIALIZE:
-            return Status(state=DeviceState.STARTING, code=answer.code, words=f"is set up; {answer.words}")
+            return Status(state=DeviceState.STARTING, code=answer.code, words=f"is being set up; {answer.words}")
         if not self._setup.known:
             words = f"its bill table has no notes of {self._currency}: set `country` or `countries`"
             return Status(state=DeviceState.FAULT, code="table", words=words)

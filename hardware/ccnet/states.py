@@ -68,7 +68,7 @@ STATE_WORDS: dict[int, str] = {
     State.ACCEPTING: "draws a note in and looks at it",
     State.STACKING: "a note is on its way to the cassette",
     State.RETURNING: "gives a note back",
-    State.DISABLED: "takes no notes: it is told so",
+    State.DISABLED: "takes no notes, as it was told",
     State.HOLDING: "holds a note in escrow",
     State.BUSY: "busy, cannot answer yet",
     State.REJECTING: "rejects a note",
