@@ -21,6 +21,7 @@ POLL_S = (
     0.03,
     0.2,
 )  # how often events are read: not faster than the line takes, not slower than a buffer of five allows
+SOONER = 0.5  # of what the device wants at most: another device's silence may come in between
 INHIBITS_S = (1.0, 10.0)  # how often inhibits are compared: while the counter is 0, and otherwise
 REAPPLY_S = 1.0  # not more often than this for coins or notes that should have been taken
 SET_MASK, GET_MASK, SET_MASTER, GET_MASTER = 231, 230, 228, 227
@@ -280,9 +281,9 @@ class CountedConversation(DeviceConversation):
 
 
 def poll_interval(priority: bytes | None) -> float:
-    """How often events are read, from an answer to 249: what the device wants, within `POLL_S`."""
+    """How often events are read, from an answer to 249: sooner than the device wants, within `POLL_S`."""
     if priority is None or len(priority) != 2:
         return POLL_S[1]
     unit, value = priority
     seconds = {1: 0.001, 2: 0.01}.get(unit, 1.0) * value if unit else 0.0
-    return min(max(seconds, POLL_S[0]), POLL_S[1]) if seconds else POLL_S[1]
+    return min(max(seconds * SOONER, POLL_S[0]), POLL_S[1]) if seconds else POLL_S[1]

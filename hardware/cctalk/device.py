@@ -6,7 +6,7 @@ from typing import Literal
 
 from hardware.calling import AwaitReady
 from hardware.cctalk.frames import Sum
-from hardware.cctalk.lane import LATE_S, TRIES, Ask, Conversation, LineLost, Outcome, Rest, Script
+from hardware.cctalk.lane import ANSWER_S, LATE_S, TRIES, Ask, Conversation, LineLost, Outcome, Rest, Script
 from hardware.errors import DeviceError, TransportError
 from hardware.events import DeviceState, Event, Identified, StateChanged
 from hardware.protocol import Finish, Memory, Record, Say
@@ -14,11 +14,9 @@ from hardware.roles import Identity, Status
 from wire.money import Money
 
 FIND_S = 1.0  # how often a device that does not answer is looked for
+LOOK_S = 0.08  # how long its answer is waited for then; every so many times as long as any other
+LOOKS_LONG = 10
 FAULT_S = 5.0  # how often a device that said it is faulty is asked again
-POLL_S = (
-    0.03,
-    0.2,
-)  # how often events are read: not faster than the line takes, not slower than a buffer of five allows
 CONTRADICTIONS_MAX = 8  # answers in a row of which no two agree
 
 
@@ -58,6 +56,7 @@ class DeviceConversation(Conversation):
         self._waiters: list[int] = []
         self._told_identity = ""
         self._understood = False  # it answered more than an ACK since it was found
+        self._looks = 0  # at an address where nobody was
 
     # What the kinds fill in
 
@@ -247,7 +246,11 @@ class DeviceConversation(Conversation):
     def _find(self) -> Script[None]:
         while not self.leaving or self.state is not DeviceState.ABSENT:
             self._turn_away()
-            answer = yield Ask(254, tries=1 if self.state is DeviceState.ABSENT else TRIES)
+            # The others wait meanwhile: one that does not answer must not keep them from being read in time.
+            absent = self.state is DeviceState.ABSENT
+            briefly = absent and self._looks % LOOKS_LONG != 0
+            self._looks += 1
+            answer = yield Ask(254, tries=1 if absent else TRIES, wait_s=LOOK_S if briefly else ANSWER_S)
             if answer.outcome in {Outcome.GOOD, Outcome.REFUSED}:
                 return
             if self.state is not DeviceState.ABSENT:

@@ -240,7 +240,7 @@ def _coins(troubles: Sequence[Trouble], count: int) -> tuple[int, list[str]]:
     _begin(world, troubles)
     for _ in range(count):
         world.hand("insert_coin", minor="10000")
-        world.duel.run(within_s=0.05)
+        world.duel.run(within_s=0.02)
     world.duel.run(within_s=1.0)
     steps = world.duel.steps - begun
     world.heal()

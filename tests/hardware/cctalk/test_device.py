@@ -12,11 +12,28 @@ from tests.hardware.cctalk.schedules import World
 
 @pytest.mark.parametrize(
     ("answer", "seconds"),
-    [(b"\x02\x14", 0.2), (b"\x02\x32", 0.2), (b"\x02\x05", 0.05), (b"\x01\x01", 0.03), (b"\x00\xff", 0.2), (None, 0.2),
+    [(b"\x02\x14", 0.1), (b"\x02\x32", 0.2), (b"\x02\x08", 0.04), (b"\x02\x05", 0.03),
+     (b"\x01\x01", 0.03), (b"\x00\xff", 0.2), (None, 0.2),
      (b"\x02", 0.2), (b"\x03\x01", 0.2), (b"\x02\x00", 0.2)],
 )  # fmt: skip
 def test_how_often_it_is_asked(answer: bytes | None, seconds: float) -> None:
     assert poll_interval(answer) == seconds
+
+
+@pytest.mark.parametrize("gone", [("hopper",), ("hopper", "bills")])
+def test_those_that_do_not_answer_slow_no_other_below_what_it_wants(gone: tuple[str, ...]) -> None:
+    """But for the long look, once in a while."""
+    world = World()
+    world.enable()
+    for name in gone:
+        world.hand("cut", device=name)
+    world.duel.run(within_s=5)
+    began = len(world.duel.sent)
+    world.duel.run(within_s=20)
+    asked = [at for at, who, data in world.duel.sent[began:] if who == "host" and (data[0], data[3]) == (2, 229)]
+    gaps = [after - before for before, after in itertools.pairwise(asked)]
+    assert sum(gap > 0.21 for gap in gaps) <= 2 * len(gone)
+    assert max(gaps) < 0.32
 
 
 def test_a_mistake_in_one_script_is_told_and_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def test_trouble_at_every_step_around_the_order_to_pay(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_trouble_at_every_step_around_two_credits(kind: str) -> None:
-    for step in range(20, 62, 6):
+    for step in range(34, 76, 6):
         assert two_coins((Trouble(step, kind, 2.0),))[1] == [], f"{kind} before step {step}"
 
 
@@ -64,7 +64,7 @@ def test_the_proof_sees_coins_that_are_forgotten_over_a_restart(monkeypatch: pyt
 def test_the_proof_sees_a_counter_that_is_written_down_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the first of two coins stands the counter behind the second: a crash between them loses that."""
     monkeypatch.setattr(credit, "back", lambda counter, steps: counter)
-    found = [breach for step in range(32, 50) for breach in two_coins((Trouble(step, "crash"),))[1]]
+    found = [breach for step in range(56, 66) for breach in two_coins((Trouble(step, "crash"),))[1]]
     assert any("not credited" in breach for breach in found)
 
 
