@@ -297,9 +297,9 @@ class DeviceConversation(Conversation):
         if known is not None and serial != known:
             # Much hangs on it: a late answer to something else must not look like another device.
             yield from self.quiet()
-            data = yield from self.ask_known(242)
-            if _serial(data) != serial or not serial:
-                raise Silent(242)  # it answered that once
+            answer = yield Ask(242)
+            if answer.outcome is Outcome.SILENT or _serial(answer.data or None) != serial:
+                raise Silent(242)  # it answered that once; one that says no to it is another
         return serial
 
     def tell_identity(self, **changes: object) -> None:

@@ -76,6 +76,15 @@ def test_what_the_device_before_this_one_took_last_may_be_lost_and_is_told(world
     assert "another coin acceptor" in lost.words
 
 
+def test_another_device_that_has_no_serial_number_is_not_taken_for_silence(world: World) -> None:
+    world.duel.trouble("crash", 5.0)
+    acceptor(world).on_242 = lambda data, now: None  # type: ignore[method-assign, assignment, return-value]
+    world.heal()
+    assert world.conversation("coins").state is DeviceState.DISABLED
+    assert [event.serial for event in world.duel.told(Identified)][1:] == [""]  # type: ignore[attr-defined]
+    assert world.duel.memories["coins"]["serial"] == ""
+
+
 def test_another_device_is_no_loss_when_the_one_before_took_nothing(world: World) -> None:
     world.wait_for(world.ask("coins", Disable()))
     world.duel.trouble("crash", 5.0)
