@@ -23,9 +23,9 @@ def test_a_driver_is_built_closed(tmp_path: Path) -> None:
     assert "trace" in inspect.signature(Id003Validator).parameters
 
 
-def test_a_note_from_the_slot_to_the_journal(tmp_path: Path) -> None:
+async def test_a_note_from_the_slot_to_the_journal(tmp_path: Path) -> None:
     """The whole way: the link, its pump, a port, a validator on the other end in real time."""
-    assert asyncio.run(_take_one_note(tmp_path / "bills")) == Money(50_000, "KZT")
+    assert await _take_one_note(tmp_path / "bills") == Money(50_000, "KZT")
     kinds = [type(event) for event in FileJournal(tmp_path / "bills").events()]
     assert kinds.count(BillStacked) == 1
     assert kinds.index(BillEscrowed) < kinds.index(BillStacked)
