@@ -1,23 +1,15 @@
 """The fiscal register's role on ATOL's web server."""
 
 import uuid
-from typing import Protocol as Shape
 
 from hardware.atol.protocol import AtolProtocol
 from hardware.atol.steps import Timing
 from hardware.atol.web import WebEnd
 from hardware.journal import DeviceJournal
-from hardware.ports import Port
 from hardware.protocol import Memory
 from hardware.registers import LinkedRegister
+from hardware.trace import Trace
 from wire.receipt import Operator
-
-
-class Wrapping(Shape):
-    """Such as a trace."""
-
-    def wrap(self, port: Port) -> Port:
-        """The same port, watched."""
 
 
 class AtolRegister(LinkedRegister):
@@ -51,7 +43,7 @@ class AtolRegister(LinkedRegister):
         operator_tax_number: str = "",
         measure: str = "",
         timing: Timing | None = None,
-        trace: Wrapping | None = None,
+        trace: Trace | None = None,
     ) -> None:
         if api not in ("v2", "v1"):
             raise ValueError(f"{name}: api: {api!r} is neither v2 nor v1")

@@ -1,20 +1,17 @@
 """The role: a bill validator that speaks ID-003."""
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Literal
 
 from hardware.bills import BillProtocol, LinkedBillValidator
 from hardware.id003.commands import STACK_1, STACK_2
 from hardware.id003.protocol import Id003Protocol
 from hardware.journal import DeviceJournal
 from hardware.link import Link
-from hardware.ports import LineSettings, Port
+from hardware.ports import LineSettings
+from hardware.trace import Trace
 
 LINE = LineSettings(baud=9600, parity="E", stop_bits=1)
-
-
-class _Trace(Protocol):
-    def wrap(self, port: Port) -> Port: ...
 
 
 class Id003Validator(LinkedBillValidator):
@@ -44,7 +41,7 @@ class Id003Validator(LinkedBillValidator):
         currency: str | None = None,
         countries: Mapping[int, str] | None = None,
         escrow_s: float = 30.0,
-        trace: _Trace | None = None,
+        trace: Trace | None = None,
     ) -> None:
         link: Link[BillProtocol] = Link(
             name=name,

@@ -1,25 +1,18 @@
 """The role `FiscalRegister` for Shtrih-M registers."""
 
-from collections.abc import Callable, Mapping
-from typing import Protocol as Duck
+from collections.abc import Mapping
 
 from hardware.journal import DeviceJournal
 from hardware.link import Link
-from hardware.ports import LineSettings, Port
+from hardware.ports import LineSettings
 from hardware.registers import LinkedRegister
 from hardware.shtrih.line import BYTE_SERIAL_S, BYTE_TCP_S
 from hardware.shtrih.plan import TAXES, Settings
 from hardware.shtrih.protocol import LINKS, ShtrihProtocol
+from hardware.trace import Trace
 from wire.receipt import Tax, TaxSystem
 
 FISCAL = ("fn", "base")
-
-
-class Tracing(Duck):
-    """What writes every byte down."""
-
-    def wrap(self, port: Port) -> Port:
-        """Put itself around a port."""
 
 
 class ShtrihRegister(LinkedRegister):
@@ -63,7 +56,7 @@ class ShtrihRegister(LinkedRegister):
         taxes: Mapping[Tax, int] = TAXES,
         tax_system: TaxSystem | None = None,
         poll_s: float = 2.0,
-        trace: Tracing | None = None,
+        trace: Trace | None = None,
     ) -> None:
         if link not in LINKS:
             raise ValueError(f"link: {link!r} is none of {', '.join(LINKS)}")
@@ -79,13 +72,12 @@ class ShtrihRegister(LinkedRegister):
             poll_s=poll_s,
         )
         byte_s = BYTE_TCP_S if url.startswith("tcp:") else BYTE_SERIAL_S
-        wrap: Callable[[Port], Port] | None = None if trace is None else trace.wrap
         pump = Link(
             name=name,
             url=url,
             line=LineSettings(baud=baud),
             protocol=lambda memories: ShtrihProtocol(memories.get("", {}), settings, link=link, byte_s=byte_s),
             journals={"": journal},
-            wrap=wrap,
+            wrap=None if trace is None else trace.wrap,
         )
         super().__init__(name, pump)

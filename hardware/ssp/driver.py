@@ -1,18 +1,13 @@
 """The role: a bill validator that speaks SSP."""
 
-from typing import Protocol
-
 from hardware.bills import BillProtocol, LinkedBillValidator
 from hardware.journal import DeviceJournal
 from hardware.link import Link
-from hardware.ports import LineSettings, Port
+from hardware.ports import LineSettings
 from hardware.ssp.protocol import SspProtocol
+from hardware.trace import Trace
 
 LINE = LineSettings(baud=9600, parity="N", stop_bits=2)
-
-
-class _Trace(Protocol):
-    def wrap(self, port: Port) -> Port: ...
 
 
 class SspValidator(LinkedBillValidator):
@@ -35,7 +30,7 @@ class SspValidator(LinkedBillValidator):
         *,
         address: int = 0,
         escrow_s: float = 30.0,
-        trace: _Trace | None = None,
+        trace: Trace | None = None,
     ) -> None:
         link: Link[BillProtocol] = Link(
             name=name,
