@@ -119,11 +119,18 @@ def as_words(found: Sequence[Surveyed], names: Mapping[str, str]) -> list[str]:
             "no serial port was found. Is the cable in, on both ends? Does lsusb show the adapter? A device on"
         )
         lines.append("the network is looked at by --port tcp://host:port.")
-    routing = [(port, answer) for port in found for answer in port.answers]
+    routing = [
+        (port, answer)
+        for port in found
+        for answer in port.answers
+        if len(port.answers) > 1 or port.port.url not in names
+    ]
     if routing:
         lines += ["", "for routing_config.yaml:", "devices:"]
         lines += [_routing_line(port, answer, routing) for port, answer in routing]
-    elif found and all(port.state in {State.SILENT, State.UNREACHABLE} for port in found):
+    elif any(port.state is State.SILENT for port in found) and not any(
+        port.state in {State.FOUND, State.IN_USE, State.NOT_ASKED} for port in found
+    ):
         lines += [
             "",
             "nothing answered. Has the device power? Is it set to this interface (DIP switches), is RX on TX?",

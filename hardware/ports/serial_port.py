@@ -174,6 +174,8 @@ def _why_not(url: str, error: Exception) -> str:
         return f"there is no port {url}; {_what_there_is()}"
     if number in {errno.EACCES, errno.EPERM}:
         group = _group(url)
+        if group == "root":  # nobody is to be put into that one
+            return f"no right to open {url}: it is for root alone; a udev rule can change that"
         return f"no right to open {url}: it is for the group {group}; sudo usermod -aG {group} <user>, then log in anew"
     if number in {errno.EBUSY, errno.EWOULDBLOCK}:
         return f"{url} is taken by another program; fuser -v {url} says which"

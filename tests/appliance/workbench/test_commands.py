@@ -97,6 +97,16 @@ def test_how_looking_ended(state: State, words: str, line: str) -> None:
     assert line in as_words([Surveyed(BOARD, "", state, words)], {})
 
 
+def test_what_is_configured_already_is_not_suggested_again() -> None:
+    told = as_words([found()], {found().port.url: "bills"})
+    assert "    configured as  bills" in told
+    assert not any("routing_config" in line for line in told)
+
+
+def test_who_was_not_let_in_is_not_sent_to_the_power_switch() -> None:
+    assert "power" not in "\n".join(as_words([Surveyed(BOARD, "", State.UNREACHABLE, "no right")], {}))
+
+
 def test_when_nothing_is_there_it_says_what_to_check() -> None:
     assert "Is the cable in" in "\n".join(as_words([], {}))
     assert "Has the device power" in "\n".join(as_words([Surveyed(BOARD, "", State.SILENT)], {}))

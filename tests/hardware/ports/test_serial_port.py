@@ -231,7 +231,7 @@ async def test_what_is_no_serial_port_is_called_so(path: str) -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.EACCES, r"no right to open .* group \w+; sudo usermod -aG \w+ <user>"),
+        (errno.EACCES, r"no right to open .* group dialout; sudo usermod -aG dialout <user>"),
         (errno.EBUSY, "taken by another program"),
         (errno.EIO, "no device behind it"),
         (errno.EMFILE, "cannot be opened: Too many open files"),
@@ -242,8 +242,16 @@ async def test_refusals_say_what_to_do(number: int, words: str, wire: Pty, monke
         raise serial.SerialException(number, os.strerror(number))
 
     monkeypatch.setattr(serial, "Serial", refuse)
+    monkeypatch.setattr(serial_port, "_group", lambda url: "dialout")
     with pytest.raises(TransportError, match=words):
         await open_port(wire.url, LineSettings())
+
+
+def test_nobody_is_told_to_join_roots_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_port, "_group", lambda url: "root")
+    words = serial_port._why_not("/dev/pts/3", OSError(errno.EACCES, "no"))
+    assert "for root alone" in words
+    assert "usermod" not in words
 
 
 # What an adapter has besides.
