@@ -223,7 +223,7 @@ async def _leave(device: Device, say: Say) -> None:
             async with asyncio.timeout(LEAVE_S):
                 await device.disable()
         except Exception as error:  # a mistake of the driver's, too: the port must be given back
-            say(f"  !!!   it may still take money: {error or 'no answer'}; switch it off or try again")
+            say(f"  !!!   it may still take money: {str(error) or 'no answer'}; switch it off or try again")
     with contextlib.suppress(DeviceError):
         await device.close()
 

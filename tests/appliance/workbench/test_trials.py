@@ -248,12 +248,15 @@ async def test_ctrl_c_gives_back_and_closes() -> None:
     assert device.done == ["open", "ready", "enable", "disable", "close"]
 
 
-@pytest.mark.parametrize("error", [TransportError("no link"), TypeError("no link")])
-async def test_a_device_that_cannot_be_stopped_is_told(error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(TransportError("no link"), "no link"), (TypeError("no link"), "no link"), (TimeoutError(), "no answer")],
+)
+async def test_a_device_that_cannot_be_stopped_is_told(error: Exception, words: str) -> None:
     device = Notes(disable=error, enable=Refused("x", "not now"))
     with pytest.raises(Failed):
         await device.walk()
-    assert "!!!   it may still take money: no link" in "\n".join(device.screen)
+    assert f"!!!   it may still take money: {words}; switch" in "\n".join(device.screen)
     assert device.done[-1] == "close"
 
 
