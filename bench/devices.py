@@ -1,9 +1,9 @@
 """What devices on serial ports cost a kiosk, beside pyserial with a thread for each port, on the same work in one run.
 
 * polling: eight simulated CCNET validators each, idle, both pollers at once; CPU of either process, of one core
-* acknowledging: eight validators each, taking notes all the time; from the last byte of `81` leaving the device to the
-  ACK arriving there, with a journal write of 5 ms in between. The protocol allows 10 ms; a later one makes the device
-  tell the note again, which is not counted twice.
+* acknowledging: eight validators, taking notes all the time, one poller after the other; from the last byte of `81`
+  leaving the device to the ACK arriving there, with a journal write of 5 ms in between. The protocol allows 10 ms; a
+  later one makes the device tell the note again, which is not counted twice.
 
 Simulators run in a process of their own, on pseudo-terminals without line speed: what is measured is the program.
 Nothing is asserted.
@@ -40,6 +40,7 @@ from hardware.simulation.simulator import ControlError, Ledger
 from hardware.simulation.wires import PtyWire
 
 DEVICES = 8
+POLLERS = {"kioskwire": ("bench.devices", "--drive"), "threads": ("bench.peers.serial_threads",)}
 POLL_S = 0.2
 JOURNAL_S = 0.005
 _START_S = 6.0  # reset, set-up and the first polls
@@ -73,7 +74,7 @@ def main() -> None:
 
 def _measure(seconds: float) -> dict[str, Any]:
     figures: dict[str, Any] = {"devices": DEVICES, "seconds": seconds, "load_before": round(os.getloadavg()[0], 2)}
-    with _stage(notes=False) as (_, pids):
+    with _stage(tuple(POLLERS), notes=False) as (_, pids):
         before = {name: read_cpu([pid]) for name, pid in pids.items()}
         began = time.monotonic()
         time.sleep(seconds)
@@ -81,22 +82,21 @@ def _measure(seconds: float) -> dict[str, Any]:
         figures["core_share"] = {
             name: round((read_cpu([pid]) - before[name]) / passed, 4) for name, pid in pids.items()
         }
-    with _stage(notes=True) as (directory, _):
-        time.sleep(seconds)
-        figures["acknowledged_ms"] = {name: _spread(directory / name / "acks") for name in ("kioskwire", "threads")}
+    figures["acknowledged_ms"] = {}
+    for poller in POLLERS:
+        with _stage((poller,), notes=True) as (directory, _):
+            time.sleep(seconds)
+            figures["acknowledged_ms"][poller] = _spread(directory / poller / "acks")
     return figures
 
 
 @contextlib.contextmanager
-def _stage(*, notes: bool) -> Iterator[tuple[Path, dict[str, int]]]:
-    """Simulators, and both pollers at work; the directory and the pollers' process ids."""
+def _stage(pollers: Sequence[str], *, notes: bool) -> Iterator[tuple[Path, dict[str, int]]]:
+    """Simulators, and pollers at work; the directory and the pollers' process ids."""
     with tempfile.TemporaryDirectory(prefix="bench-devices-") as name, contextlib.ExitStack() as stack:
         directory = Path(name)
         pids = {}
-        for poller, command in (
-            ("kioskwire", ["bench.devices", "--drive"]),
-            ("threads", ["bench.peers.serial_threads"]),
-        ):
+        for poller in pollers:
             place = directory / poller
             place.mkdir()
             _start(stack, ["bench.devices", "--simulate", str(place), *(["--notes"] if notes else [])])
@@ -106,7 +106,7 @@ def _stage(*, notes: bool) -> Iterator[tuple[Path, dict[str, int]]]:
                 if time.monotonic() > until:
                     raise RuntimeError("the simulators do not start")
                 time.sleep(0.05)
-            pids[poller] = _start(stack, [*command, *links])
+            pids[poller] = _start(stack, [*POLLERS[poller], *links])
         time.sleep(_START_S)
         yield directory, pids
 
@@ -143,7 +143,7 @@ def _table(figures: Mapping[str, Any]) -> str:
         f"{figures['devices']} validators taking notes; from a stacked note to its ACK, "
         f"{JOURNAL_S * 1000:g} ms of it the journal's:",
     ]
-    for name, words in (("kioskwire", "kioskwire"), ("threads", "pyserial, a thread a port")):
+    for name, words in zip(POLLERS, ("kioskwire", "pyserial, a thread a port"), strict=True):
         spread = figures["acknowledged_ms"][name]
         if spread["notes"]:
             lines.append(
