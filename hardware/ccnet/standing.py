@@ -18,7 +18,9 @@ class Standing:
 
     def __init__(self, hearing: Hearing, setup: Setup, currency: str) -> None:
         self._hearing, self._setup, self._currency = hearing, setup, currency
-        self.status = Status(state=DeviceState.ABSENT, words="no answer yet")
+        self.status = Status(
+            state=DeviceState.ABSENT, words="no answer yet: is it on, is the cable in, do speed and address fit?"
+        )
         self._told = DeviceState.ABSENT, ""
 
     def take(self, absent: str | None) -> list[Action]:

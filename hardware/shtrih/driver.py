@@ -36,7 +36,7 @@ class ShtrihRegister(LinkedRegister):
         trace: writes every byte down.
 
     Raises:
-        ValueError: `link` or `fiscal` is none of the above.
+        ValueError: `link` or `fiscal` is none of the above, or a password is no number of 4 bytes.
     """
 
     close_s = 60.0
@@ -62,6 +62,9 @@ class ShtrihRegister(LinkedRegister):
             raise ValueError(f"link: {link!r} is none of {', '.join(LINKS)}")
         if fiscal not in FISCAL:
             raise ValueError(f"fiscal: {fiscal!r} is none of {', '.join(FISCAL)}")
+        for setting, number in (("password", password), ("admin_password", admin_password)):
+            if not 0 <= number < 1 << 32:
+                raise ValueError(f"{setting}: is a number of 4 bytes, from 0 to 4294967295")  # and is told nowhere
         settings = Settings(
             currency=currency,
             password=password,

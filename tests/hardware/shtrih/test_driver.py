@@ -101,3 +101,11 @@ def test_settings_that_are_none_are_refused(tmp_path: Path) -> None:
         ShtrihRegister("fiscal", "tcp://h:1", FileJournal(tmp_path / "x"), link="v3")
     with pytest.raises(ValueError, match="fiscal"):
         ShtrihRegister("fiscal", "tcp://h:1", FileJournal(tmp_path / "x"), fiscal="eklz")
+
+
+@pytest.mark.parametrize("setting", ["password", "admin_password"])
+def test_a_password_that_cannot_be_is_refused_and_not_told(tmp_path: Path, setting: str) -> None:
+    """What is wrong with it can be said without it."""
+    with pytest.raises(ValueError, match=f"^{setting}: is a number of 4 bytes") as refused:
+        ShtrihRegister("fiscal", "/dev/null", FileJournal(tmp_path / "register"), **{setting: 777777777777})  # type: ignore[arg-type]
+    assert "777" not in str(refused.value)
