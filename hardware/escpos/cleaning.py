@@ -3,6 +3,7 @@
 Half a command and lines that are not printed yet may wait inside it, and would stand at the head of the next slip. NULs
 fill up the command, ESC @ forgets the line, a cut takes away what hangs out, and GS r is answered behind all of it.
 Then nothing more may come for `QUIET_S`: an answer to an older GS r, still inside, would be taken for the new slip's.
+And GS r is asked once more: the first answer may itself have been to an older one, from a printer that has gone since.
 
 A printer that is well and never answers GS r cannot confirm anything: that is found here, before a slip is begun.
 """
@@ -33,6 +34,7 @@ class Cleaning:
         """The printer is well, and did not answer GS r when it was cleaned last."""
         self._known = False  # it is the printer that was cleaned, and has been there since
         self._answered = False
+        self._asked_again = False
 
     @property
     def needed(self) -> bool:
@@ -58,17 +60,23 @@ class Cleaning:
         self._out.send(bytes(data), now)
         self.active = True
         self._answered = not settings.full
+        self._asked_again = not (settings.full and remains)
         self._timers["clean"] = self._out.free_at + (CLEAN_S if settings.full else 0)
 
     def answered(self, now: float) -> None:
         """GS r was: all before was done. Another answer after this one would be to an older question."""
         self._answered = True
         self.unconfirmed = False
-        self._timers["clean"] = now + (QUIET_S if self._page.now.remains else 0)
+        self._timers["clean"] = now + (0 if self._asked_again else QUIET_S)
 
     def over(self, now: float, *, well: bool) -> bool:
         """Its time is over. False when a printer that is well has not answered."""
         if not self.active:
+            return True
+        if self._answered and not self._asked_again:
+            self._asked_again, self._answered = True, False
+            self._out.send(encode(c.READ_STATUS, n=1), now)
+            self._timers["clean"] = self._out.free_at + CLEAN_S
             return True
         self.active = False
         if not self._answered:

@@ -177,17 +177,16 @@ class Day:
             marked_copy = whole(reference, self.size, self.block_bytes, copy=True)
             if "never" in endings + copies:
                 found.append(f"{reference}: asked and never answered")
-            originals, marked = _count(pieces, original), _count(pieces, marked_copy)
-            if originals > 1:
-                found.append(f"{reference} is on paper {originals} times without the word for a copy")
-            if None in endings and originals != 1:
-                found.append(f"{reference} was confirmed and is on paper {originals} times")
-            if None in copies and not marked:
+            if pieces.count(original) > 1:
+                found.append(f"{reference} is on paper {pieces.count(original)} times without the word for a copy")
+            if None in endings and pieces.count(original) != 1:
+                found.append(f"{reference} was confirmed and is on paper {pieces.count(original)} times")
+            if None in copies and marked_copy not in pieces:
                 found.append(f"the copy of {reference} was confirmed and is not on paper")
             confirmations = bool(None in endings) + copies.count(None)
             if len(printed) < confirmations:
                 found.append(f"{reference} ended well {confirmations} times and was told {len(printed)} times")
-            if len(printed) > originals + marked:
+            if len(printed) > pieces.count(original) + pieces.count(marked_copy):
                 found.append(f"{reference} was told printed {len(printed)} times and is not so often on paper")
             if any(isinstance(ending, OutcomeUnknown) for ending in endings + copies) and not unclear:
                 found.append(f"{reference} ended unclear, and no event says so")
@@ -198,15 +197,6 @@ class Day:
         if self.answers.get(LAST) != [None]:
             found.append(f"the last slip, with all repaired: {self.answers.get(LAST)}; {self.duel.said[-4:]}")
         return found
-
-
-def _count(pieces: Sequence[tuple[str, ...]], slip: tuple[str, ...]) -> int:
-    """How often a slip stands whole at the foot of a piece of paper.
-
-    Above it may stand what an unclear one before it left there: an answer that the line brings twice can be taken for
-    the one that says that the paper was cut.
-    """
-    return sum(piece[-len(slip) :] == slip for piece in pieces)
 
 
 def _unmarked(lines: Sequence[str], reference: str) -> int:

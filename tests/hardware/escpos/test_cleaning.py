@@ -41,11 +41,27 @@ def test_remains_are_filled_up_and_cut_off_and_late_answers_are_waited_for() -> 
     bench.cleaning.answered(2.0)
     assert bench.timers == {"clean": 2.0 + QUIET_S}
     assert bench.cleaning.over(5.0, well=True)
+    assert bench.out.take() == [Send(b"\x1dr\x01")]
+    bench.cleaning.answered(5.1)
+    assert bench.cleaning.over(5.1, well=True)
     (record,) = bench.out.take()
     assert isinstance(record, Record)
     assert record.memory is not None
     assert record.memory["remains"] is False
     assert not bench.cleaning.needed
+
+
+def test_an_answer_to_an_older_question_does_not_say_that_the_paper_was_cut() -> None:
+    """It came twice, and the printer went before it read the rest."""
+    bench = Bench(remains=True)
+    bench.begins()
+    bench.cleaning.answered(1.0)
+    bench.cleaning.over(4.0, well=True)
+    assert bench.cleaning.active
+    bench.out.take()
+    bench.cleaning.forget()
+    assert bench.cleaning.needed
+    assert bench.begins().endswith(b"\x1dVB\x00\x1dr\x01")
 
 
 def test_one_that_is_well_and_silent_confirms_nothing() -> None:
