@@ -5,6 +5,7 @@ cut it off and bring it back. Children never outlive their parent, not even one 
 It does so when the *thread* that started them ends, so start them from one that lasts.
 """
 
+import atexit
 import contextlib
 import ctypes
 import os
@@ -54,6 +55,12 @@ def free_port() -> int:
             _claims.popleft().close()
         return port
     raise StackError("no free port between 15000 and 32000")
+
+
+@atexit.register
+def _give_up_claims() -> None:
+    while _claims:
+        _claims.pop().close()
 
 
 def is_free(port: int) -> bool:
