@@ -9,6 +9,7 @@ may stand: devices with the same URL then share the line.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Literal
 from weakref import WeakSet, WeakValueDictionary
@@ -160,8 +161,9 @@ class _OnBus(CalledDevice):
         self._conversation: DeviceConversation | None = None
         self._bus._add(self, echo)
 
+    @abstractmethod
     def _make(self, memory: Memory) -> DeviceConversation:
-        raise NotImplementedError
+        """Its conversation, from what it remembered."""
 
     @property
     def name(self) -> str:

@@ -5,6 +5,7 @@ time, its answer leaves a moment later, and the power may go before, between and
 answer that waits, the last number) is lost with the power; the open receipt is not.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
 
@@ -166,7 +167,7 @@ def _number(name: str, value: str) -> int:
         raise ControlError(f"{name}: {value!r} is no number") from None
 
 
-class _End:
+class _End(ABC):
     """The device's end of a link layer: one command at a time, in three moments: taken, done, answered."""
 
     name = ""
@@ -188,8 +189,9 @@ class _End:
     def _busy(self) -> bool:
         return self._done_at is not None or self._answer_at is not None
 
+    @abstractmethod
     def received(self, data: bytes, now: float) -> Sequence[bytes]:
-        raise NotImplementedError
+        """Bytes came."""
 
     def wake(self, now: float) -> Sequence[bytes]:
         if self._byte_at is not None and now >= self._byte_at:
@@ -212,11 +214,13 @@ class _End:
         self._command = data
         self._done_at = now + (STORAGE_WORK_S if slow else WORK_S)
 
+    @abstractmethod
     def _answered(self, answer: bytes, now: float) -> Sequence[bytes]:
-        raise NotImplementedError
+        """The command is done: what is sent of it."""
 
+    @abstractmethod
     def _forget(self) -> None:
-        raise NotImplementedError
+        """A frame that stopped in its middle is dropped."""
 
 
 class _EndV1(_End):
