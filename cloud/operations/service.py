@@ -25,6 +25,7 @@ from cloud.operations.admission import Admission
 from cloud.operations.answers import Answer, answer_of
 from cloud.operations.counting import Counting
 from cloud.operations.delivery import Delivery
+from cloud.operations.freeing import Freeing
 from cloud.operations.news import Item, News
 from cloud.operations.operation import Operation, State
 from cloud.operations.order import Order, operation_of
@@ -93,6 +94,7 @@ class Operations:
             settling=self._settling,
             launch=self._launch_queued,
         )
+        self._freeing = Freeing(store)
         self._tasks: set[asyncio.Task[None]] = set()
         self._storing: set[asyncio.Future[Any]] = set()
         self._unwritten: set[asyncio.Future[Any]] = set()
@@ -268,7 +270,7 @@ class Operations:
             self._spawn(self._take_up(running))
             return Refused("key-unchecked", "it may be queued; repeat with the same key", retry_after=5)
         if operation.delivery == "queue" or operation.idempotency_key is not None:
-            self._store_later(self._release(operation.request_id))
+            self._free(operation)
         return Refused("hub-storage", "nothing was sent to the kiosk", retry_after=5)
 
     async def _take_up(self, running: Running) -> None:
@@ -374,7 +376,7 @@ class Operations:
         if link := self._links.get(operation.kiosk_id):
             link.session.forget(operation.request_id)
         if operation.idempotency_key is not None:
-            self._store_later(self._release(operation.request_id))
+            self._free(operation)
         operation.state, operation.problem = State.EXPIRED, "kiosk-offline"
         self._counting.ended(operation, self._loop.time() - running.started)
         self._settling.tell(operation)
@@ -429,11 +431,9 @@ class Operations:
         self._books.remove(running)
         self._deliver(operation.kiosk_id)
 
-    async def _release(self, request_id: str) -> None:
-        try:
-            await self._store.release(request_id)
-        except StorageError as error:
-            log.error("a key could not be freed", extra={"request_id": request_id, "error": str(error)[:200]})
+    def _free(self, operation: Operation) -> None:
+        if self._freeing.free(operation.request_id):
+            self._store_later(self._freeing.run())
 
     # Repetitions.
 
@@ -457,6 +457,8 @@ class Operations:
     async def _replay(self, earlier: Operation, operation: Operation, timeout: float) -> Answer:
         """The same key after the first ended, or while its outcome is open."""
         _check_same(earlier, operation)
+        if earlier.request_id in self._freeing:
+            raise Refused("key-unchecked", "its first use is being undone; repeat with the same key", retry_after=2)
         try:
             return await self._replay_known(earlier, timeout)
         except StorageError as error:  # "not executed" would be said of the first

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud.errors import StorageError
+from cloud.operations.operation import Operation
+from cloud.operations.store import Store
 from tests.cloud.hub import Json, Kiosk, Running, broken_table, rows, running, until
 from tests.cloud.web.test_send import problem_of
 
@@ -392,6 +395,33 @@ async def test_with_a_broken_database_a_keyed_operation_is_503_and_not_sent(tmp_
             assert "operations" not in answers[0].text  # neither table nor statement
             assert problem_of(await hub.send(header_delivery="queue")) == "hub-storage"
             assert await kiosk.heard() == []
+        async with kiosk.serving() as executed:
+            assert (await hub.send({"amount": 1}, key="pay-1")).status_code == 200
+            assert len(executed) == 1
+
+
+async def test_a_key_whose_claim_was_written_though_it_failed_is_freed_once_the_database_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.operations.freeing._RETRY", 0.05)
+    claim, release = Store.claim, Store.release
+
+    async def written_and_failed(store: Store, operation: Operation) -> None:
+        await claim(store, operation)
+        raise StorageError("the file was away")
+
+    async def failed(store: Store, request_id: str) -> None:
+        raise StorageError("the file is away")
+
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        monkeypatch.setattr(Store, "claim", written_and_failed)
+        monkeypatch.setattr(Store, "release", failed)
+        assert problem_of(await hub.send({"amount": 1}, key="pay-1")) == "hub-storage"
+        monkeypatch.setattr(Store, "claim", claim)
+        assert problem_of(await hub.send({"amount": 1}, key="pay-1")) == "key-unchecked"
+        assert await kiosk.heard() == []
+        monkeypatch.setattr(Store, "release", release)
+        await until(lambda: rows(tmp_path, "SELECT state FROM operations") == [])
         async with kiosk.serving() as executed:
             assert (await hub.send({"amount": 1}, key="pay-1")).status_code == 200
             assert len(executed) == 1
