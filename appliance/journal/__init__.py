@@ -20,11 +20,12 @@ Rules, in the order in which they matter:
    plausible, and counts to the newest operation at most.
 
 `journal.py` is the door (async); `writer.py` the one thread that touches the file; `store.py` the statements;
-`files.py` the directory: lock, reserve, setting aside. Only `operations`, `uplink`, `web` and `app` enter, by the door.
+`book.py` those of the desk; `files.py` the directory: lock, reserve, setting aside. Those above enter by the door only.
 """
 
+from appliance.journal.book import Book, Entry, Work
 from appliance.journal.errors import JournalInUseError, StorageError, UnknowableError
 from appliance.journal.journal import Journal, Limits
 from appliance.journal.store import Row
 
-__all__ = ["Journal", "JournalInUseError", "Limits", "Row", "StorageError", "UnknowableError"]
+__all__ = ["Book", "Entry", "Journal", "JournalInUseError", "Limits", "Row", "StorageError", "UnknowableError", "Work"]

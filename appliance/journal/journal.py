@@ -11,11 +11,12 @@ import secrets
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from appliance.box import Marks
+from appliance.journal.book import Book
 from appliance.journal.errors import StorageError, UnknowableError
 from appliance.journal.files import RESERVE_BYTES, Files
 from appliance.journal.store import Begin, Row, Store
@@ -26,6 +27,8 @@ _RETRY_S = 1.0
 _BACKLOG_BYTES = 1024 * 1024
 _SETTLING_MAX = 256
 _PENDING_EVENTS = 100
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class Journal:
         self._flushing: set[str] = set()
         self._acknowledged = ("", 0)  # journal, event number
         self._tending: asyncio.Task[None] | None = None
+        self._heard: Callable[[], None] = lambda: None
 
     async def open(self) -> None:
         """Open or make the file. Raises `JournalInUseError`, `StorageError` (the directory cannot be used)."""
@@ -147,6 +151,32 @@ class Journal:
         """Requests that were started and have no outcome. Raises `StorageError`."""
         rows: list[Row] = await self._ask(Job(lambda store: store.in_doubt(), writes=False))
         return [row for row in rows if row.request_id not in self._unwritten]
+
+    async def write(self, call: Callable[[Book], T], *, point: str = "") -> T:
+        """Do something with the book, in one transaction; it is on the disk when this returns. Raises `StorageError`.
+
+        `call` runs in another thread, and again after a commit that failed: it takes values in and gives values back,
+        and changes nothing but the book. A failure may have been written all the same.
+        """
+
+        def work(store: Store) -> tuple[T, bool]:
+            store.book.told = False
+            return call(store.book), store.book.told
+
+        found: T
+        found, told = await self._write(Job(work, point=point))
+        if told:
+            self._heard()
+        return found
+
+    def listen(self, heard: Callable[[], None]) -> None:
+        """Have `heard` called when there is a new event for the hub out of the book."""
+        self._heard = heard
+
+    async def read(self, call: Callable[[Book], T]) -> T:
+        """Look something up in the book. Raises `StorageError`."""
+        found: T = await self._ask(Job(lambda store: call(store.book), writes=False))
+        return found
 
     async def add_event(self, kind: str, data: dict[str, Any], device: str = "") -> bool:
         """Keep an event for the hub. False when the disk did not take it; the newest of those are tried again."""

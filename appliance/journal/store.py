@@ -10,10 +10,11 @@ from pathlib import Path
 import msgspec
 
 from appliance.box import Marks, is_other
+from appliance.journal.book import BOOK_SCHEMA, Book
 from wire.crashpoint import crash_point
 from wire.messages import Error, Event, Executed, Response, encode
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 EVENTS_MAX = 100_000
 _EVENTS_FOLDED = 1_000
 # Earlier than this the clock has lost its battery: the year this program was written.
@@ -46,8 +47,10 @@ CREATE TABLE events (
     device TEXT NOT NULL,
     data BLOB NOT NULL
 );
+{BOOK_SCHEMA}
 PRAGMA user_version = {SCHEMA_VERSION};
 """
+_MIGRATIONS = {1: f"{BOOK_SCHEMA} PRAGMA user_version = 2;"}
 
 _SALVAGE = "SELECT request_id, operation, method, body, state, started_at, response FROM operations NOT INDEXED"
 
@@ -102,6 +105,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.book = Book(connection, self.add_event)
         self.id = ""
 
     def prepare(self, new_id: str) -> str:
@@ -123,6 +127,8 @@ class Store:
             crash_point("appliance.journal.create.before")
             self.connection.execute("COMMIT")
             crash_point("appliance.journal.create.after")
+        elif version in _MIGRATIONS:
+            self._migrate(version)
         elif version != SCHEMA_VERSION:
             raise _damaged(f"schema version {version} is not known")
         found = self.get_meta("id")
@@ -130,6 +136,16 @@ class Store:
             raise _damaged("the journal has no id")
         self.id = found
         return found
+
+    def _migrate(self, version: int) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+        while version in _MIGRATIONS:
+            for statement in _statements(_MIGRATIONS[version]):
+                self.connection.execute(statement)
+            version += 1
+        crash_point("appliance.journal.migrate.before")
+        self.connection.execute("COMMIT")
+        crash_point("appliance.journal.migrate.after")
 
     def settle_in(self, marks: Marks, new_id: str, at: float) -> bool:
         """Note which machine this is. True if it is another than before, and the journal was begun anew for it.
