@@ -40,6 +40,7 @@ PROBLEMS: dict[str, Kind] = {
     "rate-limited": Kind(429, _NO, "Too many requests"),
     "internal": Kind(500, _UNKNOWN, "The hub failed"),
     "gateway-unreachable": Kind(502, _NO, "The kiosk could not reach its gateway"),
+    "device-fault": Kind(502, _NO, "The device at the kiosk refused, or is out of service"),
     "hub-stopping": Kind(503, _NO, "The hub is restarting"),
     "hub-storage": Kind(503, _NO, "The hub cannot write to its database"),
     "key-unchecked": Kind(503, _UNKNOWN, "The hub cannot look the Idempotency-Key up"),

@@ -74,7 +74,8 @@ def _described(schema: dict[str, Any]) -> str:
 
 _SEND_PROBLEMS = [
     *("bad-request", "unauthorized", "kiosk-disabled", "unknown-kiosk", "unknown-operation", "cancelled"),
-    *("idempotency-conflict", "too-large", "rate-limited", "internal", "gateway-unreachable", "hub-stopping"),
+    *("idempotency-conflict", "too-large", "rate-limited", "internal", "gateway-unreachable", "device-fault"),
+    "hub-stopping",
     *(
         "hub-storage",
         "key-unchecked",
