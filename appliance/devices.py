@@ -13,6 +13,7 @@ import re
 import sys
 import types
 import typing
+from abc import ABCMeta
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from enum import Enum
@@ -23,7 +24,7 @@ import msgspec
 from hardware.catalogue import DRIVERS, DriverEntry, NotInCatalogue, find_driver
 from hardware.journal import DeviceJournal
 from hardware.ports import check_url
-from hardware.roles import Device
+from hardware.roles import BillValidator, CoinAcceptor, CoinHopper, Device, FiscalRegister, ReceiptPrinter
 from wire.money import Money, of_major
 
 Wrong = Callable[[str, object, str], None]
@@ -31,6 +32,10 @@ Wrong = Callable[[str, object, str], None]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _SECRET = re.compile(r"password|secret|(^|_)(pin|key|cipher)$")
+_ROLES: dict[ABCMeta, str] = {
+    BillValidator: "bill validator", CoinAcceptor: "coin acceptor", CoinHopper: "coin hopper",
+    FiscalRegister: "fiscal register", ReceiptPrinter: "receipt printer",
+}  # fmt: skip
 _SHARED = {"cctalk"}  # families whose devices share a line
 
 
@@ -41,6 +46,11 @@ class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     port: str
     settings: dict[str, Any] = {}  # as the driver's constructor takes them
+
+    @property
+    def role(self) -> str:
+        """What it is, in words: "bill validator"."""
+        return _ROLES[find_driver(self.driver).role]
 
     @property
     def path(self) -> str:

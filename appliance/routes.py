@@ -5,18 +5,17 @@ The file is the one fleets have (`routes: <type>: url, timeout` and `default: ur
 route, and with `devices:` (see `devices`). A mistake is named by its path, such as `routes.payment.timeout`.
 """
 
-import difflib
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import yaml
 
 from appliance.devices import DeviceEntry, read_devices
+from appliance.kinds import KINDS, Kind, device_names, read_kind
+from appliance.reading import Reader, shown_url
 from wire.environment import Mistake
 from wire.ids import parse_operation
-from wire.masking import mask
 
 DEFAULT = "default"
 TIMEOUT_DEFAULT = 30.0
@@ -77,6 +76,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = WAITING_DEFAULT
     tls: Tls = Tls()
     status: StatusQuery | None = None
+    kind: Kind | None = None  # None: a gateway that is called once and answers
 
     @property
     def path(self) -> str:
@@ -85,12 +85,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def shown_url(self) -> str:
-        """The URL as it may be shown: no credentials, no query."""
-        return shown_url(self.url)
+        """The URL as it may be shown: no credentials, no query; of what has none, what it is."""
+        return shown_url(self.url) if self.url else self.kind.describe() if self.kind else ""
 
     def describe(self) -> str:
         """One line for a person."""
-        words = [self.shown_url, f"timeout {self.timeout:g} s", f"{self.concurrency} at a time"]
+        words = [self.kind.describe()] if self.kind else [self.shown_url]
+        words += [f"timeout {self.timeout:g} s", f"{self.concurrency} at a time"]
         if self.method:
             words.append(f"always {self.method}")
         if self.retries:
@@ -176,18 +177,15 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-class _Reader:
+class _Reader(Reader):
     """Turns a parsed document into routes and collects what is wrong with it."""
 
     def __init__(self, origin: str, doubled: list[tuple[str, int]]) -> None:
-        self.origin = origin
-        self.mistakes = [
+        super().__init__(origin)
+        self.mistakes += [
             Mistake(key, f"line {line}", f"is given twice; right would be once (from {origin})")
             for key, line in doubled
         ]
-
-    def wrong(self, path: str, value: object, words: str) -> None:
-        self.mistakes.append(Mistake(path, _shown_value(value), f"{words} (from {self.origin})"))
 
     def table(self, document: object) -> RouteTable:
         if not isinstance(document, dict):
@@ -213,13 +211,28 @@ class _Reader:
             default = self.route(DEFAULT, DEFAULT, document[DEFAULT])
         if not routes and default is None and not self.mistakes:
             self.wrong(self.origin, None, "names no route; right would be at least one under `routes:` or a `default:`")
-        return RouteTable(routes, default, read_devices(document.get("devices"), self.wrong))
+        devices = read_devices(document.get("devices"), self.wrong)
+        for route in [*routes.values(), *([default] if default else [])]:
+            self.named(route, devices, document.get("devices"))
+        return RouteTable(routes, default, devices)
+
+    def named(self, route: Route, devices: dict[str, DeviceEntry], given: object) -> None:
+        """Note what a route names that is no device, or none of the kind it needs."""
+        there = sorted(map(str, given)) if isinstance(given, dict) else []
+        for where, name, roles in device_names(route.kind):
+            path = f"{route.path}.{where}"
+            if name not in there:
+                self.wrong(path, name, f"is no device; under `devices:` there are {', '.join(there) or 'none'}")
+            elif roles and name in devices and devices[name].role not in roles:
+                self.wrong(path, name, f"is a {devices[name].role}; right would be a {' or a '.join(roles)}")
 
     def route(self, name: str, path: str, fields: object) -> Route | None:
         if not isinstance(fields, dict):
             self.wrong(path, fields, "right would be a mapping with at least `url`")
             return None
-        self.unknown(path, fields, _ROUTE_KEYS)
+        if any(word in fields for word in KINDS):
+            return self.special(name, path, fields)
+        self.unknown(path, fields, (*_ROUTE_KEYS, *KINDS))
         url = self.url(f"{path}.url", fields.get("url"))
         timeout = self.number(f"{path}.timeout", fields.get("timeout"), TIMEOUT_DEFAULT, TIMEOUT_MAX)
         method = fields.get("method")
@@ -243,6 +256,15 @@ class _Reader:
             name=name, url=url, timeout=timeout, method=method, retries=retries, concurrency=concurrency,
             waiting=waiting, tls=tls, status=status,
         )  # fmt: skip
+
+    def special(self, name: str, path: str, fields: dict[str, Any]) -> Route | None:
+        """A route to what is no plain gateway. Such a thing does one operation at a time."""
+        kind = read_kind(self, path, fields)
+        if kind is None:
+            return None
+        timeout = self.number(f"{path}.timeout", fields.get("timeout"), kind.timeout_default, TIMEOUT_MAX)
+        waiting = self.whole(f"{path}.waiting", fields.get("waiting"), WAITING_DEFAULT, 0, 1000)
+        return Route(name=name, url="", timeout=timeout, concurrency=1, waiting=waiting, kind=kind)
 
     def tls(self, path: str, fields: dict[str, Any], url: str) -> Tls:
         verify = fields.get("verify", True)
@@ -311,81 +333,9 @@ class _Reader:
         self.wrong(path, given, "right would be a list of HTTP statuses from 400 to 599, such as [404]")
         return ()
 
-    def url(self, path: str, given: object) -> str:
-        right = "right would be http://host:port/path or https://host/path"
-        if given is None or given == "":
-            self.wrong(path, None, f"is required; {right}")
-            return ""
-        text = str(given)
-        try:
-            parts = urlsplit(text)
-            host, _port = parts.hostname, parts.port
-        except ValueError:
-            self.wrong(path, text, f"is not a URL; {right}")
-            return ""
-        if parts.scheme not in {"http", "https"} or not host:
-            self.wrong(path, text, f"is not an http or https URL with a host; {right}")
-            return ""
-        if not text.isprintable() or " " in text:
-            self.wrong(path, text, f"holds blanks or control characters; {right}")
-            return ""
-        return text
-
-    def number(self, path: str, given: object, default: float, most: float, *, zero: bool = False) -> float:
-        if given is None:
-            return default
-        good = isinstance(given, int | float) and not isinstance(given, bool)
-        if good and (0 < given <= most or (zero and given == 0)):  # type: ignore[operator]
-            return float(given)  # type: ignore[arg-type]
-        self.wrong(path, given, f"right would be a number of seconds above 0 and at most {most:g}")
-        return default
-
-    def whole(self, path: str, given: object, default: int, least: int, most: int) -> int:
-        if given is None:
-            return default
-        if type(given) is int and least <= given <= most:
-            return given
-        self.wrong(path, given, f"right would be a whole number from {least} to {most}")
-        return default
-
-    def unknown(self, path: str, fields: dict[Any, Any], known: tuple[str, ...]) -> None:
-        for key in fields:
-            if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                self.wrong(f"{path}.{key}".lstrip("."), None, f"is not an option; {hint}")
-
 
 def _json_word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
-
-
-def shown_url(url: str) -> str:
-    """A URL as it may be shown: no user, no password, no query."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "(not a URL)"
-    netloc = parts.netloc.rpartition("@")[2]
-    if "@" in parts.path + parts.query + parts.fragment and (not netloc or ":" in netloc):
-        # No scheme, or a password with / ? or # in it: then it stands anywhere.
-        return f"{parts.scheme}://…" if netloc else "(not a URL)"
-    return parts._replace(netloc=netloc, query="", fragment="").geturl()
-
-
-def _shown_value(value: object) -> str:
-    """What stands in the file, as it may be quoted. Written out, aliases of aliases would not fit the memory."""
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list) and not all(type(item) in {int, float, bool} for item in value):
-        return "a list"
-    try:
-        shown = mask(str(value))
-    except ValueError:
-        return "a number of too many digits"
-    return (shown_url(shown) if "://" in shown or "@" in shown else shown)[:200]
 
 
 def _is_file(name: str) -> bool:

@@ -17,7 +17,8 @@ from dotenv.main import DotEnv
 from dotenv.parser import parse_stream
 from msgspec import Meta
 
-from appliance.routes import RouteTable, RoutingError, read_routes, shown_url
+from appliance.reading import shown_url
+from appliance.routes import RouteTable, RoutingError, read_routes
 from wire import environment
 from wire.environment import Mistake, Secret, SettingsError
 from wire.masking import mask

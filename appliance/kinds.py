@@ -1,0 +1,150 @@
+"""Routes to what is no plain HTTP gateway: a device, the cash desk, gateways with a conversation of their own.
+
+One word in a route says which: `device: register`, `desk: cash`, `gateway: kaspi-pos`. Everything of a kind that its
+owner may set is a field here, read with the others at the start; nothing is opened.
+"""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import msgspec
+
+from appliance.reading import Reader, shown_url
+
+KINDS = ("device", "desk", "gateway")
+_SHARED = ("timeout", "waiting")
+_CASH_ROLES = ("bill validator", "coin acceptor", "coin hopper")
+_REGISTER = ("fiscal register",)
+
+
+class DeviceRoute(msgspec.Struct, frozen=True, tag="device"):
+    """One device: receipts for a register, slips for a printer, and what any device can be asked."""
+
+    device: str
+
+    timeout_default: ClassVar[float] = 120.0
+
+    def describe(self) -> str:
+        """For a person."""
+        return f"device {self.device}"
+
+
+class CashRoute(msgspec.Struct, frozen=True, tag="cash"):
+    """The cash desk: what takes money and what pays change, and how long a customer may take."""
+
+    devices: tuple[str, ...]
+    idle_timeout: float = 60.0  # seconds without a note or coin
+    overpay: str = "change"  # where a request does not say: change, keep or refuse
+    receipt: str = ""  # the register for the receipt of what was paid
+    printer: str = ""  # for slips about money that is owed
+
+    timeout_default: ClassVar[float] = 180.0
+
+    def describe(self) -> str:
+        """For a person."""
+        receipt = f", receipts by {self.receipt}" if self.receipt else ""
+        return f"cash desk of {', '.join(self.devices)}{receipt}"
+
+
+class KaspiPosRoute(msgspec.Struct, frozen=True, tag="kaspi-pos"):
+    """A Kaspi Smart POS on the local network."""
+
+    url: str
+    name: str = "kioskwire"  # by which it is registered at the terminal
+    unit: str = "tenge"  # what the terminal counts in: tenge or tiyn
+    own_cheque: bool = False
+    protected: bool = False  # it asks for an access token
+    fingerprint: str = ""  # SHA-256 of its certificate, which nobody signed
+    receipt: str = ""
+
+    timeout_default: ClassVar[float] = 240.0
+
+    def describe(self) -> str:
+        """For a person."""
+        return f"Kaspi Smart POS at {shown_url(self.url)}, amounts in {self.unit}"
+
+
+class AtolWebRoute(msgspec.Struct, frozen=True, tag="atol-web"):
+    """ATOL's web server, spoken to in its own tasks."""
+
+    url: str
+    device: str = ""  # its deviceID, where it has several
+    user: str = ""
+    password: str = ""
+
+    timeout_default: ClassVar[float] = 120.0
+
+    def describe(self) -> str:
+        """For a person."""
+        return f"ATOL web server at {shown_url(self.url)}"
+
+
+Kind = DeviceRoute | CashRoute | KaspiPosRoute | AtolWebRoute
+
+
+def read_kind(reader: Reader, path: str, fields: dict[str, Any]) -> Kind | None:
+    """The kind of a route that has one of the words `KINDS`; None when it cannot be told."""
+    words = [word for word in KINDS if word in fields]
+    if len(words) > 1 and words != ["device", "gateway"]:  # ATOL's web server has devices of its own
+        reader.wrong(path, None, f"has {' and '.join(words)}; right would be one of them")
+        return None
+    if "gateway" in fields:
+        return _read_gateway(reader, path, fields)
+    if words == ["device"]:
+        reader.unknown(path, fields, ("device", *_SHARED))
+        return DeviceRoute(reader.text(f"{path}.device", fields["device"]))
+    if reader.word(f"{path}.desk", fields["desk"], "", ("cash",)):
+        return _read_cash(reader, path, fields)
+    return None
+
+
+def device_names(kind: Kind | None) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Devices a kind names: where in the route, the name, and what roles it may have (none: any)."""
+    if isinstance(kind, DeviceRoute):
+        yield "device", kind.device, ()
+    if isinstance(kind, CashRoute):
+        yield from (("devices", name, _CASH_ROLES) for name in kind.devices)
+        if kind.printer:
+            yield "printer", kind.printer, ("receipt printer", *_REGISTER)
+    if isinstance(kind, CashRoute | KaspiPosRoute) and kind.receipt:
+        yield "receipt", kind.receipt, _REGISTER
+
+
+def _read_cash(reader: Reader, path: str, fields: dict[str, Any]) -> CashRoute:
+    reader.unknown(path, fields, ("desk", "devices", "idle_timeout", "overpay", "receipt", "printer", *_SHARED))
+    given = fields.get("devices")
+    names = tuple(given) if isinstance(given, list) and all(isinstance(name, str) for name in given) else ()
+    if not names or len(set(names)) != len(names):
+        reader.wrong(f"{path}.devices", given, "right would be a list of device names, such as [bills, coins, hopper]")
+    return CashRoute(
+        devices=names,
+        idle_timeout=reader.number(f"{path}.idle_timeout", fields.get("idle_timeout"), 60.0, 600.0),
+        overpay=reader.word(f"{path}.overpay", fields.get("overpay"), "change", ("change", "keep", "refuse")),
+        receipt=reader.text(f"{path}.receipt", fields.get("receipt")),
+        printer=reader.text(f"{path}.printer", fields.get("printer")),
+    )
+
+
+def _read_gateway(reader: Reader, path: str, fields: dict[str, Any]) -> Kind | None:
+    which = reader.word(f"{path}.gateway", fields["gateway"], "", ("kaspi-pos", "atol-web"))
+    if which == "kaspi-pos":
+        known = ("gateway", "url", "name", "unit", "own_cheque", "protected", "fingerprint", "receipt", *_SHARED)
+        reader.unknown(path, fields, known)
+        return KaspiPosRoute(
+            url=reader.url(f"{path}.url", fields.get("url")),
+            name=reader.text(f"{path}.name", fields.get("name"), "kioskwire"),
+            unit=reader.word(f"{path}.unit", fields.get("unit"), "tenge", ("tenge", "tiyn")),
+            own_cheque=reader.flag(f"{path}.own_cheque", fields.get("own_cheque"), default=False),
+            protected=reader.flag(f"{path}.protected", fields.get("protected"), default=False),
+            fingerprint=reader.text(f"{path}.fingerprint", fields.get("fingerprint")),
+            receipt=reader.text(f"{path}.receipt", fields.get("receipt")),
+        )
+    if which == "atol-web":
+        reader.unknown(path, fields, ("gateway", "url", "device", "user", "password", *_SHARED))
+        return AtolWebRoute(
+            url=reader.url(f"{path}.url", fields.get("url")),
+            device=reader.text(f"{path}.device", fields.get("device")),
+            user=reader.text(f"{path}.user", fields.get("user")),
+            password=reader.text(f"{path}.password", fields.get("password")),
+        )
+    return None
