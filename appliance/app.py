@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.box import read_marks
+from appliance.desk import Desk
 from appliance.gateways import Gateways
 from appliance.health.metrics import Metrics
 from appliance.health.state import Clock, Lag, Link, Reload
@@ -18,8 +19,11 @@ from appliance.journal import Journal, Limits
 from appliance.logs import Logs
 from appliance.operations import Operations
 from appliance.operations.operation import State
-from appliance.routes import RoutingError, read_routes, shown_url
+from appliance.reading import shown_url
+from appliance.routes import RoutingError, read_routes
+from appliance.screen import Screen
 from appliance.settings import Loaded
+from appliance.supervisor import Supervisor
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
 from appliance.web.guard import Guard
@@ -64,9 +68,15 @@ class Appliance:
             marks=read_marks(settings.box_id),
         )
         self.gateways = Gateways()
-        self.operations = Operations(
-            journal=self.journal, gateways=self.gateways, routes=loaded.routes, metrics=self.metrics
+        self.screen = Screen()
+        self.supervisor = Supervisor(
+            journal=self.journal, screen=self.screen, clock=self.clock.now, entries=loaded.routes.devices
         )
+        self.desk = Desk(journal=self.journal, supervisor=self.supervisor, gateways=self.gateways)
+        self.operations = Operations(
+            journal=self.journal, targets=self.desk, routes=loaded.routes, metrics=self.metrics,
+            screen=self.screen,
+        )  # fmt: skip
         self.uplink = Uplink(
             address=Address(
                 settings.ws_server_url, settings.ws_token.reveal(), settings.proxy_url.reveal(), settings.ca_file
@@ -100,6 +110,8 @@ class Appliance:
         _log.info("listening", extra={"url": f"{url}/health", "version": VERSION, "boot_id": self.boot_id})
         previous = self.journal.facts.previous
         await self.operations.note("started", {"version": VERSION, "boot_id": self.boot_id, "previous_run": previous})
+        await self.desk.recover()
+        await self.supervisor.open()
         await self.operations.start()
         self.uplink.start()
         return url
@@ -111,6 +123,8 @@ class Appliance:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
         await self.operations.stop()
+        await self.desk.close()
+        await self.supervisor.close()
         await self.uplink.stop()
         await self.gateways.close()
         await self.web.stop()

@@ -11,5 +11,6 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 from appliance.gateways.http import Gateways  # noqa: E402
 from appliance.gateways.results import Answered, NeverGot, NoAnswer, Result  # noqa: E402
+from appliance.gateways.target import HttpTarget, HttpTargets  # noqa: E402
 
-__all__ = ["Answered", "Gateways", "NeverGot", "NoAnswer", "Result"]
+__all__ = ["Answered", "Gateways", "HttpTarget", "HttpTargets", "NeverGot", "NoAnswer", "Result"]

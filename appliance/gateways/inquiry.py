@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from appliance.gateways import Answered, Gateways, NeverGot
 from appliance.gateways.answer import is_own
+from appliance.gateways.http import Gateways
 from appliance.gateways.query import find_field
+from appliance.gateways.results import Answered, NeverGot
 from appliance.routes import Route, StatusQuery
 
 _PAUSE_FIRST_S = 1.0

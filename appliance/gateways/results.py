@@ -1,25 +1,5 @@
-"""The three ways a call of a gateway can end."""
+"""The three ways a call of a gateway can end; the same as of every target."""
 
-import msgspec
+from appliance.targets import Answered, NeverGot, NoAnswer, Result
 
-
-class Answered(msgspec.Struct, frozen=True):
-    """The gateway answered: its HTTP status, and its body as a JSON object."""
-
-    status: int
-    body: msgspec.Raw
-
-
-class NeverGot(msgspec.Struct, frozen=True):
-    """The request surely did not reach the gateway."""
-
-    detail: str
-
-
-class NoAnswer(msgspec.Struct, frozen=True):
-    """The request went out, at least in part, and no whole answer came."""
-
-    detail: str
-
-
-Result = Answered | NeverGot | NoAnswer
+__all__ = ["Answered", "NeverGot", "NoAnswer", "Result"]

@@ -1,6 +1,6 @@
 """Responses made of what is known. Pure."""
 
-from appliance.gateways import Answered
+from appliance.targets import Answered
 from wire.messages import Error, Executed, Response
 
 

@@ -18,15 +18,14 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from appliance.gateways import Answered, Gateways, NeverGot, NoAnswer
-from appliance.gateways.query import query_pairs, with_query
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, Row, StorageError, UnknowableError
 from appliance.operations import outcomes
-from appliance.operations.inquiry import inquire
 from appliance.operations.lane import Lane
 from appliance.operations.operation import Happened, State, advance
 from appliance.routes import Route, RouteTable
+from appliance.screen import Screen
+from appliance.targets import Answered, Ask, NeverGot, NoAnswer, NotUnderstood, Target, Targets
 from wire.messages import Executed, Request, Response
 
 HOLD_LANE_S = 60.0
@@ -45,6 +44,9 @@ class Listener(Protocol):
     def accepted(self, request_id: str) -> None:
         """It stands in the journal and is being executed."""
 
+    def progress(self, request_id: str, data: dict[str, Any]) -> None:
+        """How far it is; may be lost."""
+
     def outcome(self, response: Response) -> None:
         """It has an outcome, which stands in the journal."""
 
@@ -62,7 +64,7 @@ class Queue(msgspec.Struct, frozen=True):
 class _Live:
     """A request that is in memory now."""
 
-    __slots__ = ("deadline", "journal", "received_at", "request", "state", "task", "turn")
+    __slots__ = ("deadline", "journal", "received_at", "request", "state", "target", "task", "turn")
 
     def __init__(self, request: Request, now: float, journal: str, state: State = State.WAITING) -> None:
         self.request = request
@@ -72,6 +74,7 @@ class _Live:
         self.state = state
         self.turn: asyncio.Future[bool] | None = None
         self.task: asyncio.Task[None] | None = None
+        self.target: Target | None = None  # once it is known
 
     def advance(self, happened: Happened) -> None:
         self.state = advance(self.state, happened)
@@ -84,9 +87,12 @@ class _Live:
 class Operations:
     """The service. `start` recovers what the last run left; `stop` lets running operations end."""
 
-    def __init__(self, *, journal: Journal, gateways: Gateways, routes: RouteTable, metrics: Metrics) -> None:
+    def __init__(
+        self, *, journal: Journal, targets: Targets, routes: RouteTable, metrics: Metrics, screen: Screen
+    ) -> None:  # fmt: skip
         self._journal = journal
-        self._gateways = gateways
+        self._targets = targets
+        self._screen = screen
         self._metrics = metrics
         self._routes = routes
         self._lanes: dict[str, Lane] = {}
@@ -100,6 +106,7 @@ class Operations:
     def listen(self, listener: Listener) -> None:
         """Name who tells the hub."""
         self._listener = listener
+        self._journal.listen(listener.happened)
 
     @property
     def routes(self) -> RouteTable:
@@ -109,7 +116,7 @@ class Operations:
     def reroute(self, routes: RouteTable) -> None:
         """Take over other routes. Running operations end as they were begun, waiting ones go the new way."""
         self._routes = routes
-        self._gateways.forget()
+        self._targets.forget()
         for route in routes.all():
             if route.name in self._lanes:
                 self._lanes[route.name].resize(route.concurrency, route.waiting)
@@ -130,6 +137,8 @@ class Operations:
             if live.task is not None:
                 if live.state in {State.WAITING, State.ASKING}:
                     live.task.cancel()
+                elif live.target is not None:
+                    live.target.cancel(live.request.request_id, "the appliance stops")
                 tasks.append(live.task)
         if tasks:
             _done, late = await asyncio.wait(tasks, timeout=DRAIN_S)
@@ -159,12 +168,20 @@ class Operations:
         self._launch(live, self._carry_out)
 
     def cancel(self, request_id: str) -> None:
-        """The hub no longer wants it. Only what still waits can be stopped."""
+        """The hub no longer wants it: what waits is not begun, and of the rest, a cash session can be ended."""
         live = self._live.get(request_id)
         if live is not None and live.state is State.WAITING and live.turn is not None and not live.turn.done():
             live.turn.set_result(False)
-        else:
+        elif not (live is not None and live.target is not None and live.target.cancel(request_id, "hub")):
             _log.info("too late to cancel, or not known", extra={"request_id": request_id})
+
+    def cancel_here(self, request_id: str | None = None) -> list[str]:
+        """Somebody at the kiosk does not want to go on; None: with whatever runs. Returns what is being ended."""
+        return [
+            each
+            for each, live in self._live.items()
+            if request_id in {None, each} and live.target is not None and live.target.cancel(each, "customer")
+        ]
 
     def settled(self, request_id: str) -> None:
         """The hub has the outcome."""
@@ -209,6 +226,7 @@ class Operations:
                 await self._tell(await self._give_up(live, "interrupted", "the kiosk failed in the middle"))
         finally:
             del self._live[request.request_id]
+            self._screen.clear("operation", request.request_id)
 
     async def _carry_out(self, live: _Live) -> None:
         request = live.request
@@ -276,14 +294,14 @@ class Operations:
         if route is None:
             await self._refuse(live, Happened.NOT_TAKEN, "unknown-operation", "the route was removed while it waited")
             return None
-        body = bytes(request.body)
         method = route.method or request.method
-        if method == "GET":
-            try:
-                with_query(route.url, query_pairs(body))
-            except ValueError as error:
-                await self._refuse(live, Happened.NOT_TAKEN, "bad-request", str(error))
-                return None
+        ask = self._ask_for(request, method, bytes(request.body))
+        target = self._targets.of(route)
+        try:
+            target.check(ask)
+        except NotUnderstood as error:
+            await self._refuse(live, Happened.NOT_TAKEN, "bad-request", str(error))
+            return None
         if time.monotonic() > live.deadline:
             await self._refuse(live, Happened.EXPIRED, "expired", "its turn came too late")
             return None
@@ -305,12 +323,13 @@ class Operations:
         live.advance(Happened.WRITTEN)
         if self._listener is not None:
             self._listener.accepted(request.request_id)
-        return await self._run(live, route, method, body, slot)
+        return await self._run(live, target, ask, slot)
 
-    async def _run(self, live: _Live, route: Route, method: str, body: bytes, slot: "_Slot") -> Response | None:
+    async def _run(self, live: _Live, target: Target, ask: Ask, slot: "_Slot") -> Response | None:
         request = live.request
         sent_at = time.monotonic()
-        result = await self._gateways.call(route, method, body)
+        live.target = target
+        result = await target.run(ask)
         self._metrics.gateway_seconds.labels(self._label(request.operation)).observe(time.monotonic() - sent_at)
         if not isinstance(result, NoAnswer):
             live.advance(Happened.ANSWER_CAME if isinstance(result, Answered) else Happened.FOUND_ABSENT)
@@ -319,20 +338,19 @@ class Operations:
         _log.warning("a gateway's answer was lost", extra={
             "request_id": request.request_id, "operation": request.operation, "reason": result.detail,
         })  # fmt: skip
-        if method == "POST" and route.status is not None:
+        if target.can_tell(ask):
             if self._stopping:
                 return None  # the next start asks
-            return await self._ask(live, body, slot=slot, problem="timeout", detail=result.detail)
+            return await self._ask(live, target, ask, slot=slot, problem="timeout", detail=result.detail)
         return await self._give_up(live, "timeout", result.detail)
 
-    async def _ask(self, live: _Live, body: bytes, *, slot: "_Slot | None", problem: str, detail: str) -> Response:
+    async def _ask(
+        self, live: _Live, target: Target, ask: Ask, *, slot: "_Slot | None", problem: str, detail: str
+    ) -> Response:
         """Find out what became of it, keeping the slot for a minute at most."""
-        request = live.request
         hold = asyncio.get_running_loop().call_later(HOLD_LANE_S, slot.release) if slot is not None else None
         try:
-            found = await inquire(
-                self._gateways, lambda: self._routes.find(request.operation), body, request_id=request.request_id
-            )
+            found = await target.find_out(ask)
         finally:
             if hold is not None:
                 hold.cancel()
@@ -355,9 +373,7 @@ class Operations:
         request = live.request
         if isinstance(result, Answered):
             return outcomes.answered(request.request_id, request.operation, result, live.elapsed)
-        return outcomes.refused(
-            request.request_id, request.operation, "gateway-unreachable", result.detail, live.elapsed
-        )  # fmt: skip
+        return outcomes.refused(request.request_id, request.operation, result.problem, result.detail, live.elapsed)
 
     async def _tell(self, response: Response) -> None:
         """Write the outcome, then tell it. A disk that does not take it is no reason not to: better told than lost."""
@@ -451,20 +467,34 @@ class Operations:
             "request_id": row.request_id, "operation": row.operation,
         })  # fmt: skip
         route = self._routes.find(row.operation)
-        if route is None or route.status is None or row.method == "GET":
+        target = await self._targets.of_cut_off(row.request_id, route)
+        ask = self._ask_for(live.request, row.method, row.body)
+        if target is None or not target.can_tell(ask):
             await self._tell(await self._give_up(live, "interrupted", detail))
             return
         slot = None
-        if route.concurrency == 1:
+        if route is not None and route.concurrency == 1:
             lane = self._lane(route)
             lane.occupy()
             slot = _Slot(lane)
         try:
-            response = await self._ask(live, row.body, slot=slot, problem="interrupted", detail=detail)
+            live.target = target
+            response = await self._ask(live, target, ask, slot=slot, problem="interrupted", detail=detail)
         finally:
             if slot is not None:
                 slot.release()
         await self._tell(response)
+
+    def _ask_for(self, request: Request, method: str, body: bytes) -> Ask:
+        def tell(data: dict[str, Any]) -> None:
+            self._screen.show("operation", request.request_id, {"operation": request.operation, **data})
+            if self._listener is not None:
+                self._listener.progress(request.request_id, data)
+
+        return Ask(
+            request_id=request.request_id, operation=request.operation, method=method, body=body,
+            route=lambda: self._routes.find(request.operation), tell=tell,
+        )  # fmt: skip
 
     def _lane(self, route: Route) -> Lane:
         lane = self._lanes.get(route.name)

@@ -129,6 +129,10 @@ class Link:
         """Tell that it is being executed."""
         self._carry_out(self._session.accepted(request_id))
 
+    def progress(self, request_id: str, data: dict[str, Any]) -> None:
+        """Tell how far it is."""
+        self._carry_out(self._session.progress(request_id, msgspec.Raw(msgspec.json.encode(data))))
+
     def outcome(self, response: Response) -> None:
         """Tell the outcome."""
         self._carry_out(self._session.outcome(response, time.monotonic()))

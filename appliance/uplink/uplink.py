@@ -82,6 +82,11 @@ class Uplink:
         if self._link is not None:
             self._link.accepted(request_id)
 
+    def progress(self, request_id: str, data: dict[str, object]) -> None:
+        """See `operations.Listener`; without a link nobody hears it."""
+        if self._link is not None:
+            self._link.progress(request_id, data)
+
     def outcome(self, response: Response) -> None:
         """See `operations.Listener`; without a link it waits in the journal."""
         if self._link is not None:

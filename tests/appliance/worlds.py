@@ -17,12 +17,13 @@ from websockets.http11 import Request as HttpRequest
 from websockets.http11 import Response as HttpResponse
 
 from appliance.box import Marks
-from appliance.gateways import Gateways
+from appliance.gateways import Gateways, HttpTargets
 from appliance.health.metrics import Metrics
 from appliance.health.state import Clock, Link
 from appliance.journal import Journal, Limits
 from appliance.operations import Operations
 from appliance.routes import Route, RouteTable, StatusQuery
+from appliance.screen import Screen
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
 from wire.messages import Event, Events, Hello, Message, Progress, Request, Response, Responses
@@ -154,11 +155,15 @@ class Told:
 
     def __init__(self) -> None:
         self.acceptances: list[str] = []
+        self.progresses: list[tuple[str, dict[str, Any]]] = []
         self.outcomes: list[Response] = []
         self.happenings = 0
 
     def accepted(self, request_id: str) -> None:
         self.acceptances.append(request_id)
+
+    def progress(self, request_id: str, data: dict[str, Any]) -> None:
+        self.progresses.append((request_id, data))
 
     def outcome(self, response: Response) -> None:
         self.outcomes.append(response)
@@ -210,7 +215,9 @@ async def kiosk(
     """A kiosk without a hub."""
     async with journal(directory, limits) as memory:
         gateways, metrics, told = Gateways(), Metrics("test"), Told()
-        operations = Operations(journal=memory, gateways=gateways, routes=routes, metrics=metrics)
+        operations = Operations(
+            journal=memory, targets=HttpTargets(gateways), routes=routes, metrics=metrics, screen=Screen()
+        )
         operations.listen(told)
         if start:
             await operations.start()

@@ -5,7 +5,7 @@ import pytest
 
 from appliance.gateways import Answered, NeverGot
 from appliance.gateways.answer import wrap
-from appliance.operations.inquiry import read_answer
+from appliance.gateways.inquiry import read_answer
 from appliance.routes import StatusQuery
 from tests.appliance.worlds import status
 

@@ -229,7 +229,7 @@ async def test_a_lost_answer_without_status_query_is_unknown_and_an_event(tmp_pa
 
 
 async def test_a_lost_answer_with_status_query_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_FIRST_S", 0.01)
     asked = 0
 
     async def forgetful(call: Call) -> bytes | None:
@@ -252,7 +252,7 @@ async def test_a_lost_answer_with_status_query_is_found_out(tmp_path: Path, monk
 async def test_a_gateway_that_never_got_it_makes_a_lost_answer_not_executed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_FIRST_S", 0.01)
 
     async def absent(call: Call) -> bytes | None:
         return None if call.method == "POST" else reply(404, b"")
@@ -267,7 +267,7 @@ async def test_a_gateway_that_is_starting_up_does_not_make_a_payment_not_execute
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It answers 404 to everything, between being away and knowing the payment."""
-    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_FIRST_S", 0.01)
     asked = 0
 
     async def starting(call: Call) -> bytes | None:
@@ -299,7 +299,7 @@ async def test_an_operation_cut_off_is_unknown_at_the_next_start(tmp_path: Path)
 async def test_an_operation_cut_off_is_found_out_and_holds_its_route_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.01)
+    monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_FIRST_S", 0.01)
     known = asyncio.Event()
 
     async def slow_to_tell(call: Call) -> bytes:
@@ -480,8 +480,8 @@ async def test_a_new_journal_does_not_answer_for_the_one_that_was_lost(
 async def test_a_gateway_that_acts_after_its_caller_hung_up_is_not_believed_to_be_idle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_FIRST_S", 0.1)
-    monkeypatch.setattr("appliance.operations.inquiry._PAUSE_MOST_S", 0.1)
+    monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_FIRST_S", 0.1)
+    monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_MOST_S", 0.1)
     acted = asyncio.Event()
 
     async def late(call: Call) -> bytes | None:

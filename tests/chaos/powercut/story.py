@@ -14,7 +14,7 @@ import msgspec
 
 import appliance.journal.journal as journal_module
 import appliance.journal.writer as writer_module
-from appliance.gateways import Answered, Gateways, NeverGot, NoAnswer
+from appliance.gateways import Answered, Gateways, HttpTargets, NeverGot, NoAnswer
 from appliance.gateways.results import Result
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, Limits, Row, StorageError
@@ -22,6 +22,7 @@ from appliance.journal.store import Begin, Store
 from appliance.journal.writer import Job
 from appliance.operations import Operations
 from appliance.routes import Route, RouteTable, StatusQuery
+from appliance.screen import Screen
 from tests.chaos.powercut.record import Recorder
 from wire.messages import Request, Response
 
@@ -119,7 +120,8 @@ class Kiosk:
         self.journal = Witness(recorder, limits)
         self.gateways = _PlayedGateways(recorder, rng)
         self.operations = Operations(
-            journal=self.journal, gateways=self.gateways, routes=ROUTES, metrics=Metrics("test")
+            journal=self.journal, targets=HttpTargets(self.gateways), routes=ROUTES, metrics=Metrics("test"),
+            screen=Screen(),
         )  # fmt: skip
         self.operations.listen(self)
         self.told: dict[str, Response] = {}
@@ -129,6 +131,9 @@ class Kiosk:
     def accepted(self, request_id: str) -> None:
         """See `Listener`."""
         self.recorder.mark("begun", request_id)
+
+    def progress(self, request_id: str, data: dict[str, Any]) -> None:
+        """See `Listener`: gateways tell none."""
 
     def outcome(self, response: Response) -> None:
         """See `Listener`."""
