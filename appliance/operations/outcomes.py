@@ -1,7 +1,11 @@
-"""Responses made of what is known. Pure."""
+"""Responses made of what is known, and what the kiosk's own screen shows of them. Pure."""
+
+from typing import Any
 
 from appliance.targets import Answered
 from wire.messages import Error, Executed, Response
+
+_SHOWN_BYTES_MAX = 8 * 1024
 
 
 def answered(request_id: str, operation: str, answer: Answered, elapsed: float) -> Response:
@@ -26,3 +30,15 @@ def unknown(request_id: str, operation: str, problem: str, detail: str, elapsed:
         request_id=request_id, operation=operation, executed=Executed.UNKNOWN, error=Error(problem, detail),
         elapsed=round(elapsed, 4),
     )  # fmt: skip
+
+
+def shown(response: Response) -> dict[str, Any]:
+    """The end of an operation for the screen: `result` is the answer's body, unless it is too long to be shown."""
+    fields: dict[str, Any] = {"executed": response.executed.value}
+    if response.error is not None:
+        fields |= {"problem": response.error.type, "detail": response.error.detail}
+    else:
+        fields["status"] = response.status
+        if 0 < len(bytes(response.body)) <= _SHOWN_BYTES_MAX:
+            fields["result"] = response.body
+    return fields

@@ -64,7 +64,7 @@ class Queue(msgspec.Struct, frozen=True):
 class _Live:
     """A request that is in memory now."""
 
-    __slots__ = ("deadline", "journal", "received_at", "request", "state", "target", "task", "turn")
+    __slots__ = ("deadline", "ended", "journal", "received_at", "request", "state", "target", "task", "turn")
 
     def __init__(self, request: Request, now: float, journal: str, state: State = State.WAITING) -> None:
         self.request = request
@@ -75,6 +75,7 @@ class _Live:
         self.turn: asyncio.Future[bool] | None = None
         self.task: asyncio.Task[None] | None = None
         self.target: Target | None = None  # once it is known
+        self.ended: Response | None = None  # as it was told, for the screen
 
     def advance(self, happened: Happened) -> None:
         self.state = advance(self.state, happened)
@@ -226,7 +227,8 @@ class Operations:
                 await self._tell(await self._give_up(live, "interrupted", "the kiosk failed in the middle"))
         finally:
             del self._live[request.request_id]
-            self._screen.clear("operation", request.request_id)
+            ended = {} if live.ended is None else outcomes.shown(live.ended)
+            self._screen.clear("operation", request.request_id, {"operation": request.operation, **ended})
 
     async def _carry_out(self, live: _Live) -> None:
         request = live.request
@@ -381,6 +383,8 @@ class Operations:
         self._told(response)
 
     def _told(self, response: Response) -> None:
+        if live := self._live.get(response.request_id):
+            live.ended = response
         problem = response.error.type if response.error else ""
         self._metrics.operations.labels(self._label(response.operation), response.executed.value, problem).inc()
         level = logging.INFO if response.executed is not Executed.UNKNOWN else logging.WARNING
