@@ -13,8 +13,8 @@ from appliance.reading import Reader, shown_url
 
 KINDS = ("device", "desk", "gateway")
 _SHARED = ("timeout", "waiting")
-_CASH_ROLES = ("bill validator", "coin acceptor", "coin hopper")
-_REGISTER = ("fiscal register",)
+TAKES_MONEY = ("bill validator", "coin acceptor")
+REGISTER = ("fiscal register",)
 
 
 class DeviceRoute(msgspec.Struct, frozen=True, tag="device"):
@@ -91,8 +91,8 @@ def read_kind(reader: Reader, path: str, fields: dict[str, Any]) -> Kind | None:
     if "gateway" in fields:
         return _read_gateway(reader, path, fields)
     if words == ["device"]:
-        reader.unknown(path, fields, ("device", *_SHARED))
-        return DeviceRoute(reader.text(f"{path}.device", fields["device"]))
+        reader.unknown(path, fields, ("device", *_SHARED), "a device's route")
+        return DeviceRoute(reader.device(f"{path}.device", fields["device"]))
     if reader.word(f"{path}.desk", fields["desk"], "", ("cash",)):
         return _read_cash(reader, path, fields)
     return None
@@ -100,18 +100,24 @@ def read_kind(reader: Reader, path: str, fields: dict[str, Any]) -> Kind | None:
 
 def device_names(kind: Kind | None) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Devices a kind names: where in the route, the name, and what roles it may have (none: any)."""
-    if isinstance(kind, DeviceRoute):
+    if isinstance(kind, DeviceRoute) and kind.device:
         yield "device", kind.device, ()
     if isinstance(kind, CashRoute):
-        yield from (("devices", name, _CASH_ROLES) for name in kind.devices)
+        yield from (("devices", name, (*TAKES_MONEY, "coin hopper")) for name in kind.devices)
         if kind.printer:
-            yield "printer", kind.printer, ("receipt printer", *_REGISTER)
+            yield "printer", kind.printer, ("receipt printer", *REGISTER)
     if isinstance(kind, CashRoute | KaspiPosRoute) and kind.receipt:
-        yield "receipt", kind.receipt, _REGISTER
+        yield "receipt", kind.receipt, REGISTER
+
+
+def read_device(reader: Reader, path: str, option: str, fields: dict[str, Any]) -> str:
+    """An option that names a device, or is left out."""
+    return "" if fields.get(option) is None else reader.device(f"{path}.{option}", fields[option])
 
 
 def _read_cash(reader: Reader, path: str, fields: dict[str, Any]) -> CashRoute:
-    reader.unknown(path, fields, ("desk", "devices", "idle_timeout", "overpay", "receipt", "printer", *_SHARED))
+    known = ("desk", "devices", "idle_timeout", "overpay", "receipt", "printer", *_SHARED)
+    reader.unknown(path, fields, known, "a cash desk's route")
     given = fields.get("devices")
     names = tuple(given) if isinstance(given, list) and all(isinstance(name, str) for name in given) else ()
     if not names or len(set(names)) != len(names):
@@ -120,8 +126,8 @@ def _read_cash(reader: Reader, path: str, fields: dict[str, Any]) -> CashRoute:
         devices=names,
         idle_timeout=reader.number(f"{path}.idle_timeout", fields.get("idle_timeout"), 60.0, 600.0),
         overpay=reader.word(f"{path}.overpay", fields.get("overpay"), "change", ("change", "keep", "refuse")),
-        receipt=reader.text(f"{path}.receipt", fields.get("receipt")),
-        printer=reader.text(f"{path}.printer", fields.get("printer")),
+        receipt=read_device(reader, path, "receipt", fields),
+        printer=read_device(reader, path, "printer", fields),
     )
 
 
@@ -137,7 +143,7 @@ def _read_gateway(reader: Reader, path: str, fields: dict[str, Any]) -> Kind | N
             own_cheque=reader.flag(f"{path}.own_cheque", fields.get("own_cheque"), default=False),
             protected=reader.flag(f"{path}.protected", fields.get("protected"), default=False),
             fingerprint=reader.text(f"{path}.fingerprint", fields.get("fingerprint")),
-            receipt=reader.text(f"{path}.receipt", fields.get("receipt")),
+            receipt=read_device(reader, path, "receipt", fields),
         )
     if which == "atol-web":
         reader.unknown(path, fields, ("gateway", "url", "device", "user", "password", *_SHARED))

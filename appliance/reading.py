@@ -59,13 +59,14 @@ class Reader:
         self.wrong(path, given, f"right would be a whole number from {least} to {most}")
         return default
 
-    def unknown(self, path: str, fields: dict[Any, Any], known: tuple[str, ...]) -> None:
-        """Note every key that is no option."""
+    def unknown(self, path: str, fields: dict[Any, Any], known: tuple[str, ...], of: str = "") -> None:
+        """Note every key that is no option; `of` says of what, where that is not plain: "a device's route"."""
         for key in fields:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                self.wrong(f"{path}.{key}".lstrip("."), None, f"is not an option; {hint}")
+                whose = f" of {of}" if of else ""
+                self.wrong(f"{path}.{key}".lstrip("."), None, f"is not an option{whose}; {hint}")
 
     def word(self, path: str, given: object, default: str, known: tuple[str, ...]) -> str:
         """One of the known words."""
@@ -73,7 +74,8 @@ class Reader:
             return default
         if given in known:
             return str(given)
-        self.wrong(path, given, f"right would be one of {', '.join(known)}")
+        right = f"one of {', '.join(known)}" if len(known) > 1 else known[0]
+        self.wrong(path, given, f"right would be {right}")
         return default
 
     def flag(self, path: str, given: object, default: bool) -> bool:
@@ -93,6 +95,14 @@ class Reader:
             return given
         self.wrong(path, given, "right would be a text of at most 200 characters")
         return default
+
+    def device(self, path: str, given: object) -> str:
+        """A device's name; whether there is one is looked at by who knows them all."""
+        if isinstance(given, str) and given.isprintable() and 0 < len(given) <= 200:
+            return given
+        lacks = "is required; " if given in (None, "") else ""
+        self.wrong(path, given, f"{lacks}right would be the name of a device")
+        return ""
 
 
 def shown_url(url: str) -> str:

@@ -5,6 +5,7 @@ The file is the one fleets have (`routes: <type>: url, timeout` and `default: ur
 route, and with `devices:` (see `devices`). A mistake is named by its path, such as `routes.payment.timeout`.
 """
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,17 @@ import msgspec
 import yaml
 
 from appliance.devices import DeviceEntry, read_devices
-from appliance.kinds import KINDS, Kind, device_names, read_kind
+from appliance.kinds import (
+    KINDS,
+    REGISTER,
+    TAKES_MONEY,
+    CashRoute,
+    DeviceRoute,
+    Kind,
+    device_names,
+    read_device,
+    read_kind,
+)
 from appliance.reading import Reader, shown_url
 from wire.environment import Mistake
 from wire.ids import parse_operation
@@ -27,7 +38,7 @@ STATUS_FOR_DEFAULT = 24 * 3600.0
 FILE_MAX_BYTES = 1024 * 1024
 _ROUTE_KEYS = (
     "url", "timeout", "method", "retries", "concurrency", "waiting", "ca_file", "verify", "client_cert", "client_key",
-    "status",
+    "status", "receipt", "paid",
 )  # fmt: skip
 _STATUS_KEYS = ("url", "method", "params", "timeout", "absent", "absent_after", "pending", "for")
 
@@ -64,6 +75,13 @@ class StatusQuery(msgspec.Struct, frozen=True):
     for_s: float = STATUS_FOR_DEFAULT
 
 
+class FieldIs(msgspec.Struct, frozen=True):
+    """What is looked for in a gateway's answer: one of these values in that field."""
+
+    field: str  # dots lead into nested objects
+    values: tuple[str, ...]  # as JSON text without quotes
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One gateway address with everything said about it."""
 
@@ -76,6 +94,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int = WAITING_DEFAULT
     tls: Tls = Tls()
     status: StatusQuery | None = None
+    receipt: str = ""  # the register for receipts of what was paid; of a kind, it stands there
+    paid: FieldIs | None = None  # which of its answers mean that money was paid
     kind: Kind | None = None  # None: a gateway that is called once and answers
 
     @property
@@ -88,6 +108,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
         """The URL as it may be shown: no credentials, no query; of what has none, what it is."""
         return shown_url(self.url) if self.url else self.kind.describe() if self.kind else ""
 
+    @property
+    def register(self) -> str:
+        """Which register makes receipts of what is paid by it; empty: none."""
+        return self.receipt or str(getattr(self.kind, "receipt", ""))
+
     def describe(self) -> str:
         """One line for a person."""
         words = [self.kind.describe()] if self.kind else [self.shown_url]
@@ -98,6 +123,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             words.append(f"{self.retries} retries of GET")
         if self.status:
             words.append(f"status query {shown_url(self.status.url)}")
+        if self.receipt:
+            words.append(f"receipts by {self.receipt}")
         if not self.tls.verify:
             words.append("certificate not verified")
         return ", ".join(words)
@@ -214,17 +241,30 @@ class _Reader(Reader):
         devices = read_devices(document.get("devices"), self.wrong)
         for route in [*routes.values(), *([default] if default else [])]:
             self.named(route, devices, document.get("devices"))
+        if default is not None and isinstance(default.kind, DeviceRoute | CashRoute):
+            words = "a default takes operations of any name, misspelt ones too; right would be a route under `routes:`"
+            self.wrong(f"{DEFAULT}.{'device' if isinstance(default.kind, DeviceRoute) else 'desk'}", None, words)
         return RouteTable(routes, default, devices)
 
     def named(self, route: Route, devices: dict[str, DeviceEntry], given: object) -> None:
         """Note what a route names that is no device, or none of the kind it needs."""
-        there = sorted(map(str, given)) if isinstance(given, dict) else []
-        for where, name, roles in device_names(route.kind):
+        there = list(map(str, given)) if isinstance(given, dict) else []
+        plain = [("receipt", route.receipt, REGISTER)] if route.receipt else []
+        for where, name, roles in [*plain, *device_names(route.kind)]:
             path = f"{route.path}.{where}"
             if name not in there:
-                self.wrong(path, name, f"is no device; under `devices:` there are {', '.join(there) or 'none'}")
+                near = difflib.get_close_matches(name, there, n=1)
+                hint = (
+                    f"did you mean {near[0]}?" if near else f"under `devices:` there are {', '.join(there) or 'none'}"
+                )
+                self.wrong(path, name, f"is no device; {hint}")
             elif roles and name in devices and devices[name].role not in roles:
                 self.wrong(path, name, f"is a {devices[name].role}; right would be a {' or a '.join(roles)}")
+        if isinstance(route.kind, CashRoute):
+            kinds = {devices[name].role if name in devices else "" for name in route.kind.devices}
+            if kinds == {"coin hopper"}:
+                words = f"names nothing that takes money; right would be a {' or a '.join(TAKES_MONEY)} among them"
+                self.wrong(f"{route.path}.devices", None, words)
 
     def route(self, name: str, path: str, fields: object) -> Route | None:
         if not isinstance(fields, dict):
@@ -252,9 +292,10 @@ class _Reader(Reader):
         status = self.status(f"{path}.status", fields["status"], timeout) if fields.get("status") is not None else None
         if status is not None and method == "GET":
             self.wrong(f"{path}.status", None, "a GET has no effect to ask after; right would be no status query")
+        receipt, paid = self.receipt(path, fields, method)
         return Route(
             name=name, url=url, timeout=timeout, method=method, retries=retries, concurrency=concurrency,
-            waiting=waiting, tls=tls, status=status,
+            waiting=waiting, tls=tls, status=status, receipt=receipt, paid=paid,
         )  # fmt: skip
 
     def special(self, name: str, path: str, fields: dict[str, Any]) -> Route | None:
@@ -265,6 +306,28 @@ class _Reader(Reader):
         timeout = self.number(f"{path}.timeout", fields.get("timeout"), kind.timeout_default, TIMEOUT_MAX)
         waiting = self.whole(f"{path}.waiting", fields.get("waiting"), WAITING_DEFAULT, 0, 1000)
         return Route(name=name, url="", timeout=timeout, concurrency=1, waiting=waiting, kind=kind)
+
+    def receipt(self, path: str, fields: dict[str, Any], method: str | None) -> tuple[str, FieldIs | None]:
+        """Who makes receipts, and of which answers: of one that was declined with HTTP 200 there must be none."""
+        register = read_device(self, path, "receipt", fields)
+        given = fields.get("paid")
+        if given is None and register:
+            words = "is required beside `receipt`; right would be a mapping such as {field: status, values: [success]}"
+            self.wrong(f"{path}.paid", None, words)
+        if given is None:
+            return register, None
+        if method == "GET":
+            self.wrong(f"{path}.paid", None, "a GET pays nothing; right would be no receipt")
+        elif "receipt" not in fields:
+            self.wrong(f"{path}.paid", None, "goes with `receipt`, the register that makes receipts of what was paid")
+        return register, self.field_is(f"{path}.paid", given, "{field: status, values: [success]}")
+
+    def field_is(self, path: str, given: object, example: str) -> FieldIs | None:
+        if isinstance(given, dict) and given.get("field") and isinstance(given.get("values"), list):
+            self.unknown(path, given, ("field", "values"))
+            return FieldIs(str(given["field"]), tuple(_json_word(value) for value in given["values"]))
+        self.wrong(path, given, f"right would be a mapping such as {example}")
+        return None
 
     def tls(self, path: str, fields: dict[str, Any], url: str) -> Tls:
         verify = fields.get("verify", True)
@@ -292,17 +355,9 @@ class _Reader(Reader):
         method = fields.get("method", "GET")
         if str(method).upper() != "GET":
             self.wrong(f"{path}.method", method, "a status query only asks; right would be GET")
-        pending = fields.get("pending")
-        field = ""
-        values: tuple[str, ...] = ()
-        if pending is not None:
-            if isinstance(pending, dict) and pending.get("field") and isinstance(pending.get("values"), list):
-                self.unknown(f"{path}.pending", pending, ("field", "values"))
-                field = str(pending["field"])
-                values = tuple(_json_word(value) for value in pending["values"])
-            else:
-                right = "right would be a mapping such as {field: status, values: [pending]}"
-                self.wrong(f"{path}.pending", pending, right)
+        pending = None
+        if fields.get("pending") is not None:
+            pending = self.field_is(f"{path}.pending", fields["pending"], "{field: status, values: [pending]}")
         return StatusQuery(
             url=url,
             params=self.params(f"{path}.params", fields.get("params")),
@@ -311,8 +366,8 @@ class _Reader(Reader):
             absent_after=self.number(
                 f"{path}.absent_after", fields.get("absent_after"), max(timeout, ABSENT_AFTER_LEAST), 86400.0, zero=True
             ),
-            pending_field=field,
-            pending_values=values,
+            pending_field=pending.field if pending else "",
+            pending_values=pending.values if pending else (),
             for_s=self.number(f"{path}.for", fields.get("for"), STATUS_FOR_DEFAULT, 30 * 86400.0),
         )
 
