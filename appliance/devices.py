@@ -198,10 +198,10 @@ def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mi
         hint = hints.get(name, declared[name].annotation)
         try:
             settings[name] = (
-                _amount(value) if hint is Money and isinstance(value, str) else msgspec.convert(value, hint)
+                _amount(value) if _is_money(hint) and isinstance(value, str) else msgspec.convert(value, hint)
             )
         except (msgspec.ValidationError, TypeError, ValueError) as error:
-            ours = hint is Money and isinstance(value, str)  # the others say it in the words of programmers
+            ours = _is_money(hint) and isinstance(value, str)  # the others say it in the words of programmers
             why = f" ({error})" if ours and not _SECRET.search(name) else ""
             mistake(f"{path}.{name}", None if _SECRET.search(name) else value, f"right would be {_words(hint)}{why}")
     for name, parameter in declared.items():
@@ -219,6 +219,10 @@ def _hints(driver: DriverEntry, declared: Mapping[str, inspect.Parameter]) -> di
         name: eval(hint, module) if isinstance(hint, str) else hint  # noqa: S307 - it is our own source
         for name, hint in written.items()
     }
+
+
+def _is_money(hint: Any) -> bool:
+    return hint is Money or Money in typing.get_args(hint)
 
 
 def _amount(text: str) -> Money:

@@ -35,7 +35,8 @@ class NotInCatalogue(ValueError):
 class DriverEntry:
     """One driver.
 
-    `role` is a kind of `roles.Device`; `protocol` what `decode` calls its line ("" where it speaks HTTP).
+    `role` is a kind of `roles.Device`; `protocol` what `decode` calls its line ("" where it speaks HTTP). `asked` are
+    settings that an owner alone can know, though they have a default because they may be said in another way.
     """
 
     name: str
@@ -43,6 +44,7 @@ class DriverEntry:
     role: ABCMeta
     protocol: str
     words: str
+    asked: tuple[str, ...] = ()
 
     def load(self) -> type[Device]:
         """Its class: built as `cls(name, url, journal, **settings)`; on a bus a `Bus` may stand in the URL's place."""
@@ -69,7 +71,9 @@ DRIVERS: Mapping[str, DriverEntry] = MappingProxyType({
         DriverEntry("ssp", "ssp", BillValidator, "itl-ssp", "ITL bill validator (SSP)"),
         DriverEntry("cctalk-bill", "cctalk", BillValidator, "cctalk-crc16", "bill validator on a ccTalk bus"),
         DriverEntry("cctalk", "cctalk", CoinAcceptor, "cctalk", "coin acceptor on a ccTalk bus"),
-        DriverEntry("cctalk-hopper", "cctalk", CoinHopper, "cctalk", "coin hopper on a ccTalk bus"),
+        DriverEntry(
+            "cctalk-hopper", "cctalk", CoinHopper, "cctalk", "coin hopper on a ccTalk bus", asked=("denomination",)
+        ),
         DriverEntry("shtrih", "shtrih", FiscalRegister, "shtrih-v2", "Shtrih-M fiscal register"),
         DriverEntry("atol", "atol", FiscalRegister, "", "ATOL fiscal register by its web server"),
         DriverEntry("escpos", "escpos", ReceiptPrinter, "escpos", "ESC/POS receipt printer"),

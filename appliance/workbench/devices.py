@@ -156,7 +156,7 @@ def routing_fields(port: Surveyed, answer: Answer) -> dict[str, Any]:
         value = known.get(name)
         if value is not None and value != parameter.default and not (name == "baud" and _is_network(port)):
             fields[name] = value
-        elif parameter.default is inspect.Parameter.empty:
+        elif parameter.default is inspect.Parameter.empty or name in driver.asked:
             fields[name] = None
     return fields
 

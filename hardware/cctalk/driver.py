@@ -282,7 +282,9 @@ class CctalkHopper(_OnBus, CoinHopper):
         bus: the line, or its URL.
         journal: its page.
         address: 3 to 10, as it is set.
-        coin: what it is filled with.
+        coin: what it is filled with: 100 KZT; or in two words:
+        denomination: its minor units: 10000.
+        currency: of `denomination`.
         checksum: "sum8" or "crc16", as it is set.
         security: what goes with the order to pay: "serial" (most: the serial number), "none", or hex of 1 to 8 bytes.
         echo: as of `Bus`.
@@ -298,15 +300,16 @@ class CctalkHopper(_OnBus, CoinHopper):
         bus: Bus | str,
         journal: DeviceJournal,
         *,
-        coin: Money,
+        coin: Money | None = None,
+        denomination: int | None = None,
+        currency: str = "KZT",
         address: int = 3,
         checksum: Checksum = "sum8",
         security: str = "serial",
         echo: Echo = "auto",
         trace: "Trace | None" = None,
     ) -> None:
-        if coin.minor <= 0:
-            raise ValueError(f"{name}.coin: {coin} is no coin")
+        coin = _coin_of(name, coin, denomination, currency)
         if security not in {"serial", "none"}:
             try:
                 size = len(bytes.fromhex(security))
@@ -365,6 +368,20 @@ class CctalkBillValidator(_OnBus, CalledBillValidator):
 
     def _make(self, memory: Memory) -> DeviceConversation:
         return NoteConversation(self._name, self.address, self.kind, memory, currency=self._currency)
+
+
+def _coin_of(name: str, coin: Money | None, denomination: int | None, currency: str) -> Money:
+    if coin is None and denomination is None:
+        raise ValueError(f"{name}.denomination: is required; right would be a coin's minor units, such as 10000")
+    if coin is not None and denomination is not None:
+        raise ValueError(f"{name}.denomination: is given besides coin; right would be one of them")
+    if coin is None:
+        if denomination is None or denomination <= 0:
+            raise ValueError(f"{name}.denomination: {denomination} is no coin; right would be minor units, as 10000")
+        coin = Money(denomination, _checked_currency(name, currency))
+    if coin.minor <= 0:
+        raise ValueError(f"{name}.coin: {coin} is no coin")
+    return coin
 
 
 def _checked_currency(name: str, currency: str) -> str:

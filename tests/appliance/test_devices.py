@@ -172,6 +172,17 @@ def test_devices_of_one_bus_are_checked_against_each_other(monkeypatch: pytest.M
     ]
 
 
+def test_a_hopper_is_filled_with_one_kind_of_coin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    hopper = "hopper: {driver: cctalk-hopper, port: /dev/x, "
+    assert read(hopper + "denomination: 100_00}")[1] == []
+    assert read(hopper + "coin: 100 KZT}")[1] == []
+    assert read(hopper + "address: 3}")[1] == [
+        "devices.hopper.denomination: is required; right would be a coin's minor units, such as 10000"
+    ]
+    assert read(hopper + "coin: 100}")[1][0].startswith("devices.hopper.coin: right would be an amount such as 100 KZT")
+
+
 def test_a_secret_that_a_driver_does_not_like_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     def angry(self: Toy, name: str, url: str, journal: DeviceJournal, *, password: str = "", trace: Any = None) -> None:
         raise ValueError(f"{name}.password: {password!r} is too short") if password else ValueError("odd")

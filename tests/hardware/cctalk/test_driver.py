@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,6 +136,26 @@ def test_wrong_settings_are_named(page: Page, settings: dict[str, object], words
 def test_wrong_settings_of_a_hopper_are_named(page: Page, security: str, coin: Money) -> None:
     with pytest.raises(ValueError, match=r"hopper\.(security|coin)"):
         CctalkHopper("hopper", Bus("/dev/none"), page, coin=coin, security=security)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "denomination: is required"),
+        ({"denomination": 0}, "denomination: 0 is no coin"),
+        ({"denomination": 10000, "coin": COIN}, "besides coin"),
+        ({"denomination": 10000, "currency": "tenge"}, "currency"),
+    ],
+)
+def test_what_a_hopper_is_filled_with_is_said_once(page: Page, settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        CctalkHopper("hopper", Bus("/dev/none"), page, **settings)
+
+
+def test_a_hoppers_coin_may_be_said_in_minor_units(page: Page) -> None:
+    assert CctalkHopper("hopper", Bus("/dev/none"), page, denomination=10000).coin == Money(10000, "KZT")
+    other = CctalkHopper("hopper", Bus("/dev/none"), page, denomination=500, currency="RUB")
+    assert other.coin == Money(500, "RUB")
 
 
 def test_devices_of_one_line_must_not_contradict_each_other(page: Page) -> None:
