@@ -11,8 +11,11 @@ from hardware.events import Event
 _NOT_TOLD = (events.BillEscrowed, events.CoinsPaid, events.PayoutBegan)
 
 
-def book(pages: Book, entry: Entry, event: Event) -> bool:
-    """Write an event and all that follows from it. False when it stood there already; then nothing is changed."""
+def book(pages: Book, entry: Entry, event: Event, *, tell: bool = True) -> bool:
+    """Write an event and all that follows from it. False when it stood there already; then nothing is changed.
+
+    Without `tell` the hub is not told of it: a device changes its state too often.
+    """
     if not pages.enter(entry):
         return False
     match event:
@@ -22,7 +25,7 @@ def book(pages: Book, entry: Entry, event: Event) -> bool:
             pages.move(entry.device, coin, 1)
         case events.PayoutEnded(coin=coin, paid=paid):
             pages.move(entry.device, coin, -paid)
-    if not isinstance(event, _NOT_TOLD):
+    if tell and not isinstance(event, _NOT_TOLD):
         data = msgspec.to_builtins(event)
         del data["kind"]
         if entry.work:
