@@ -46,6 +46,10 @@ class Carrier(Shape):
     def protocol(self) -> _Standing:
         """The conversation, to look at. Raises `TransportError` before `open`."""
 
+    @property
+    def failed(self) -> str:
+        """As `Pump.failed`."""
+
     async def open(self) -> None:
         """As `Pump.open`."""
 
@@ -81,6 +85,10 @@ class LinkedDevice(CalledDevice):
             return self._link.protocol.status
         except TransportError:
             return Status(state=DeviceState.ABSENT, words="not opened")
+
+    @property
+    def failed(self) -> str:
+        return self._link.failed
 
     async def _call(self, command: object, what: str, timeout_s: float) -> object:
         return await self._link.call(command, what=f"{self._name}: {what}", timeout_s=timeout_s)

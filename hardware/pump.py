@@ -67,6 +67,7 @@ class Pump(ABC, Generic[P]):
         self._tasks: list[asyncio.Task[None]] = []  # the pump, and what keeps the other end
         self._closing = False
         self._out_of_use = "is not open"
+        self._failed = ""
         self._woken = self._woken_in_vain = False
 
     # The other end
@@ -106,6 +107,11 @@ class Pump(ABC, Generic[P]):
         if self._protocol is None:
             raise TransportError(f"{self.name} is not open")
         return self._protocol
+
+    @property
+    def failed(self) -> str:
+        """Why it is out of use until it is made anew: a mistake of ours ended it. Empty: none did."""
+        return self._failed
 
     async def open(self) -> None:
         """Recall, and begin to keep the other end. Returns without waiting for it. Once in a pump's life.
@@ -201,8 +207,9 @@ class Pump(ABC, Generic[P]):
                 if not self._has_news():
                     self._news.clear()
                     await self._wait(protocol.wake_at)
-        except Exception:
+        except Exception as error:
             self._log.exception("%s: the driver failed; it is out of use until it is opened anew", self.name)
+            self._failed = f"the driver failed: {type(error).__name__}"
             self._out_of_use = "is out of use: its driver failed; see the log"
             for keeper in self._tasks[1:]:
                 keeper.cancel()

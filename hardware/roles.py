@@ -70,6 +70,11 @@ class Device(ABC):
     def status(self) -> Status:
         """As it was last heard."""
 
+    @property
+    def failed(self) -> str:
+        """Why this driver does nothing more and must be closed and built anew. Empty: it works."""
+        return ""
+
     @abstractmethod
     async def ready(self, timeout_s: float) -> None:
         """Wait until the device is identified and set up.

@@ -182,9 +182,9 @@ class _OnBus(CalledDevice):
 
     async def close(self) -> None:
         link, self._link = self._link, None
+        self._bus._known.discard(self)
         if link is None:
             return
-        self._bus._known.discard(self)
         try:
             await link.call(Leave(self._name), what=f"{self._name}: leave the bus", timeout_s=CLOSE_WAIT_S)
         except DeviceError:
@@ -197,6 +197,10 @@ class _OnBus(CalledDevice):
         if self._conversation is None or self._link is None:
             return Status(state=DeviceState.ABSENT, words="not opened")
         return self._conversation.status
+
+    @property
+    def failed(self) -> str:
+        return "" if self._link is None else self._link.failed
 
     @property
     def denominations(self) -> Collection[Money]:

@@ -123,6 +123,10 @@ class EscposPrinter(ReceiptPrinter):
         except TransportError:
             return Status(state=DeviceState.ABSENT, words="not opened")
 
+    @property
+    def failed(self) -> str:
+        return self._link.failed
+
     async def ready(self, timeout_s: float) -> None:
         try:
             await self._link.call(AwaitReady(), what=f"{self._name}: wait", timeout_s=timeout_s)
