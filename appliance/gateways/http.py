@@ -10,12 +10,16 @@ it was idle, would have to be reported as unknown.
 """
 
 import asyncio
+import hashlib
+import hmac
 import logging
 import ssl
+from collections.abc import Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
+import msgspec
 
 from appliance.gateways.answer import BODY_MAX_BYTES, cut, wrap
 from appliance.gateways.query import query_pairs, with_query
@@ -35,11 +39,31 @@ _HEADERS = {
 _log = logging.getLogger(__name__)
 
 
+class Pinned(msgspec.Struct, frozen=True):
+    """An https end that nobody signed for: trusted by its certificate's SHA-256 alone, whatever name stands in it."""
+
+    fingerprint: str  # 64 hex digits
+
+
+Trust = Tls | Pinned
+
+
+class _Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request. `headers` come on top of ours and may be secret."""
+
+    method: str
+    url: str
+    trust: Trust
+    timeout: float
+    body: bytes | None = None
+    headers: Mapping[str, str] = {}
+
+
 class Gateways:
     """Calls gateways. `close` when done."""
 
     def __init__(self) -> None:
-        self._clients: dict[Tls | None, httpx.AsyncClient] = {}
+        self._clients: dict[Trust | None, httpx.AsyncClient] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     async def call(self, route: Route, method: str, body: bytes) -> Result:
@@ -50,17 +74,35 @@ class Gateways:
         crash_point("appliance.gateway.call.before")
         if method == "GET":
             url = with_query(route.url, query_pairs(body))
-            result = await self._within(route.timeout, url, route.tls, retries=route.retries)
+            call = _Call(method="GET", url=url, trust=route.tls, timeout=route.timeout)
+            result = await self._within(call, retries=route.retries)
         else:
-            result = await self._within(route.timeout, route.url, route.tls, body=body)
+            call = _Call(method="POST", url=route.url, trust=route.tls, timeout=route.timeout, body=body)
+            result = await self._within(call)
         crash_point("appliance.gateway.call.after")
         return result
 
     async def ask(self, url: str, pairs: list[tuple[str, str]], tls: Tls, timeout: float) -> Result:
         """Ask a status query. Raises ValueError when the query is too long."""
         crash_point("appliance.gateway.ask.before")
-        result = await self._within(timeout, with_query(url, pairs), tls)
+        result = await self._within(_Call(method="GET", url=with_query(url, pairs), trust=tls, timeout=timeout))
         crash_point("appliance.gateway.ask.after")
+        return result
+
+    async def fetch(
+        self, url: str, *, timeout: float, method: str = "GET", pairs: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None, body: bytes | None = None, trust: Trust | None = None,
+    ) -> Result:  # fmt: skip
+        """Call once, for gateways with a conversation of their own.
+
+        Raises ValueError when the query is too long.
+        """
+        crash_point("appliance.gateway.fetch.before")
+        result = await self._within(_Call(
+            method=method, url=with_query(url, list(pairs)), trust=trust or Tls(), timeout=timeout, body=body,
+            headers=headers or {},
+        ))  # fmt: skip
+        crash_point("appliance.gateway.fetch.after")
         return result
 
     def forget(self) -> None:
@@ -81,38 +123,35 @@ class Gateways:
             await client.aclose()
         self._clients.clear()
 
-    async def _within(
-        self, timeout: float, url: str, tls: Tls, *, body: bytes | None = None, retries: int = 0
-    ) -> Result:
-        """POST `body`, or GET when there is none."""
+    async def _within(self, call: "_Call", *, retries: int = 0) -> Result:
         sent = _Sent()
         result: Result = NeverGot("not tried")
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(call.timeout):
                 for attempt in range(retries + 1):
                     if attempt:
                         await asyncio.sleep(_RETRY_PAUSE_S * 2 ** (attempt - 1))
-                    result = await self._once(url, tls, body, timeout, sent)
+                    result = await self._once(call, sent)
                     if isinstance(result, Answered):
                         break
         except TimeoutError:
             if sent.begun:
-                return NoAnswer(f"the gateway received the request and did not answer within {timeout:g} s")
-            return NeverGot(f"the gateway could not be reached within {timeout:g} s")
+                return NoAnswer(f"the gateway received the request and did not answer within {call.timeout:g} s")
+            return NeverGot(f"the gateway could not be reached within {call.timeout:g} s")
         if isinstance(result, NeverGot) and sent.begun:  # an earlier attempt may have arrived
             return NoAnswer(result.detail)
         return result
 
-    async def _once(self, url: str, tls: Tls, body: bytes | None, timeout: float, sent: "_Sent") -> Result:
-        method = "GET" if body is None else "POST"
-        headers = _HEADERS if body is None else {**_HEADERS, "Content-Type": "application/json"}
+    async def _once(self, call: "_Call", sent: "_Sent") -> Result:
+        content_type = {} if call.body is None else {"Content-Type": "application/json"}
         here = _Sent(sent)
         try:
-            client = self._client(url, tls)
+            client = self._client(call.url, call.trust)
             request = client.build_request(
-                method, url, content=body, headers=headers, extensions={"trace": here.trace},
+                call.method, call.url, content=call.body, headers={**_HEADERS, **content_type, **call.headers},
+                extensions={"trace": here.trace},
                 # Below the whole: a handshake cancelled from outside would leave its socket open.
-                timeout=httpx.Timeout(timeout, connect=min(_CONNECT_S, timeout * 0.9)),
+                timeout=httpx.Timeout(call.timeout, connect=min(_CONNECT_S, call.timeout * 0.9)),
             )  # fmt: skip
             response = await client.send(request, stream=True, follow_redirects=False)
             try:
@@ -121,7 +160,7 @@ class Gateways:
                 await response.aclose()
         except httpx.TimeoutException:
             if here.begun:
-                return NoAnswer(f"the gateway received the request and did not answer within {timeout:g} s")
+                return NoAnswer(f"the gateway received the request and did not answer within {call.timeout:g} s")
             return NeverGot("the gateway did not take the connection in time")
         except Exception as error:
             # Whatever a library raises of a connection that broke at a strange moment, what is known is the same.
@@ -132,7 +171,7 @@ class Gateways:
                 return NoAnswer(f"the connection broke after the request was sent: {reason}")
             return NeverGot(f"the gateway could not be reached: {reason}")
 
-    def _client(self, url: str, tls: Tls) -> httpx.AsyncClient:
+    def _client(self, url: str, tls: Trust) -> httpx.AsyncClient:
         key = tls if url.startswith("https://") else None
         client = self._clients.get(key)
         if client is None:
@@ -184,8 +223,10 @@ async def _read(response: httpx.Response) -> Answered:
     return Answered(response.status_code, wrap(bytes(content), content_type))
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context(tls: Trust) -> ssl.SSLContext:
     """Raises OSError or ssl.SSLError when a file cannot be used."""
+    if isinstance(tls, Pinned):
+        return _pinning(tls.fingerprint)
     context = ssl.create_default_context()
     if tls.ca_file:
         context.load_verify_locations(tls.ca_file)
@@ -194,6 +235,25 @@ def _context(tls: Tls) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     if tls.client_cert:
         context.load_cert_chain(tls.client_cert, tls.client_key or None)
+    return context
+
+
+def _pinning(fingerprint: str) -> ssl.SSLContext:
+    """A context whose handshakes fail with every other certificate, before a byte of a request is sent."""
+
+    class PinnedObject(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            shown = hashlib.sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
+            if not hmac.compare_digest(shown, fingerprint):
+                raise ssl.SSLCertVerificationError(
+                    f"its certificate has the fingerprint {shown}, not the one in the routing file"
+                )
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # nobody signed it: the fingerprint says whose it is
+    context.sslobject_class = PinnedObject
     return context
 
 
