@@ -4,8 +4,10 @@ One word in a route says which: `device: register`, `desk: cash`, `gateway: kasp
 owner may set is a field here, read with the others at the start; nothing is opened.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +17,8 @@ KINDS = ("device", "desk", "gateway")
 _SHARED = ("timeout", "waiting")
 TAKES_MONEY = ("bill validator", "coin acceptor")
 REGISTER = ("fiscal register",)
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_POLL_LEAST, _POLL_MOST = 0.05, 30.0
 
 
 class DeviceRoute(msgspec.Struct, frozen=True, tag="device"):
@@ -52,9 +56,10 @@ class KaspiPosRoute(msgspec.Struct, frozen=True, tag="kaspi-pos"):
     url: str
     name: str = "kioskwire"  # by which it is registered at the terminal
     unit: str = "tenge"  # what the terminal counts in: tenge or tiyn
-    own_cheque: bool = False
+    own_cheque: bool = False  # the terminal prints no slip of its own
     protected: bool = False  # it asks for an access token
-    fingerprint: str = ""  # SHA-256 of its certificate, which nobody signed
+    fingerprint: str = ""  # SHA-256 of its certificate, which nobody signed: 64 hex digits in lower case
+    poll: float = 1.0  # seconds between two questions how a payment stands
     receipt: str = ""
 
     timeout_default: ClassVar[float] = 240.0
@@ -71,6 +76,9 @@ class AtolWebRoute(msgspec.Struct, frozen=True, tag="atol-web"):
     device: str = ""  # its deviceID, where it has several
     user: str = ""
     password: str = ""
+    api: str = "v2"  # v1 for drivers of before
+    continue_print: bool = False  # have the register go on printing by itself once its queue was blocked
+    poll: float = 0.5  # seconds between two questions how a task stands
 
     timeout_default: ClassVar[float] = 120.0
 
@@ -134,23 +142,85 @@ def _read_cash(reader: Reader, path: str, fields: dict[str, Any]) -> CashRoute:
 def _read_gateway(reader: Reader, path: str, fields: dict[str, Any]) -> Kind | None:
     which = reader.word(f"{path}.gateway", fields["gateway"], "", ("kaspi-pos", "atol-web"))
     if which == "kaspi-pos":
-        known = ("gateway", "url", "name", "unit", "own_cheque", "protected", "fingerprint", "receipt", *_SHARED)
-        reader.unknown(path, fields, known)
-        return KaspiPosRoute(
-            url=reader.url(f"{path}.url", fields.get("url")),
-            name=reader.text(f"{path}.name", fields.get("name"), "kioskwire"),
-            unit=reader.word(f"{path}.unit", fields.get("unit"), "tenge", ("tenge", "tiyn")),
-            own_cheque=reader.flag(f"{path}.own_cheque", fields.get("own_cheque"), default=False),
-            protected=reader.flag(f"{path}.protected", fields.get("protected"), default=False),
-            fingerprint=reader.text(f"{path}.fingerprint", fields.get("fingerprint")),
-            receipt=read_device(reader, path, "receipt", fields),
-        )
+        return _read_kaspi_pos(reader, path, fields)
     if which == "atol-web":
-        reader.unknown(path, fields, ("gateway", "url", "device", "user", "password", *_SHARED))
-        return AtolWebRoute(
-            url=reader.url(f"{path}.url", fields.get("url")),
-            device=reader.text(f"{path}.device", fields.get("device")),
-            user=reader.text(f"{path}.user", fields.get("user")),
-            password=reader.text(f"{path}.password", fields.get("password")),
-        )
+        return _read_atol_web(reader, path, fields)
     return None
+
+
+def _read_kaspi_pos(reader: Reader, path: str, fields: dict[str, Any]) -> KaspiPosRoute:
+    known = ("url", "name", "unit", "own_cheque", "protected", "fingerprint", "poll", "receipt")
+    reader.unknown(path, fields, ("gateway", *known, *_SHARED))
+    url = _read_base(reader, f"{path}.url", fields.get("url"), "http://192.0.2.20:8080")
+    name = reader.text(f"{path}.name", fields.get("name"), "kioskwire")
+    if not name.strip():
+        reader.wrong(f"{path}.name", name, "right would be a name that a person knows again on the terminal's screen")
+    return KaspiPosRoute(
+        url=url,
+        name=name,
+        unit=reader.word(f"{path}.unit", fields.get("unit"), "tenge", ("tenge", "tiyn")),
+        own_cheque=reader.flag(f"{path}.own_cheque", fields.get("own_cheque"), default=False),
+        protected=reader.flag(f"{path}.protected", fields.get("protected"), default=False),
+        fingerprint=_read_fingerprint(reader, f"{path}.fingerprint", fields.get("fingerprint"), url),
+        poll=_read_poll(reader, f"{path}.poll", fields.get("poll"), 1.0),
+        receipt=read_device(reader, path, "receipt", fields),
+    )
+
+
+def _read_atol_web(reader: Reader, path: str, fields: dict[str, Any]) -> AtolWebRoute:
+    known = ("url", "device", "user", "password", "api", "continue_print", "poll")
+    reader.unknown(path, fields, ("gateway", *known, *_SHARED))
+    user = reader.text(f"{path}.user", fields.get("user"))
+    password = fields.get("password")
+    if password is not None and not (isinstance(password, str) and len(password) <= 200):
+        reader.wrong(f"{path}.password", None, "right would be a text of at most 200 characters, in quotes")
+        password = None
+    if password and not user:
+        reader.wrong(f"{path}.user", None, "is missing beside a password")
+    if ":" in user:
+        reader.wrong(f"{path}.user", user, "holds a colon, which HTTP Basic does not allow")
+    return AtolWebRoute(
+        url=_read_base(reader, f"{path}.url", fields.get("url"), "http://127.0.0.1:16732"),
+        device=reader.text(f"{path}.device", fields.get("device")),
+        user=user,
+        password=password or "",
+        api=reader.word(f"{path}.api", fields.get("api"), "v2", ("v2", "v1")),
+        continue_print=reader.flag(f"{path}.continue_print", fields.get("continue_print"), default=False),
+        poll=_read_poll(reader, f"{path}.poll", fields.get("poll"), 0.5),
+    )
+
+
+def _read_base(reader: Reader, path: str, given: object, example: str) -> str:
+    """An address that paths are put behind."""
+    url = reader.url(path, given)
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.username or parts.password:
+        reader.wrong(path, url, f"holds a user or a password, which have fields of their own; right would be {example}")
+    elif parts.query or parts.fragment:
+        reader.wrong(path, url, f"has a query behind it, and paths are to follow; right would be such as {example}")
+    return url.rstrip("/")
+
+
+def _read_fingerprint(reader: Reader, path: str, given: object, url: str) -> str:
+    """64 hex digits, as openssl prints them or plain."""
+    text = reader.text(path, given)
+    if not text:
+        return ""
+    plain = text.rpartition("=")[2].replace(":", "").lower()
+    if not _FINGERPRINT.fullmatch(plain):
+        right = "openssl x509 -fingerprint -sha256 tells it, as 64 hex digits with or without colons"
+        reader.wrong(path, text, f"is no SHA-256 fingerprint; {right}")
+        return ""
+    if url.startswith("http://"):
+        reader.wrong(path, None, "is of no use with http://; right would be an https:// URL beside it")
+    return plain
+
+
+def _read_poll(reader: Reader, path: str, given: object, default: float) -> float:
+    seconds = reader.number(path, given, default, _POLL_MOST)
+    if seconds < _POLL_LEAST:
+        reader.wrong(path, given, f"right would be seconds from {_POLL_LEAST:g} to {_POLL_MOST:g}")
+        return default
+    return seconds
