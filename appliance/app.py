@@ -27,6 +27,7 @@ from appliance.supervisor import Supervisor
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
 from appliance.web.guard import Guard
+from appliance.web.local import Audience
 from appliance.web.server import WebServer, make_app
 from wire.messages import Hello
 from wire.session import BATCH
@@ -84,11 +85,13 @@ class Appliance:
             journal=self.journal, operations=self.operations, state=self.link, clock=self.clock,
             metrics=self.metrics, hello=self._hello,
         )  # fmt: skip
-        guard = Guard(settings.health_check_host, settings.allowed_hosts())
-        self.web = WebServer(
-            make_app(guard=guard, metrics=self.metrics, describe=self.describe),
-            settings.health_check_host, settings.health_check_port,
+        guard = Guard(settings.health_check_host, settings.allowed_hosts(), settings.page_origins())
+        audience = Audience(self.screen)
+        app = make_app(
+            guard=guard, metrics=self.metrics, describe=self.describe, audience=audience,
+            cancel=self.operations.cancel_here,
         )  # fmt: skip
+        self.web = WebServer(app, settings.health_check_host, settings.health_check_port, audience)
         self._watch()
 
     async def start(self) -> str:

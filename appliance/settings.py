@@ -25,6 +25,7 @@ from wire.masking import mask
 
 _TOKEN = re.compile(r"[!-~]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
+_ORIGIN = re.compile(r"null|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _PROXY_HINT = "right would be http://host:port or http://user:password@host:port"
 
 
@@ -53,6 +54,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "127.0.0.1"
     health_allowed_hosts: Annotated[
         str, Meta(description="further host names, comma separated, by which /health may be asked for")
+    ] = ""
+    screen_origins: Annotated[
+        str,
+        Meta(
+            description="origins, comma separated, of the pages on the kiosk's own screen that may listen to /events "
+            "and cancel, such as http://localhost:3000; null for a page opened from a file"
+        ),
     ] = ""
     routing_config: Annotated[str, Meta(description="the file that names the gateways by operation type (YAML)")] = (
         "routing_config.yaml"
@@ -89,7 +97,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def allowed_hosts(self) -> frozenset[str]:
         """`health_allowed_hosts` as names, lower case."""
-        return frozenset(name.strip().lower() for name in self.health_allowed_hosts.split(",") if name.strip())
+        return _listed(self.health_allowed_hosts)
+
+    def page_origins(self) -> frozenset[str]:
+        """`screen_origins` one by one, lower case."""
+        return _listed(self.screen_origins)
 
 
 class Origins(msgspec.Struct, frozen=True):
@@ -178,6 +190,10 @@ def effective(loaded: Loaded) -> list[str]:
     return lines
 
 
+def _listed(text: str) -> frozenset[str]:
+    return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
+
+
 def _read_env_file(path: Path | None, mistakes: list[Mistake]) -> tuple[dict[str, str], str]:
     """The file's values and the name it is spoken of by; what cannot be read becomes a mistake."""
     if path is None:
@@ -218,6 +234,12 @@ def _check(source: Mapping[str, str]) -> list[Mistake]:
         if name.strip() and not _HOST_NAME.fullmatch(name.strip()):
             words = "right would be host names separated by commas, such as kiosk.local,10.0.0.5"
             mistakes.append(Mistake("HEALTH_ALLOWED_HOSTS", name.strip(), words))
+    for origin in sorted(_listed(source["SCREEN_ORIGINS"])):
+        if not _ORIGIN.fullmatch(origin):
+            words = (
+                "right would be scheme, host and port as a browser sends them, such as http://localhost:3000, or null"
+            )
+            mistakes.append(Mistake("SCREEN_ORIGINS", shown_url(origin)[:200], words))
     return mistakes
 
 

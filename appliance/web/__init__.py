@@ -1,1 +1,7 @@
-"""The kiosk's own door: /health for people and watchdogs, /metrics for Prometheus. Only `app` enters."""
+"""The kiosk's own door. Only `app` enters.
+
+handlers    /health for people and watchdogs, /metrics for Prometheus
+local       /events and /local/cancel, for the kiosk's own touch screen
+guard       who may ask: pure
+server      every path on one screen, and where it listens
+"""

@@ -1,8 +1,11 @@
-"""Who may ask: checks of Host and Origin against pages in a browser on the kiosk. Pure.
+"""Who may ask: checks of peer, Host and Origin against pages in a browser on the kiosk. Pure.
 
 A page from anywhere can make the kiosk's browser call 127.0.0.1; with a name of its own that resolves there (DNS
 rebinding) it could even read the answer. Names we do not go by are therefore refused. An IP address cannot be
 rebound, so the address a connection came in on is always good.
+
+The screen's paths are for programs of this machine alone, whatever address the door is bound to, and for the pages
+whose origins the owner has named.
 """
 
 import ipaddress
@@ -13,10 +16,11 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Guard:
-    """The names this door goes by."""
+    """The names this door goes by, and the origins of the pages that may show the screen's news."""
 
-    def __init__(self, bound: str, allowed: frozenset[str]) -> None:
+    def __init__(self, bound: str, allowed: frozenset[str], origins: frozenset[str] = frozenset()) -> None:
         self._names = _LOOPBACK | allowed | ({bound.lower()} if bound not in _ANY else frozenset())
+        self._origins = origins
 
     def host_allowed(self, header: str, local_address: str) -> bool:
         """Whether a Host header names us. `local_address` is the IP the connection came in on."""
@@ -34,6 +38,18 @@ class Guard:
         except ValueError:
             return False
         return parts.scheme in {"http", "https"} and parts.netloc.lower() == host.strip().lower()
+
+    def page_allowed(self, origin: str | None, host: str) -> bool:
+        """The same for the screen's paths: pages that the owner named may come, too."""
+        return self.origin_allowed(origin, host) or (origin is not None and origin.lower() in self._origins)
+
+
+def peer_allowed(address: str) -> bool:
+    """Whether who connected is a program of this machine."""
+    try:
+        return ipaddress.ip_address(_plain(address)).is_loopback
+    except ValueError:
+        return False
 
 
 def host_name(header: str) -> str | None:

@@ -15,6 +15,8 @@ _encode = msgspec.json.Encoder().encode
 class Page(RequestHandler):
     """What all of them do: check who asks, answer in JSON, also when something is wrong."""
 
+    methods = "GET, HEAD"  # that it has
+
     def initialize(self, guard: Guard) -> None:
         """Dependencies come through the route."""
         self.guard = guard
@@ -47,7 +49,7 @@ class Page(RequestHandler):
     def write_error(self, status_code: int, **_unused: object) -> None:
         """Errors of the framework, such as a method that is not there."""
         if status_code == 405:
-            self.set_header("Allow", "GET, HEAD")
+            self.set_header("Allow", self.methods)
         self.answer(status_code, {"error": self._reason})
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
@@ -74,7 +76,7 @@ class NotFound(Page):
         """404, once the asker is known to be welcome."""
         super().prepare()
         if not self._finished:
-            self._refuse(404, "there is nothing here; try /health or /metrics")
+            self._refuse(404, "there is nothing here; try /health, /metrics or, for the kiosk's own screen, /events")
 
 
 class HealthPage(Page):

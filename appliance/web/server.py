@@ -14,11 +14,14 @@ from tornado.web import Application, RequestHandler
 from appliance.health.metrics import Metrics
 from appliance.web.guard import Guard
 from appliance.web.handlers import HealthPage, MetricsPage, NotFound
+from appliance.web.local import Audience, Cancel, local_paths
 
 _BODY_MAX = 64 * 1024
 _HEADERS_MAX = 16 * 1024
 _IDLE_S = 30.0
 _CONNECTIONS_MAX = 64  # a page for people and a monitor: more would take files that the journal and the gateways need
+_PING_S = 15.0  # a page that went without a word is noticed within twice that
+_MESSAGE_MAX = 4 * 1024  # from a page, which has nothing to say
 
 _log = logging.getLogger(__name__)
 
@@ -27,32 +30,49 @@ class PortTakenError(Exception):
     """The address cannot be listened on; the words say why."""
 
 
-def make_app(*, guard: Guard, metrics: Metrics, describe: Callable[[], tuple[int, dict[str, Any]]]) -> Application:
+def make_app(
+    *,
+    guard: Guard,
+    metrics: Metrics,
+    describe: Callable[[], tuple[int, dict[str, Any]]],
+    audience: Audience,
+    cancel: Cancel,
+) -> Application:
     """The paths."""
     return Application(
         [
             ("/health", HealthPage, {"guard": guard, "describe": describe}),
             ("/metrics", MetricsPage, {"guard": guard, "metrics": metrics}),
+            *local_paths(guard, audience, cancel),
         ],
         default_handler_class=NotFound,
         default_handler_args={"guard": guard},
         log_function=_log_request,
+        websocket_ping_interval=_PING_S,
+        websocket_ping_timeout=_PING_S,
+        websocket_max_message_size=_MESSAGE_MAX,
     )
 
 
 class _Server(HTTPServer):
-    """Takes so many connections and no more; in place of the oldest, which waits for nothing or for too long."""
+    """Takes so many connections and no more; in place of the oldest, which waits for nothing or for too long.
 
-    def initialize(self, *arguments: Any, **named: Any) -> None:
+    Not of the pages that listen to the screen: they are few by themselves.
+    """
+
+    def initialize(self, *arguments: Any, audience: Audience, **named: Any) -> None:  # type: ignore[override]
         """Called by Tornado in place of `__init__`."""
         self._streams: list[IOStream] = []
+        self._audience = audience
         super().initialize(*arguments, **named)
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """A new connection."""
         self._streams = [other for other in self._streams if not other.closed()]
         if len(self._streams) >= _CONNECTIONS_MAX:
-            self._streams.pop(0).close()
+            oldest = next(other for other in self._streams if not self._audience.holds(other))
+            self._streams.remove(oldest)
+            oldest.close()
         self._streams.append(stream)
         super().handle_stream(stream, address)
 
@@ -60,10 +80,11 @@ class _Server(HTTPServer):
 class WebServer:
     """Listens for `make_app`'s paths."""
 
-    def __init__(self, app: Application, host: str, port: int) -> None:
+    def __init__(self, app: Application, host: str, port: int, audience: Audience) -> None:
+        self._audience = audience
         self._server = _Server(
-            app, max_body_size=_BODY_MAX, max_header_size=_HEADERS_MAX, idle_connection_timeout=_IDLE_S,
-            body_timeout=10.0,
+            app, audience=audience, max_body_size=_BODY_MAX, max_header_size=_HEADERS_MAX,
+            idle_connection_timeout=_IDLE_S, body_timeout=10.0,
         )  # fmt: skip
         self._host = host
         self._port = port
@@ -83,6 +104,7 @@ class WebServer:
     async def stop(self) -> None:
         """Close everything."""
         self._server.stop()
+        await self._audience.close()
         await self._server.close_all_connections()
 
 

@@ -8,15 +8,25 @@ import msgspec
 import pytest
 
 from appliance.health.metrics import Metrics
+from appliance.screen import Screen
 from appliance.web.guard import Guard, host_name
+from appliance.web.local import Audience
 from appliance.web.server import PortTakenError, WebServer, make_app
+
+
+def web_server(port: int = 0, status: int = 200) -> WebServer:
+    guard = Guard("127.0.0.1", frozenset({"kiosk.local"}))
+    audience = Audience(Screen())
+    app = make_app(
+        guard=guard, metrics=Metrics("test"), describe=lambda: (status, {"status": "healthy"}), audience=audience,
+        cancel=lambda _: [],
+    )  # fmt: skip
+    return WebServer(app, "127.0.0.1", port, audience)
 
 
 @asynccontextmanager
 async def door(status: int = 200) -> AsyncIterator[tuple[WebServer, int]]:
-    guard = Guard("127.0.0.1", frozenset({"kiosk.local"}))
-    app = make_app(guard=guard, metrics=Metrics("test"), describe=lambda: (status, {"status": "healthy"}))
-    server = WebServer(app, "127.0.0.1", 0)
+    server = web_server(status=status)
     url = server.start()
     try:
         yield server, int(url.rpartition(":")[2])
@@ -90,9 +100,8 @@ async def test_other_paths_and_methods_are_told_in_json() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 async def test_a_port_in_use_is_told() -> None:
     async with door() as (_, port):
-        app = make_app(guard=Guard("127.0.0.1", frozenset()), metrics=Metrics("t"), describe=lambda: (200, {}))
         with pytest.raises(PortTakenError, match="in use"):
-            WebServer(app, "127.0.0.1", port).start()
+            web_server(port).start()
 
 
 def test_the_address_of_the_connection_is_a_good_name_and_others_are_not() -> None:
