@@ -137,4 +137,6 @@ class NeverBegun(msgspec.Struct, frozen=True, kw_only=True):
 def read_result(data: bytes | msgspec.Raw) -> CashResult | NeverBegun:
     """A work's result."""
     fields = msgspec.json.decode(data, type=dict[str, Any])
-    return msgspec.convert(fields, NeverBegun if "problem" in fields else CashResult)
+    if "problem" in fields:
+        return msgspec.convert(fields, NeverBegun)
+    return msgspec.convert(fields, CashResult)
