@@ -18,38 +18,6 @@ import msgspec
 from wire.messages import Event
 from wire.money import Money
 
-BOOK_SCHEMA = """
-CREATE TABLE pages (device TEXT PRIMARY KEY, memory BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE entries (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    nonce INTEGER NOT NULL UNIQUE,
-    at REAL NOT NULL,
-    device TEXT NOT NULL,                  -- empty: the desk's own record
-    work TEXT NOT NULL,                    -- whose money or paper it was; empty: nobody's
-    kind TEXT NOT NULL,
-    data BLOB NOT NULL
-);
-CREATE INDEX entries_work ON entries (work, n) WHERE work <> '';
-CREATE INDEX entries_device ON entries (device, n);
-CREATE TABLE works (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    kind TEXT NOT NULL,
-    begun_at REAL NOT NULL,
-    data BLOB NOT NULL,
-    result BLOB                            -- there once it has ended; never changes after that
-);
-CREATE INDEX works_open ON works (kind, n) WHERE result IS NULL;
-CREATE TABLE tallies (
-    device TEXT NOT NULL,
-    minor INTEGER NOT NULL,
-    currency TEXT NOT NULL,
-    count INTEGER NOT NULL,
-    PRIMARY KEY (device, minor, currency)
-) WITHOUT ROWID;
-CREATE INDEX events_at ON events (at);     -- told once: looked for before it is written again
-"""
-
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the book. `n` is its place, 0 before it is written."""
@@ -137,10 +105,7 @@ class Book:
             f" WHERE {' AND '.join(where)} ORDER BY n LIMIT ?",
             (*given, limit),
         )
-        return [
-            Entry(n=n, nonce=nonce, at=at, device=name, work=owner, kind=kind, data=msgspec.Raw(bytes(data)))
-            for n, nonce, at, name, owner, kind, data in rows
-        ]
+        return [_entry(row) for row in rows]
 
     def last_entry(self, device: str, kind: str) -> Entry | None:
         """The newest line of a kind."""
@@ -149,10 +114,20 @@ class Book:
             " ORDER BY n DESC LIMIT 1",
             (device, kind),
         ).fetchone()
-        if row is None:
-            return None
-        n, nonce, at, name, owner, kind, data = row
-        return Entry(n=n, nonce=nonce, at=at, device=name, work=owner, kind=kind, data=msgspec.Raw(bytes(data)))
+        return None if row is None else _entry(row)
+
+    def find_entry(self, nonce: int) -> Entry | None:
+        """One that was written."""
+        row = self._connection.execute(
+            "SELECT n, nonce, at, device, work, kind, data FROM entries WHERE nonce = ?", (nonce,)
+        ).fetchone()
+        return None if row is None else _entry(row)
+
+    @property
+    def forgotten(self) -> int:
+        """The highest number of a line that has gone to make room; what counts from before it counts too little."""
+        row = self._connection.execute("SELECT value FROM meta WHERE name = 'forgotten'").fetchone()
+        return 0 if row is None else int(row[0])
 
     # Works
 
@@ -160,7 +135,7 @@ class Book:
         """Write that it is begun, unless it is known; returns what stands there now."""
         self._connection.execute(
             "INSERT INTO works (id, kind, begun_at, data, result) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
-            (work.id, work.kind, work.begun_at, bytes(work.data), work.result),
+            (work.id, work.kind, work.begun_at, bytes(work.data), None if work.result is None else bytes(work.result)),
         )
         found = self.find_work(work.id)
         assert found is not None, "it was written a moment ago"
@@ -228,11 +203,45 @@ class Book:
 
     # For the hub
 
-    def tell(self, kind: str, data: object, *, at: float, device: str = "") -> None:
-        """An event for the hub, in the same transaction. Told once however often this is carried out."""
+    def tell(self, kind: str, data: object, *, at: float, device: str = "", important: bool = True) -> None:
+        """An event for the hub, in the same transaction. Told once however often this is carried out.
+
+        `important`: it waits for the hub as long as it takes; others are counted instead when too many wait.
+        """
         event = Event(seq=0, at=at, kind=kind, device=device, data=msgspec.Raw(msgspec.json.encode(data)))
-        self._add_event(event, again=True)
+        self._add_event(event, again=True, important=important)
         self.told = True
+
+    # Another machine
+
+    def leave_works(self, at: float, reason: str) -> None:
+        """End what is open: who began it is not here."""
+        for work in self.open_works():
+            self.end_work(work.id, {"status": "interrupted", "reason": reason})
+            self.tell("work-interrupted", {"id": work.id, "kind": work.kind, "reason": reason}, at=at)
+
+    def leave_devices(self, at: float, reason: str, nonce: Callable[[], int]) -> None:
+        """Take the devices for others than those that the book knows.
+
+        Their pages go: what a driver remembers of one device (a note on its way, the last document, a count of coins)
+        would be laid to the charge of another. What lay in them is written down once more as `levels-left`, so that
+        it can be claimed there, and counts begin at nothing here.
+        """
+        for device, tally in self.tallies().items():
+            for currency in sorted({coin.currency for coin in tally}):
+                counts = {str(coin.minor): count for coin, count in tally.items() if coin.currency == currency}
+                total = sum(int(minor) * count for minor, count in counts.items())
+                data = {"device": device, "currency": currency, "total": total, "counts": counts, "reason": reason}
+                raw = msgspec.Raw(msgspec.json.encode(data))
+                self.enter(Entry(nonce=nonce(), at=at, device=device, kind="levels-left", data=raw))
+                self.tell("levels-left", data, at=at, device=device)
+        self._connection.execute("DELETE FROM tallies")
+        self._connection.execute("DELETE FROM pages")
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    n, nonce, at, device, work, kind, data = row
+    return Entry(n=n, nonce=nonce, at=at, device=device, work=work, kind=kind, data=msgspec.Raw(bytes(data)))
 
 
 def _work(row: tuple[Any, ...]) -> Work:

@@ -152,11 +152,18 @@ class Journal:
         rows: list[Row] = await self._ask(Job(lambda store: store.in_doubt(), writes=False))
         return [row for row in rows if row.request_id not in self._unwritten]
 
-    async def write(self, call: Callable[[Book], T], *, point: str = "") -> T:
-        """Do something with the book, in one transaction; it is on the disk when this returns. Raises `StorageError`.
+    async def write(self, call: Callable[[Book], T], *, point: str = "", needs_room: bool = False) -> T:
+        """Do something with the book, in one transaction; it is on the disk when this returns.
 
         `call` runs in another thread, and again after a commit that failed: it takes values in and gives values back,
-        and changes nothing but the book. A failure may have been written all the same.
+        and changes nothing but the book. `needs_room`: it begins something new, and is refused while there is no room;
+        ends, and what has happened, never are. A caller that is cancelled has asked all the same: it is written
+        unless the disk refuses, and nobody is told which.
+
+        Raises:
+            StorageError: `certain`: surely nothing of it is written, nor will be (no room, a closed or overrun journal,
+                a disk that failed before the commit, a mistake in `call`). Otherwise it may have been written, or
+                still be: repeat it with the same nonces, or look.
         """
 
         def work(store: Store) -> tuple[T, bool]:
@@ -164,7 +171,7 @@ class Journal:
             return call(store.book), store.book.told
 
         found: T
-        found, told = await self._write(Job(work, point=point))
+        found, told = await self._write(Job(work, point=point, needs_room=needs_room))
         if told:
             self._heard()
         return found
@@ -174,12 +181,12 @@ class Journal:
         self._heard = heard
 
     async def read(self, call: Callable[[Book], T]) -> T:
-        """Look something up in the book. Raises `StorageError`."""
+        """Look something up in the book; several look-ups in one `call` see one moment. Raises `StorageError`."""
         found: T = await self._ask(Job(lambda store: call(store.book), writes=False))
         return found
 
     async def add_event(self, kind: str, data: dict[str, Any], device: str = "") -> bool:
-        """Keep an event for the hub. False when the disk did not take it; the newest of those are tried again."""
+        """Keep an informational event for the hub. False when the disk did not take it; the newest are tried again."""
         event = Event(
             seq=0, at=self._clock(), kind=kind, device=device, data=msgspec.Raw(msgspec.json.encode(data))
         )  # fmt: skip

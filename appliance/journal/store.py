@@ -3,56 +3,21 @@
 Everything that writes may be carried out a second time after a failed commit: repetition changes nothing.
 """
 
+import secrets
 import sqlite3
 from collections.abc import Iterable
-from pathlib import Path
 
 import msgspec
 
 from appliance.box import Marks, is_other
-from appliance.journal.book import BOOK_SCHEMA, Book
+from appliance.journal.book import Book
+from appliance.journal.pruning import DROPPED
+from appliance.journal.schema import SCHEMA_VERSION, bring_up, damaged
 from wire.crashpoint import crash_point
 from wire.messages import Error, Event, Executed, Response, encode
 
-SCHEMA_VERSION = 2
-EVENTS_MAX = 100_000
-_EVENTS_FOLDED = 1_000
-# Earlier than this the clock has lost its battery: the year this program was written.
-PLAUSIBLE_FROM = 1_735_689_600.0
-DROPPED = "events-dropped"
-# A person must learn of these even after a long time without a hub.
+# Of the journal's own events, those that a person must learn of even after a long time without a hub.
 IMPORTANT = ("journal-damaged", "journal-copied", "operation-unknown", DROPPED)
-
-_SCHEMA = f"""
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE operations (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,   -- the order in which they were taken; no clock is trusted for it
-    request_id TEXT NOT NULL UNIQUE,
-    operation TEXT NOT NULL,
-    method TEXT NOT NULL,
-    body BLOB,                             -- for the status query; dropped with the outcome
-    state TEXT NOT NULL CHECK (state IN ('started', 'done', 'settled')),
-    nonce INTEGER NOT NULL,                -- which attempt to write it this is
-    started_at REAL NOT NULL,              -- wall clock, for people and for pruning
-    settled_at REAL,
-    response BLOB CHECK (state = 'started' OR response IS NOT NULL)
-);
-CREATE INDEX operations_started ON operations (n) WHERE state = 'started';
-CREATE INDEX operations_done ON operations (n) WHERE state = 'done';
-CREATE INDEX operations_settled ON operations (n) WHERE state = 'settled';
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at REAL NOT NULL,
-    kind TEXT NOT NULL,
-    device TEXT NOT NULL,
-    data BLOB NOT NULL
-);
-{BOOK_SCHEMA}
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
-_MIGRATIONS = {1: f"{BOOK_SCHEMA} PRAGMA user_version = 2;"}
-
-_SALVAGE = "SELECT request_id, operation, method, body, state, started_at, response FROM operations NOT INDEXED"
 
 _response = msgspec.json.Decoder(Response)
 
@@ -80,26 +45,6 @@ class Begin(msgspec.Struct, frozen=True):
     response: Response | None = None
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file with the settings that durability needs. Raises sqlite3.Error."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-    try:
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect on a new file only
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        if mode != "wal":
-            # After an error of the disk, or on a file system without shared memory, SQLite says so and goes on. In the
-            # old mode a commit is the removal of a file, which a power cut may undo: FULL does not sync the directory.
-            raise sqlite3.OperationalError(f"SQLite cannot keep a write-ahead log here (journal_mode is {mode})")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -1024")
-        connection.execute("PRAGMA journal_size_limit = 4194304")
-        connection.execute("PRAGMA trusted_schema = OFF")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
 class Store:
     """All reading and writing of rows."""
 
@@ -117,32 +62,28 @@ class Store:
         """
         (verdict,) = self.connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
-            raise _damaged(f"integrity_check: {verdict}")
+            raise damaged(f"integrity_check: {verdict}")
         (version,) = self.connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
             self.connection.execute("BEGIN IMMEDIATE")
-            for statement in _statements(_SCHEMA):
-                self.connection.execute(statement)
+            bring_up(self.connection, 0)
             self.connection.execute("INSERT INTO meta VALUES ('id', ?)", (new_id,))
             crash_point("appliance.journal.create.before")
             self.connection.execute("COMMIT")
             crash_point("appliance.journal.create.after")
-        elif version in _MIGRATIONS:
-            self._migrate(version)
         elif version != SCHEMA_VERSION:
-            raise _damaged(f"schema version {version} is not known")
+            self._migrate(version)
         found = self.get_meta("id")
         if not found:
-            raise _damaged("the journal has no id")
+            raise damaged("the journal has no id")
         self.id = found
         return found
 
     def _migrate(self, version: int) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
-        while version in _MIGRATIONS:
-            for statement in _statements(_MIGRATIONS[version]):
-                self.connection.execute(statement)
-            version += 1
+        if not bring_up(self.connection, version):
+            self.connection.execute("ROLLBACK")
+            raise damaged(f"schema version {version} is not known")
         crash_point("appliance.journal.migrate.before")
         self.connection.execute("COMMIT")
         crash_point("appliance.journal.migrate.after")
@@ -152,12 +93,12 @@ class Store:
 
         The file is a copy then, or its disk was moved, and the machine before may still go on with its own: the
         journal takes another name, so that nothing asked of that one is answered here. What was under way is unknown,
-        as no gateway of this machine can tell.
+        as no gateway of this machine can tell; the devices here are taken for others (`Book.leave_devices`).
         """
         try:
             before = msgspec.json.decode(self.get_meta("box") or b"{}", type=Marks)
         except msgspec.MsgspecError as error:
-            raise _damaged(f"the machine's marks cannot be read: {error}") from error
+            raise damaged(f"the machine's marks cannot be read: {error}") from error
         other = is_other(before, marks)
         new = marks if other else {**before, **marks}
         if new == before:
@@ -171,6 +112,8 @@ class Store:
                 self.finish(
                     Response(request_id=row.request_id, operation=row.operation, executed=unknown, error=why), at
                 )
+            self.book.leave_works(at, why.detail)
+            self.book.leave_devices(at, why.detail, lambda: secrets.randbits(62) + 1)
             self.begin_anew(new_id, "the machine is another", at)
         crash_point("appliance.journal.settle_in.before")
         self.connection.execute("COMMIT")
@@ -258,7 +201,7 @@ class Store:
         )
         return [Row(row[0], row[1], row[2], bytes(row[3] or b""), row[4]) for row in rows]
 
-    def add_event(self, event: Event, *, again: bool = False) -> None:
+    def add_event(self, event: Event, *, again: bool = False, important: bool = False) -> None:
         """Number an event and keep it. `again`: unless it is there, as a commit may have failed and been kept."""
         same = (event.at, event.kind, event.device, bytes(event.data))
         if (
@@ -268,34 +211,10 @@ class Store:
             ).fetchone()
         ):
             return
-        self.connection.execute("INSERT INTO events (at, kind, device, data) VALUES (?, ?, ?, ?)", same)
-
-    def fold_events(self, at_least: int = 0) -> int:
-        """Replace the oldest informational events by one that counts them; returns how many rows are gone.
-
-        So many that no more than `EVENTS_MAX` wait, and `at_least` so many as far as there are any.
-        """
-        (waiting,) = self.connection.execute("SELECT count(*) FROM events").fetchone()
-        over = waiting - EVENTS_MAX + _EVENTS_FOLDED if waiting > EVENTS_MAX else 0
-        marks = ", ".join("?" * len(IMPORTANT))
-        oldest = self.connection.execute(
-            f"SELECT seq FROM events WHERE kind NOT IN ({marks}) ORDER BY seq LIMIT ?",  # noqa: S608 - only marks
-            (*IMPORTANT, max(over, at_least)),
-        ).fetchall()
-        if len(oldest) < 2:
-            return 0
-        count = len(oldest)
-        last = oldest[-1][0]
-        for seq, data in self.connection.execute("SELECT seq, data FROM events WHERE kind = ?", (DROPPED,)).fetchall():
-            if seq < last:
-                count += int(msgspec.json.decode(data)["count"])
-                self.connection.execute("DELETE FROM events WHERE seq = ?", (seq,))
-        self.connection.executemany("DELETE FROM events WHERE seq = ?", oldest[:-1])
-        data = msgspec.json.encode({"count": count})
         self.connection.execute(
-            "UPDATE events SET kind = ?, device = '', data = ? WHERE seq = ?", (DROPPED, data, last)
+            "INSERT INTO events (at, kind, device, data, important) VALUES (?, ?, ?, ?, ?)",
+            (*same, int(important or event.kind in IMPORTANT)),
         )
-        return len(oldest) - 1
 
     def events(self, count: int, after: int) -> list[Event]:
         """Up to `count` events after number `after`, oldest first."""
@@ -324,29 +243,6 @@ class Store:
         (size,) = read("PRAGMA page_size").fetchone()
         return int((pages - free) * size)
 
-    def prune_aged(self, now: float, keep_s: float) -> int:
-        """Forget tombstones older than `keep_s`; returns how many. Does nothing while the clock is implausible.
-
-        Age counts to the newest operation at most: a clock that is years ahead until the hub tells the time must not
-        take all tombstones with it.
-        """
-        newest = self.connection.execute("SELECT started_at FROM operations ORDER BY n DESC LIMIT 1").fetchone()
-        if now < PLAUSIBLE_FROM or newest is None:
-            return 0
-        now = min(now, newest[0])
-        return self.connection.execute(
-            "DELETE FROM operations WHERE n IN (SELECT n FROM operations WHERE state = 'settled'"
-            " AND settled_at < ? AND settled_at >= ? ORDER BY n LIMIT 1000)",
-            (now - keep_s, PLAUSIBLE_FROM),
-        ).rowcount
-
-    def prune_oldest(self, count: int) -> int:
-        """Forget the oldest tombstones; returns how many there were."""
-        return self.connection.execute(
-            "DELETE FROM operations WHERE n IN (SELECT n FROM operations WHERE state = 'settled' ORDER BY n LIMIT ?)",
-            (count,),
-        ).rowcount
-
     def _find(self, request_id: str) -> tuple[int, Row | None]:
         row = self.connection.execute(
             "SELECT nonce, request_id, operation, method, body, state, response FROM operations WHERE request_id = ?",
@@ -358,73 +254,9 @@ class Store:
         return row[0], Row(row[1], row[2], row[3], bytes(row[4] or b""), row[5], response)
 
 
-def _salvage_response(request_id: str, operation: str, text: object) -> Response:
-    """An outcome of a damaged file; one that cannot be read is told as what it now is, unknown."""
-    try:
-        if isinstance(text, bytes):
-            return _response.decode(text)
-    except (msgspec.MsgspecError, UnicodeError):
-        pass
-    error = Error("interrupted", "its outcome was written, and cannot be read any more")
-    return Response(request_id=request_id, operation=operation, executed=Executed.UNKNOWN, error=error)
-
-
-def salvage(path: Path) -> tuple[list[Begin], list[Response], list[Event]]:
-    """What can still be read of a damaged journal: operations in doubt, outcomes and events not told. Never raises."""
-    started: list[Begin] = []
-    done: list[Response] = []
-    events: list[Event] = []
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
-    except sqlite3.Error:
-        return started, done, events
-    connection.text_factory = bytes
-    seen: set[bytes] = set()
-    for order in ("", " ORDER BY n DESC"):  # from either end, up to the broken page
-        try:
-            rows = connection.execute(_SALVAGE + order)
-            for request_id, operation, method, body, state, at, response in rows:
-                if request_id in seen:
-                    continue
-                seen.add(request_id)
-                try:
-                    if state == b"started":
-                        started.append(
-                            Begin(request_id.decode(), operation.decode(), method.decode(), body or b"", 0, float(at))
-                        )
-                    elif state == b"done":
-                        done.append(_salvage_response(request_id.decode(), operation.decode(), response))
-                except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, ValueError, AttributeError):
-                    continue
-        except sqlite3.Error:
-            continue
-    try:
-        for at, kind, device, data in connection.execute("SELECT at, kind, device, data FROM events ORDER BY seq"):
-            msgspec.json.decode(data)
-            events.append(
-                Event(seq=0, at=float(at), kind=kind.decode(), device=device.decode(), data=msgspec.Raw(data))
-            )
-    except (sqlite3.Error, msgspec.MsgspecError, UnicodeDecodeError, TypeError, ValueError):
-        pass
-    connection.close()
-    return started, done, events
-
-
 def _read_response(text: bytes) -> Response:
     """An outcome as it was written. SQLite checks the structure of its file, not what stands in it."""
     try:
         return _response.decode(text)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise _damaged(f"an outcome cannot be read: {error}") from error
-
-
-def _damaged(words: str) -> sqlite3.DatabaseError:
-    error = sqlite3.DatabaseError(words)
-    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    return error
-
-
-def _statements(script: str) -> list[str]:
-    """A script in single statements: `executescript` would commit between them."""
-    lines = [line.split("--")[0] for line in script.splitlines()]
-    return [statement for statement in "\n".join(lines).split(";") if statement.strip()]
+        raise damaged(f"an outcome cannot be read: {error}") from error

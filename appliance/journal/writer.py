@@ -15,16 +15,19 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from appliance.box import Marks
+from appliance.journal import carried
+from appliance.journal.carried import Carried, salvage
 from appliance.journal.errors import DamagedError, JournalError, StorageError, UnknowableError, translate
 from appliance.journal.files import Files
-from appliance.journal.store import Begin, Store, connect, salvage
+from appliance.journal.pruning import fold_events, prune_aged, prune_oldest
+from appliance.journal.schema import connect
+from appliance.journal.store import Store
 from wire.crashpoint import crash_point, crash_points
-from wire.messages import Event, Response
 
 GROUP_MAX = 256
 TICK_S = 1.0
@@ -94,13 +97,14 @@ class Writer:
         self._log_identity: tuple[int, int] | None = None
         self._trouble = "the journal is not open"
         self._failed = False  # a write failed since the last one that did not
+        self._tried = False  # the jobs under way have come to a commit
         self._notices: list[str] = []
         self._previous = ""
         self._counts = (0, 0)
         self._used = 0
         self._pruned_at = float("-inf")
         # Saved from a damaged file and not yet written to the new one.
-        self._carried: tuple[list[Begin], list[Response], list[Event]] = ([], [], [])
+        self._carried = Carried()
         self._carried_from: list[Path] = []
 
     def start(self) -> None:
@@ -174,6 +178,7 @@ class Writer:
         if not group:
             return
         error: JournalError = StorageError(self._trouble)
+        self._tried = False
         for _attempt in range(3):
             if not self._open_if_needed():
                 error = StorageError(self._trouble)
@@ -208,16 +213,15 @@ class Writer:
             else:
                 self._refused_by_disk(raw, error)
                 self._give_way()
-        if isinstance(error, DamagedError):
-            error = StorageError(str(error))
-        self._fail(group, error)
+        # Where no commit was tried, nothing of it is written, nor will be: nobody keeps these jobs.
+        self._fail(group, StorageError(str(error), certain=not self._tried))
 
     def _commit_alone(self, job: Job) -> None:
         try:
             self._commit([job])
         except Exception as error:
             _log.exception("a job of the journal failed")
-            self._fail([job], StorageError(f"a job failed: {error}"))
+            self._fail([job], StorageError(f"a job failed: {error}", certain=not self._tried))
 
     def _transaction(self, group: list[Job]) -> list[Any]:
         store = self._store
@@ -228,6 +232,7 @@ class Writer:
         store.connection.execute("BEGIN IMMEDIATE")
         results = [job.call(store) for job in group]
         crash_points((job.point for job in group), "before")
+        self._tried = True
         store.connection.execute("COMMIT")
         crash_points((job.point for job in group), "after")
         return results
@@ -336,19 +341,22 @@ class Writer:
         now = self._clock()
         connection = store.connection
         connection.execute("BEGIN IMMEDIATE")
-        store.fold_events()
-        store.prune_aged(now, self._limits.keep_s)
+        fold_events(connection)
+        prune_aged(connection, now, self._limits.keep_s)
         crash_point("appliance.journal.prune.before")
         connection.execute("COMMIT")
         crash_point("appliance.journal.prune.after")
         self._used = store.used_bytes()
         while self._used > self._limits.max_bytes * 0.9:
-            if not store.prune_oldest(_PRUNE_BATCH):
-                break
+            connection.execute("BEGIN IMMEDIATE")
+            gone = prune_oldest(connection, _PRUNE_BATCH)
+            connection.execute("COMMIT")
             self._used = store.used_bytes()
+            if not gone:
+                break
         while self._used > self._limits.max_bytes * 0.9:
             connection.execute("BEGIN IMMEDIATE")
-            gone = store.fold_events(_FOLD_BATCH)
+            gone = fold_events(connection, _FOLD_BATCH)
             connection.execute("COMMIT")
             self._used = store.used_bytes()
             if not gone:
@@ -450,13 +458,12 @@ class Writer:
         """Keep in memory what can be read of a damaged journal, for the next one."""
         if aside is not None:
             self._carried_from.append(aside)
-            for mine, found in zip(self._carried, salvage(aside), strict=True):
-                cast("list[Any]", mine).extend(cast("list[Any]", found))
-        started, done, _events = self._carried
-        data = {"reason": reason, "file": aside.name if aside else "", "carried": len(started) + len(done)}
-        self._carried[2].append(
-            Event(seq=0, at=self._clock(), kind="journal-damaged", data=msgspec.Raw(msgspec.json.encode(data)))
-        )
+            self._carried.take(salvage(aside))
+        found = self._carried
+        self._carried.tell(self._clock(), "journal-damaged", {
+            "reason": reason, "file": aside.name if aside else "", "carried": len(found.started) + len(found.done),
+            "unread": list(found.unread),
+        })  # fmt: skip
         notice = f"the journal was damaged ({reason}) and was begun anew"
         self._notices = [*self._notices[-4:], notice]
 
@@ -465,23 +472,17 @@ class Writer:
         self._transaction([Job(self._write_carried, point="appliance.journal.carry")])
         for aside in self._carried_from:
             self._files.mark_carried_over(aside)
-        self._carried, self._carried_from = ([], [], []), []
+        self._carried, self._carried_from = Carried(), []
 
     def _write_carried(self, store: Store) -> None:
         store.put_meta("written", self._boot_id)
         # In the same transaction: a run that is cut off now neither forgets it nor does it twice.
         names = {*store.get_meta("carried").split(), *(aside.name for aside in self._carried_from)}
         store.put_meta("carried", " ".join(sorted(names)))
-        started, done, events = self._carried
-        for row in started:
-            store.begin(row)
-        for response in done:
-            store.finish(response, self._clock())
-        for event in events:
-            store.add_event(event, again=True)
+        self._carried.write(store, self._clock())
 
     def _carried_any(self) -> bool:
-        return any(self._carried)
+        return bool(self._carried)
 
     def _give_way(self) -> bool:
         """Give the reserve up for what must be written; whether there was one."""
@@ -530,14 +531,7 @@ class Writer:
         store = self._store
         if store is None:
             return
-        try:
-            self._carried[1].extend(store.unsettled(1_000_000, frozenset(), self._limits.max_bytes))
-            self._carried[2].extend(store.events(1_000_000, 0))
-            at = self._clock()
-            rows = store.in_doubt()
-            self._carried[0].extend(Begin(r.request_id, r.operation, r.method, r.body, 0, at) for r in rows)
-        except sqlite3.Error as error:
-            _log.warning("the lost journal could not be read", extra={"reason": str(error)})
+        self._carried.take(carried.read(store.connection))
 
     def _set_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:

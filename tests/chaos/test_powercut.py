@@ -11,7 +11,7 @@ import pytest
 import appliance.journal.files
 import appliance.journal.writer
 import cloud.db.place
-from appliance.journal.store import connect
+from appliance.journal.schema import connect
 from tests.chaos import powercuts
 from tests.chaos.powercut import failing, hub, story
 from tests.chaos.powercut.check import Checker, Depth, Moment, Tally, cut_everywhere

@@ -17,7 +17,8 @@ import pytest
 
 from appliance.journal import Limits, StorageError, UnknowableError
 from appliance.journal.files import JOURNAL, Files
-from appliance.journal.store import Store, connect
+from appliance.journal.schema import connect
+from appliance.journal.store import Store
 from tests.appliance.journal.test_journal import response
 from tests.appliance.worlds import journal, request, until
 from wire.messages import Event

@@ -411,8 +411,8 @@ async def test_events_give_way_to_operations_when_the_journal_is_full(tmp_path: 
 
 
 async def test_events_far_beyond_the_limit_are_folded_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("appliance.journal.store.EVENTS_MAX", 200)
-    monkeypatch.setattr("appliance.journal.store._EVENTS_FOLDED", 10)
+    monkeypatch.setattr("appliance.journal.pruning.EVENTS_MAX", 200)
+    monkeypatch.setattr("appliance.journal.pruning._EVENTS_FOLDED", 10)
     async with journal(tmp_path) as here:
         await asyncio.gather(*(here.add_event("jam", {"n": n}) for n in range(1000)))
         here._writer._pruned_at = float("-inf")
@@ -426,8 +426,8 @@ async def test_events_far_beyond_the_limit_are_folded_at_once(tmp_path: Path, mo
 async def test_too_many_events_are_folded_into_one_that_counts_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("appliance.journal.store.EVENTS_MAX", 20)
-    monkeypatch.setattr("appliance.journal.store._EVENTS_FOLDED", 10)
+    monkeypatch.setattr("appliance.journal.pruning.EVENTS_MAX", 20)
+    monkeypatch.setattr("appliance.journal.pruning._EVENTS_FOLDED", 10)
     async with journal(tmp_path) as here:
         await here.add_event("operation-unknown", {})
         for _ in range(25):
