@@ -3,12 +3,14 @@
     devices:
       bills: {driver: ccnet, port: /dev/serial/by-id/usb-FTDI_A1, currency: KZT}
 
-`driver` is a name of `hardware.catalogue`, `port` how the line is opened, and the rest that driver's own settings, with
-the types it declares. Every mistake is told by its path, such as `devices.bills.currency`. Nothing is opened here.
+`driver` is a name of `hardware.catalogue`, `port` how the line is opened, then what its owner says of it (`Owned`), and
+the rest that driver's own settings, with the types it declares. Every mistake is told by its path, such as
+`devices.bills.currency`. Nothing is opened here.
 """
 
 import difflib
 import inspect
+import itertools
 import re
 import sys
 import types
@@ -37,6 +39,26 @@ _ROLES: dict[ABCMeta, str] = {
     FiscalRegister: "fiscal register", ReceiptPrinter: "receipt printer",
 }  # fmt: skip
 _SHARED = {"cctalk"}  # families whose devices share a line
+_readings = itertools.count(1)
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """What an owner says of a device whatever its driver; 0 or empty: nothing."""
+
+    label: str = ""  # for people: "hopper left"
+    capacity: int = 0  # notes or coins that fit
+    near_full: int = 0  # from so many on it is to be emptied
+    near_empty: int = 0  # from so few on a hopper is to be filled
+
+
+_OWNED_BY_ROLE: dict[ABCMeta, tuple[str, ...]] = {
+    BillValidator: ("label", "capacity", "near_full"), CoinAcceptor: ("label", "capacity", "near_full"),
+    CoinHopper: ("label", "capacity", "near_full", "near_empty"), FiscalRegister: ("label",),
+    ReceiptPrinter: ("label",),
+}  # fmt: skip
+_OWNED = Owned.__struct_fields__
+_LABEL_MAX = 60
+_COUNT_MAX = 1_000_000
 
 
 class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +68,7 @@ class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
     driver: str
     port: str
     settings: dict[str, Any] = {}  # as the driver's constructor takes them
+    owned: Owned = Owned()
 
     @property
     def role(self) -> str:
@@ -61,7 +84,16 @@ class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
         """One line for a person, without secrets."""
         words = [f"{self.driver} on {self.port}"]
         words += [f"{name} {shown(name, value)}" for name, value in self.settings.items()]
+        words += [f"{name} {value}" for name, value in msgspec.structs.asdict(self.owned).items() if value]
         return ", ".join(words)
+
+    def is_a(self, role: type[Device]) -> bool:
+        """Whether it has that role."""
+        return issubclass(find_driver(self.driver).role, role)
+
+    def same_driver(self, other: "DeviceEntry") -> bool:
+        """Whether both are one driver with the same settings, whatever their owner says of them besides."""
+        return msgspec.structs.replace(self, owned=other.owned) == other
 
     def build(self, journal: DeviceJournal, **more: Any) -> Device:
         """The driver, closed. Raises `ValueError` for what it cannot work with."""
@@ -77,8 +109,9 @@ def read_devices(given: object, wrong: Wrong) -> dict[str, DeviceEntry]:
         return {}
     found: dict[str, DeviceEntry] = {}
     built: list[Device] = []  # alive until all are: those of one bus look at each other
+    reading = f"#reading-{next(_readings)}"
     for name, fields in given.items():
-        entry, device = _read_one(str(name), fields, wrong)
+        entry, device = _read_one(str(name), fields, wrong, reading)
         if entry is None or device is None:
             continue
         built.append(device)
@@ -91,10 +124,10 @@ def read_devices(given: object, wrong: Wrong) -> dict[str, DeviceEntry]:
 
 def read_device(name: str, fields: object, wrong: Wrong) -> DeviceEntry | None:
     """One entry, or None when anything is wrong with it."""
-    return _read_one(name, fields, wrong)[0]
+    return _read_one(name, fields, wrong, f"#reading-{next(_readings)}")[0]
 
 
-def _read_one(name: str, fields: object, wrong: Wrong) -> tuple[DeviceEntry | None, Device | None]:
+def _read_one(name: str, fields: object, wrong: Wrong, reading: str) -> tuple[DeviceEntry | None, Device | None]:
     path = f"devices.{name}"
     good = True
 
@@ -112,19 +145,23 @@ def _read_one(name: str, fields: object, wrong: Wrong) -> tuple[DeviceEntry | No
     port = _read_port(f"{path}.port", fields.get("port"), driver, mistake)
     if driver is None:
         return None, None
+    owned = _read_owned(path, driver, fields, mistake)
     settings = _read_settings(path, driver, fields, mistake)
-    entry = DeviceEntry(name=name, driver=driver.name, port=port, settings=settings)
-    device = _build(entry, driver, mistake)
+    entry = DeviceEntry(name=name, driver=driver.name, port=port, settings=settings, owned=owned)
+    device = _build(entry, driver, mistake, reading)
     return (entry, device) if good else (None, None)
 
 
-def _build(entry: DeviceEntry, driver: DriverEntry, mistake: Wrong) -> Device | None:
+def _build(entry: DeviceEntry, driver: DriverEntry, mistake: Wrong, reading: str) -> Device | None:
     """The driver, for what it says itself of its settings: all of it, though it says one thing at a time."""
     declared = driver.settings()
     if any(each.default is inspect.Parameter.empty and name not in entry.settings for name, each in declared.items()):
         return None  # told already
     if not entry.port:
         entry = msgspec.structs.replace(entry, port="/dev/null" if driver.protocol else "http://127.0.0.1:1")
+    if driver.family in _SHARED:
+        # On a bus of this reading alone: a running appliance has the devices of the true one, by the same names.
+        entry = msgspec.structs.replace(entry, port=f"{entry.port}{reading}")
     left, told = dict(entry.settings), set()
     while True:
         try:
@@ -188,11 +225,12 @@ def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mi
     settings: dict[str, Any] = {}
     for key, value in fields.items():
         name = str(key)
-        if name in {"driver", "port"}:
+        if name in {"driver", "port", *_OWNED}:
             continue
         if name not in declared:
-            near = difflib.get_close_matches(name, ["driver", "port", *declared], n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(declared) or 'none'}"
+            known = [*declared, *_OWNED_BY_ROLE[driver.role]]
+            near = difflib.get_close_matches(name, ["driver", "port", *known], n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
             mistake(f"{path}.{name}", None, f"is no setting of the driver {driver.name}; {hint}")
             continue
         hint = hints.get(name, declared[name].annotation)
@@ -209,6 +247,34 @@ def _read_settings(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mi
             hint = hints.get(name, parameter.annotation)
             mistake(f"{path}.{name}", None, f"is required by the driver {driver.name}; right would be {_words(hint)}")
     return settings
+
+
+def _read_owned(path: str, driver: DriverEntry, fields: Mapping[Any, Any], mistake: Wrong) -> Owned:
+    mine = _OWNED_BY_ROLE[driver.role]
+    found: dict[str, Any] = {}
+    for name in _OWNED:
+        if fields.get(name) is None:
+            continue
+        value = fields[name]
+        if name not in mine:
+            words = f"a {_ROLES[driver.role]} has none; right would be to leave it out"
+        elif name == "label":
+            words = f"right would be text of at most {_LABEL_MAX} letters, such as hopper left"
+            if isinstance(value, str) and 0 < len(value) <= _LABEL_MAX and value.isprintable():
+                found[name] = value
+        else:
+            words = f"right would be a whole number of notes or coins, from 1 to {_COUNT_MAX}"
+            if type(value) is int and 0 < value <= _COUNT_MAX:
+                found[name] = value
+        if name not in found:
+            mistake(f"{path}.{name}", value, words)
+    for name in ("near_full", "near_empty"):
+        most = found.get("capacity", _COUNT_MAX)
+        if name in found and found[name] > most:
+            mistake(f"{path}.{name}", found[name], f"right would be at most {most}, the capacity")
+    if "near_full" in found and found.get("near_empty", 0) >= found["near_full"]:
+        mistake(f"{path}.near_empty", found["near_empty"], f"right would be less than near_full, {found['near_full']}")
+    return Owned(**found)
 
 
 def _hints(driver: DriverEntry, declared: Mapping[str, inspect.Parameter]) -> dict[str, Any]:

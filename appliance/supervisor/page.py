@@ -2,16 +2,20 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Mapping
 
 import msgspec
 
 from appliance.journal import Book, Entry, Journal
 from appliance.levels.booking import book, kind_of
-from hardware.events import Event
+from appliance.supervisor.flapping import Flapping
+from hardware.events import Event, StateChanged
 from hardware.journal import DeviceJournal
 
 Heard = Callable[[Event], None]
+
+_DRIVER = "@driver"  # whose memory it is, beside what that driver remembers
 
 _log = logging.getLogger(__name__)
 
@@ -19,11 +23,14 @@ _log = logging.getLogger(__name__)
 class Page(DeviceJournal):
     """One device's. `work` names whose money or paper moves there now; empty: nobody's."""
 
-    def __init__(self, name: str, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(self, name: str, driver: str, journal: Journal, clock: Callable[[], float]) -> None:
         self.name = name
+        self.driver = driver
         self.work = ""
+        self.whose = ""  # the work of the event that listeners hear now, as it stands in the book
         self._journal = journal
         self._clock = clock
+        self._flapping = Flapping()
         self._listeners: list[Heard] = []
         self._failed: tuple[Event, Entry] | None = None  # may have been written; comes again as it was
 
@@ -33,18 +40,28 @@ class Page(DeviceJournal):
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     async def recall(self) -> Mapping[str, object]:
-        """What the driver remembers. Raises `StorageError`."""
-        return await self._journal.read(lambda pages: pages.page(self.name))
+        """What the driver remembers; nothing of what another driver wrote under this name. Raises `StorageError`."""
+        memory = await self._journal.read(lambda pages: pages.page(self.name))
+        of = memory.pop(_DRIVER, self.driver)
+        if of != self.driver:
+            _log.warning("a device has another driver now, which does not know what the one before remembered", extra={
+                "device": self.name, "driver": self.driver, "was": of,
+            })  # fmt: skip
+            return {}
+        return memory
 
     async def record(self, event: Event | None, memory: Mapping[str, object] | None) -> None:
         """Write both or neither. Raises `StorageError`: then the driver comes again with the same."""
         entry = None if event is None else self._entry(event)
+        now = time.monotonic()
+        told = not isinstance(event, StateChanged) or self._flapping.tells(event, now)
+        kept = None if memory is None else {**memory, _DRIVER: self.driver}
 
         def write(pages: Book) -> None:
-            if memory is not None:
-                pages.put_page(self.name, memory)
+            if kept is not None:
+                pages.put_page(self.name, kept)
             if entry is not None and event is not None:
-                book(pages, entry, event)
+                book(pages, entry, event, tell=told)
 
         if event is not None and entry is not None:
             self._failed = (event, entry)
@@ -52,12 +69,34 @@ class Page(DeviceJournal):
         self._failed = None
         if event is None:
             return
+        if isinstance(event, StateChanged):
+            self._flapping.written(event, now, told=told)
+        self.whose = "" if entry is None else entry.work
         for listener in list(self._listeners):
             try:
                 listener(event)
             except Exception:
                 # It is written: were this to look like a failure, it would be written again.
                 _log.exception("an event was written, but not heard", extra={"device": self.name})
+
+    async def sum_up(self) -> None:
+        """Tell of changes of state that were too many to be told one by one, when it is time. Raises `StorageError`."""
+        now = time.monotonic()
+        last, count = self._flapping.sum_up(now), self._flapping.untold
+        if last is None:
+            return
+        data = {**msgspec.to_builtins(last), "changes": count}
+        del data["kind"]
+        await self.tell("state-changed", data)
+        self._flapping.summed_up(last, now)
+        _log.warning("a device changed its state too often to tell each time", extra={
+            "device": self.name, "changes": count, "state": last.state.value,
+        })  # fmt: skip
+
+    async def tell(self, kind: str, data: Mapping[str, object]) -> None:
+        """Tell the hub something of this device. Raises `StorageError`."""
+        at, fields = self._clock(), dict(data)
+        await self._journal.write(lambda pages: pages.tell(kind, fields, at=at, device=self.name))
 
     def _entry(self, event: Event) -> Entry:
         if self._failed is not None and self._failed[0] == event:
