@@ -95,6 +95,11 @@ _OTHER_GATEWAYS = "on the way of Kaspi terminals and ATOL servers alone: see tes
 NOT_VISITED: dict[str, str] = {
     "appliance.gateway.fetch.before": _OTHER_GATEWAYS,
     "appliance.gateway.fetch.after": _OTHER_GATEWAYS,
+    **{
+        f"appliance.{action}.{moment}": _OTHER_GATEWAYS
+        for action in ("kaspi.begin", "kaspi.process", "kaspi.end", "kaspi.clear", "kaspi.token")
+        for moment in ("before", "after")
+    },
     "appliance.journal.begin_anew.before": _TWO_BOXES,
     "appliance.journal.begin_anew.after": _TWO_BOXES,
 }
