@@ -123,6 +123,11 @@ class Book:
         ).fetchone()
         return None if row is None else _entry(row)
 
+    def last_number(self) -> int:
+        """Of the newest line; 0 when there is none."""
+        (n,) = self._connection.execute("SELECT coalesce(max(n), 0) FROM entries").fetchone()
+        return int(n)
+
     @property
     def forgotten(self) -> int:
         """The highest number of a line that has gone to make room; what counts from before it counts too little."""
@@ -227,14 +232,19 @@ class Book:
         would be laid to the charge of another. What lay in them is written down once more as `levels-left`, so that
         it can be claimed there, and counts begin at nothing here.
         """
-        for device, tally in self.tallies().items():
-            for currency in sorted({coin.currency for coin in tally}):
-                counts = {str(coin.minor): count for coin, count in tally.items() if coin.currency == currency}
+        tallies = self.tallies()
+        known = [device for (device,) in self._connection.execute("SELECT device FROM pages")]
+        for device in sorted({*known, *tallies}):
+            lying: dict[str, dict[str, int]] = {}
+            for coin, count in tallies.get(device, {}).items():
+                lying.setdefault(coin.currency, {})[str(coin.minor)] = count
+            for currency, counts in (lying or {"": {}}).items():
                 total = sum(int(minor) * count for minor, count in counts.items())
                 data = {"device": device, "currency": currency, "total": total, "counts": counts, "reason": reason}
                 raw = msgspec.Raw(msgspec.json.encode(data))
                 self.enter(Entry(nonce=nonce(), at=at, device=device, kind="levels-left", data=raw))
-                self.tell("levels-left", data, at=at, device=device)
+                if counts:
+                    self.tell("levels-left", data, at=at, device=device)
         self._connection.execute("DELETE FROM tallies")
         self._connection.execute("DELETE FROM pages")
 
