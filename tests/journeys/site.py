@@ -6,10 +6,10 @@ The gateway's ledger is what really happened; `Backend` and the tests hold again
 import contextlib
 import itertools
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,6 +18,7 @@ from bench.stack import Appliance, Gateway, Hub, gateway_routes, send_headers
 from tests.chaos.proxy import FaultProxy
 
 Json = dict[str, Any]
+T = TypeVar("T")
 PATIENCE_S = 30.0  # for what must come about, on a machine that is busy with something else
 FINAL = frozenset({"succeeded", "failed", "expired"})
 
@@ -76,6 +77,10 @@ class Backend:
     def later(self, *arguments: Any, **options: Any) -> Future[httpx.Response]:
         """`send` in the background."""
         return self._threads.submit(self.send, *arguments, **options)
+
+    def in_background(self, call: Callable[..., T], *arguments: Any, **options: Any) -> "Future[T]":
+        """Anything of a caller's."""
+        return self._threads.submit(call, *arguments, **options)
 
     def queue(self, kiosk: str, operation: str, body: Any, *, expires: float = 600, **options: Any) -> httpx.Response:
         """`send` for an absent kiosk."""
