@@ -64,7 +64,7 @@ class Queue(msgspec.Struct, frozen=True):
 class _Live:
     """A request that is in memory now."""
 
-    __slots__ = ("deadline", "ended", "journal", "received_at", "request", "state", "target", "task", "turn")
+    __slots__ = ("deadline", "ended", "journal", "received_at", "request", "state", "target", "task", "turn", "wish")
 
     def __init__(self, request: Request, now: float, journal: str, state: State = State.WAITING) -> None:
         self.request = request
@@ -76,6 +76,7 @@ class _Live:
         self.task: asyncio.Task[None] | None = None
         self.target: Target | None = None  # once it is known
         self.ended: Response | None = None  # as it was told, for the screen
+        self.wish = ""  # who wants it to end, until its target has heard of that
 
     def advance(self, happened: Happened) -> None:
         self.state = advance(self.state, happened)
@@ -83,6 +84,14 @@ class _Live:
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self.received_at
+
+    def cancel(self, reason: str) -> bool:
+        """Have it end soon. False: its target does not hear of it now; it is told again as soon as it shows life."""
+        if self.target is not None and self.target.cancel(self.request.request_id, reason):
+            self.wish = ""
+            return True
+        self.wish = reason
+        return False
 
 
 class Operations:
@@ -139,7 +148,7 @@ class Operations:
                 if live.state in {State.WAITING, State.ASKING}:
                     live.task.cancel()
                 elif live.target is not None:
-                    live.target.cancel(live.request.request_id, "the appliance stops")
+                    live.cancel("the appliance stops")
                 tasks.append(live.task)
         if tasks:
             _done, late = await asyncio.wait(tasks, timeout=DRAIN_S)
@@ -173,7 +182,7 @@ class Operations:
         live = self._live.get(request_id)
         if live is not None and live.state is State.WAITING and live.turn is not None and not live.turn.done():
             live.turn.set_result(False)
-        elif not (live is not None and live.target is not None and live.target.cancel(request_id, "hub")):
+        elif live is None or not live.cancel("hub"):
             _log.info("too late to cancel, or not known", extra={"request_id": request_id})
 
     def cancel_here(self, request_id: str | None = None) -> list[str]:
@@ -181,7 +190,7 @@ class Operations:
         return [
             each
             for each, live in self._live.items()
-            if request_id in {None, each} and live.target is not None and live.target.cancel(each, "customer")
+            if request_id in {None, each} and live.target is not None and live.cancel("customer")
         ]
 
     def settled(self, request_id: str) -> None:
@@ -329,6 +338,10 @@ class Operations:
 
     async def _run(self, live: _Live, target: Target, ask: Ask, slot: "_Slot") -> Response | None:
         request = live.request
+        if live.wish:  # while it was written down: nothing was begun
+            live.advance(Happened.FOUND_ABSENT)
+            words = f"cancelled before it was begun ({live.wish})"
+            return outcomes.refused(request.request_id, request.operation, "cancelled", words, live.elapsed)
         sent_at = time.monotonic()
         live.target = target
         result = await target.run(ask)
@@ -491,6 +504,9 @@ class Operations:
 
     def _ask_for(self, request: Request, method: str, body: bytes) -> Ask:
         def tell(data: dict[str, Any]) -> None:
+            live = self._live.get(request.request_id)
+            if live is not None and live.wish:  # not within what it does just now
+                asyncio.get_running_loop().call_soon(live.cancel, live.wish)
             self._screen.show("operation", request.request_id, {"operation": request.operation, **data})
             if self._listener is not None:
                 self._listener.progress(request.request_id, data)
