@@ -1,25 +1,16 @@
 """Kinds of payments as far as a receipt is concerned: what was asked for, whether it was paid, and with what. Pure."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
+from appliance.fiscal.reading import MINOR_MAX, Mistakes, check_receipt, read_receipt
 from appliance.gateways.query import find_field
 from appliance.routes import FieldIs
 from appliance.targets import Ask, NotUnderstood, Target
 
 _OURS = ("receipt", "receipt_required")
-
-
-class Reader(Protocol):
-    """Who understands receipts."""
-
-    def check_receipt(self, body: object, where: str) -> list[str]:
-        """What is wrong with one, by path."""
-
-    def receipt_total(self, body: object) -> int | None:
-        """What its lines add up to, in minor units; None where they cannot be read."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,24 +37,24 @@ class Payment:
         self.is_paid = is_paid
         self._states_amount = states_amount
 
-    def check(self, inner: Target, ask: Ask, register: str, reader: Reader) -> None:
+    def check(self, inner: Target, ask: Ask, register: str) -> None:
         """Payment and receipt. Raises `NotUnderstood` with every mistake of both."""
         found = []
         try:
             inner.check(self.inner(ask))
         except NotUnderstood as error:
             found.append(str(error))
-        found += self._mistakes(_fields(ask), register, reader) if _may_pay(ask) else []
+        found += self._mistakes(_fields(ask), register) if _may_pay(ask) else []
         if found:
             raise NotUnderstood("; ".join(found))
 
-    def plan(self, ask: Ask, reader: Reader) -> Plan | None:
+    def plan(self, ask: Ask) -> Plan | None:
         """What receipt is due once it is paid; None: none was asked for. Of a request that was checked."""
         fields = _fields(ask)
         if not _may_pay(ask) or fields.get("receipt") is None:
             return None
         receipt = self._completed(fields)
-        amount = fields["amount"] if self._states_amount else reader.receipt_total(receipt)
+        amount = fields["amount"] if self._states_amount else _total(receipt)
         return Plan(receipt=receipt, amount=amount or 0, required=fields.get("receipt_required") is not False)
 
     def inner(self, ask: Ask, tell: Callable[[dict[str, Any]], None] | None = None) -> Ask:
@@ -75,22 +66,13 @@ class Payment:
         kept = {name: value for name, value in fields.items() if name not in _OURS}
         return msgspec.structs.replace(changed, body=msgspec.json.encode(kept))
 
-    def settled(self, receipt: dict[str, Any], amount: int, answer: dict[str, Any]) -> dict[str, Any]:
-        """The receipt with how it was paid: of cash, what was handed over, so that the change stands there too."""
-        if receipt.get("settlements"):
-            return receipt
-        handed = amount
-        if self.tender == "cash":
-            handed = max(amount, _whole(answer, "collected") - _whole(answer, "kept"))
-        return {**receipt, "settlements": [{"tender": self.tender, "amount": handed}]}
-
     def _completed(self, fields: dict[str, Any]) -> dict[str, Any]:
         receipt = dict(fields["receipt"])
         if self._states_amount:
             receipt.setdefault("currency", fields.get("currency"))
         return receipt
 
-    def _mistakes(self, fields: dict[str, Any], register: str, reader: Reader) -> list[str]:
+    def _mistakes(self, fields: dict[str, Any], register: str) -> list[str]:
         required, receipt = fields.get("receipt_required"), fields.get("receipt")
         found = []
         if required is not None and not isinstance(required, bool):
@@ -102,11 +84,21 @@ class Payment:
         if not isinstance(receipt, dict):
             return [*found, "receipt: right would be an object with at least `lines`"]
         completed = self._completed(fields)
-        total = reader.receipt_total(completed)
-        found += reader.check_receipt(self.settled(completed, total or 0, {}), "receipt")
+        total = _total(completed)
+        found += check_receipt(settled(completed, self.tender, total or 0, {}))
         if self._states_amount:
             found += _disagreements(completed, total, fields, self.tender)
         return found
+
+
+def settled(receipt: dict[str, Any], tender: str, amount: int, answer: dict[str, Any]) -> dict[str, Any]:
+    """The receipt with how it was paid: of cash, what was handed over, so that the change stands there too."""
+    if receipt.get("settlements"):
+        return receipt
+    handed = amount
+    if tender == "cash":
+        handed = max(amount, _whole(answer, "collected") - _whole(answer, "kept"))
+    return {**receipt, "settlements": [{"tender": tender, "amount": handed}]}
 
 
 def cash() -> Payment:
@@ -130,6 +122,14 @@ def gateway(paid: FieldIs | None) -> Payment:
         return find_field(msgspec.json.encode(answer), paid.field) in paid.values
 
     return Payment(tender="electronic", states_amount=False, is_paid=is_paid)
+
+
+def _total(receipt: dict[str, Any]) -> int | None:
+    """What a receipt's lines add up to; None where it cannot be read."""
+    try:
+        return read_receipt({**receipt, "settlements": [{"tender": "cash", "amount": MINOR_MAX}]}).total_minor
+    except Mistakes:
+        return None
 
 
 def _disagreements(receipt: dict[str, Any], total: int | None, fields: dict[str, Any], tender: str) -> list[str]:

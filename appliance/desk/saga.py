@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from appliance.desk.payments import Payment, Plan, Reader
+from appliance.desk.payments import Payment, Plan, settled
 from appliance.journal import Journal, StorageError, Work
 from appliance.targets import Answered, Ask, NeverGot, Result, Target
 
@@ -31,10 +31,10 @@ R = TypeVar("R", Result, Answered | NeverGot)
 _log = logging.getLogger(__name__)
 
 
-class Receipts(Reader, Protocol):
+class Receipts(Protocol):
     """Who registers receipts."""
 
-    async def ready_for_receipts(self, register: str) -> str:
+    def ready_for_receipts(self, register: str) -> str:
         """Why the register takes no receipts, in words; empty: it does."""
 
     async def receipt(self, *, reference: str, register: str, body: dict[str, Any], within_s: float) -> dict[str, Any]:
@@ -52,8 +52,10 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept of one while it is open."""
 
     register: str
+    tender: str
     plan: Plan
     status: int = 0  # HTTP status of the payment's answer, once it is known
+    paid: bool = False  # by that answer
     answer: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -85,16 +87,16 @@ class PaymentTarget(Target):
 
     def check(self, ask: Ask) -> None:
         """Both the payment and its receipt. Raises `NotUnderstood`."""
-        self._payment.check(self._inner, ask, self._register, self._receipts)
+        self._payment.check(self._inner, ask, self._register)
 
     async def run(self, ask: Ask) -> Result:
         """The payment, then the receipt."""
-        plan = self._payment.plan(ask, self._receipts)
+        plan = self._payment.plan(ask)
         if plan is None:
             return await self._without_receipt(ask, await self._inner.run(self._payment.inner(ask)))
-        if plan.required and (words := await self._receipts.ready_for_receipts(self._register)):
+        if plan.required and (words := self._receipts.ready_for_receipts(self._register)):
             return NeverGot(f"no receipt could be made: {words}; nothing was taken", "device-fault")
-        self._begun = saga = Saga(register=self._register, plan=plan)
+        self._begun = saga = Saga(register=self._register, tender=self._payment.tender, plan=plan)
         work = Work(
             id=work_id(ask.request_id),
             kind=WORK_KIND,
@@ -133,31 +135,21 @@ class PaymentTarget(Target):
         """The payment; a receipt is not taken back."""
         return self._inner.cancel(request_id, reason)
 
-    async def resume(self, request_id: str) -> None:
-        """Go on with the receipt of a payment that was made, and whose operation nobody asks after any more."""
-        saga = self._begun
-        if saga is None or not saga.status:
-            await self._end(request_id, {"status": "unclear", "remedy": "what became of the payment is not known"})
-        elif self._payment.is_paid(_decode(saga.answer), saga.status):
-            await self._register_receipt(request_id, saga)
-        else:
-            await self._end(request_id, NOT_NEEDED)
-
     async def _go_on(self, ask: Ask, result: Result, saga: Saga, told: "_Told", *, cut_off: bool = False) -> Result:
         if isinstance(result, NeverGot):
             await self._end(ask.request_id, NOT_NEEDED)
             return result
         if not isinstance(result, Answered):
             return result  # may have been paid: the work stays open until it is known
-        paid = msgspec.structs.replace(saga, status=result.status, answer=result.body)
-        self._begun = paid
-        await self._keep(ask.request_id, paid)
-        return await self._receive(ask, paid, told, cut_off=cut_off)
+        is_paid = self._payment.is_paid(_decode(result.body), result.status)
+        self._begun = known = msgspec.structs.replace(saga, status=result.status, answer=result.body, paid=is_paid)
+        await self._keep(ask.request_id, known)
+        return await self._receive(ask, known, told, cut_off=cut_off)
 
     async def _receive(self, ask: Ask, saga: Saga, told: "_Told", *, cut_off: bool) -> Answered:
         answer = _decode(saga.answer)
         receipt = NOT_NEEDED
-        if self._payment.is_paid(answer, saga.status):
+        if saga.paid:
             told.say({"stage": "receipt"})
             receipt = await self._register_receipt(ask.request_id, saga)
             told.say({"stage": "receipt", "receipt": receipt})
@@ -178,14 +170,7 @@ class PaymentTarget(Target):
         return await self._afterwards(ask.request_id, answer, cut_off=cut_off)
 
     async def _register_receipt(self, request_id: str, saga: Saga) -> dict[str, Any]:
-        body = self._payment.settled(saga.plan.receipt, saga.plan.amount, _decode(saga.answer))
-        receipt = await self._receipts.receipt(
-            reference=receipt_reference(request_id), register=saga.register, body=body, within_s=RECEIPT_WITHIN_S
-        )
-        if receipt.get("status") != "registered":
-            _log.warning("a payment is made and its receipt is not", extra={
-                "request_id": request_id, "receipt": receipt.get("status"), "reason": receipt.get("reason"),
-            })  # fmt: skip
+        receipt = await register_receipt(self._receipts, request_id, saga)
         await self._end(request_id, receipt)
         return receipt
 
@@ -199,13 +184,41 @@ class PaymentTarget(Target):
             _log.error("a payment's answer could not be kept", extra={"request_id": request_id, "reason": str(error)})
 
     async def _end(self, request_id: str, receipt: dict[str, Any]) -> None:
-        try:
-            await self._journal.write(
-                lambda book: book.end_work(work_id(request_id), {"receipt": receipt}),
-                point="appliance.desk.payment.end",
-            )
-        except StorageError as error:
-            _log.error("a payment's end could not be kept", extra={"request_id": request_id, "reason": str(error)})
+        await end(self._journal, request_id, receipt)
+
+
+async def resume(receipts: Receipts, journal: Journal, request_id: str, saga: Saga) -> None:
+    """Go on with the receipt of a payment whose operation nobody asks after any more."""
+    if not saga.status:
+        await end(journal, request_id, {"status": "unclear", "remedy": "what became of the payment was never known"})
+    else:
+        await end(journal, request_id, await register_receipt(receipts, request_id, saga) if saga.paid else NOT_NEEDED)
+
+
+async def register_receipt(receipts: Receipts, request_id: str, saga: Saga) -> dict[str, Any]:
+    """The receipt of a payment that is made."""
+    body = settled(saga.plan.receipt, saga.tender, saga.plan.amount, _decode(saga.answer))
+    try:
+        receipt = await receipts.receipt(
+            reference=receipt_reference(request_id), register=saga.register, body=body, within_s=RECEIPT_WITHIN_S
+        )
+    except ValueError as error:  # of another version of the program, by which it was right
+        receipt = {"status": "refused", "reason": str(error)}
+    if receipt.get("status") != "registered":
+        _log.warning("a payment is made and its receipt is not", extra={
+            "request_id": request_id, "receipt": receipt.get("status"), "reason": receipt.get("reason"),
+        })  # fmt: skip
+    return receipt
+
+
+async def end(journal: Journal, request_id: str, receipt: dict[str, Any]) -> None:
+    """Nothing is left to be done."""
+    try:
+        await journal.write(
+            lambda book: book.end_work(work_id(request_id), {"receipt": receipt}), point="appliance.desk.payment.end"
+        )
+    except StorageError as error:
+        _log.error("a payment's end could not be kept", extra={"request_id": request_id, "reason": str(error)})
 
 
 class _Told:

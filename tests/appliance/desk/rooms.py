@@ -62,15 +62,7 @@ class Register:
         self.instead: dict[str, Any] | None = None
         self.hold: asyncio.Event | None = None
 
-    def check_receipt(self, body: object, where: str) -> list[str]:
-        assert isinstance(body, dict)
-        return [] if body.get("lines") else [f"{where}.lines: is required"]
-
-    def receipt_total(self, body: object) -> int | None:
-        lines = body.get("lines") if isinstance(body, dict) else None
-        return sum(line["price"] for line in lines) if lines else None
-
-    async def ready_for_receipts(self, register: str) -> str:
+    def ready_for_receipts(self, register: str) -> str:
         return self.unready
 
     async def receipt(self, *, reference: str, register: str, body: dict[str, Any], within_s: float) -> dict[str, Any]:
