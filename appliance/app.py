@@ -12,7 +12,7 @@ from typing import Any
 from appliance.box import read_marks
 from appliance.desk import Desk
 from appliance.gateways import Gateways
-from appliance.health.metrics import Metrics
+from appliance.health.metrics import DeviceFigures, Metrics
 from appliance.health.state import Clock, Lag, Link, Reload
 from appliance.health.verdict import Facts, Status, judge
 from appliance.journal import Journal, Limits
@@ -23,13 +23,14 @@ from appliance.reading import shown_url
 from appliance.routes import RoutingError, read_routes
 from appliance.screen import Screen
 from appliance.settings import Loaded
-from appliance.supervisor import Supervisor
+from appliance.supervisor import Supervisor, standing, trouble
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
 from appliance.web.guard import Guard
 from appliance.web.local import Audience
 from appliance.web.server import WebServer, make_app
-from wire.messages import Hello
+from hardware.events import DeviceState
+from wire.messages import Device, Hello
 from wire.session import BATCH
 from wire.version import VERSION
 
@@ -85,6 +86,7 @@ class Appliance:
             journal=self.journal, operations=self.operations, state=self.link, clock=self.clock,
             metrics=self.metrics, hello=self._hello,
         )  # fmt: skip
+        self.supervisor.changed = self.uplink.routes_changed
         guard = Guard(settings.health_check_host, settings.allowed_hosts(), settings.page_origins())
         audience = Audience(self.screen)
         app = make_app(
@@ -155,6 +157,8 @@ class Appliance:
             routes_mistakes=self._reload.mistakes if self._reload else (),
             in_doubt=in_doubt,
             loop_lag=self._lag.worst(now),
+            devices=self._device_troubles(),
+            devices_waiting=tuple(self.supervisor.waiting),
         ))  # fmt: skip
         queues = self.operations.queues()
         error = None
@@ -186,6 +190,7 @@ class Appliance:
                 }
                 for route in self.operations.routes.all()
             },
+            "devices": {watched.name: standing(watched) for watched in self.supervisor.all()},
             "clock": {"now": self.clock.wall, "offset": None if offset is None else round(offset, 3)},
             "journal": {
                 "id": journal.id,
@@ -214,6 +219,8 @@ class Appliance:
             _log.info("the routing file says nothing new")
             return
         self.operations.reroute(routes)
+        if routes.devices != before.devices:
+            await self.supervisor.reload(routes.devices)
         _log.info("the changed routing file was taken over", extra={"routes": routes.names()})
         await self.operations.note("routes-changed", {"routes": routes.names()})
         self.uplink.routes_changed()
@@ -223,10 +230,29 @@ class Appliance:
         return Hello(
             version=VERSION, boot_id=self.boot_id, started_at=self._started_at,
             routes=self.operations.routes.names(), unsettled=facts.unsettled, journal=facts.id,
+            devices=[
+                Device(name=each.name, role=each.role, driver=each.entry.driver, state=each.status.state.value)
+                for each in self.supervisor.all()
+            ],
             uptime=round(time.monotonic() - self._started, 3), batch=BATCH,
         )  # fmt: skip
 
+    def _device_troubles(self) -> tuple[str, ...]:
+        now = self.clock.now()
+        return tuple(words for each in self.supervisor.all() if (words := trouble(each, now)))
+
+    def _device_figures(self) -> list[DeviceFigures]:
+        return [
+            DeviceFigures(
+                device=each.name, role=each.role, state=status.state.value, repeats=status.repeats,
+                up=status.state not in {DeviceState.ABSENT, DeviceState.FAULT}, skipped_bytes=status.skipped_bytes,
+                circuit_open=not each.circuit.admits,
+            )
+            for each in self.supervisor.all() for status in (each.status,)
+        ]  # fmt: skip
+
     def _watch(self) -> None:
+        self.metrics.watch_devices([state.value for state in DeviceState], self._device_figures)
         watch = self.metrics.watch
         watch("connected", "Whether the hub is there", lambda: float(self.link.connected))
         watch("unsettled", "Outcomes the hub has not settled", lambda: self.journal.facts.unsettled)

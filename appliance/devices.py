@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.reading import shown_url
 from hardware.catalogue import DRIVERS, DriverEntry, NotInCatalogue, find_driver
 from hardware.journal import DeviceJournal
 from hardware.ports import check_url
@@ -80,9 +81,14 @@ class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
         """Where it stands in the file."""
         return f"devices.{self.name}"
 
+    @property
+    def shown_port(self) -> str:
+        """As it may be shown."""
+        return shown_url(self.port) if "@" in self.port and "://" in self.port else self.port
+
     def describe(self) -> str:
         """One line for a person, without secrets."""
-        words = [f"{self.driver} on {self.port}"]
+        words = [f"{self.driver} on {self.shown_port}"]
         words += [f"{name} {shown(name, value)}" for name, value in self.settings.items()]
         words += [f"{name} {value}" for name, value in msgspec.structs.asdict(self.owned).items() if value]
         return ", ".join(words)

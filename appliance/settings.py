@@ -158,8 +158,6 @@ def load(env_file: Path | None, environ: Mapping[str, str] | None = None, routin
     if mistakes or settings is None:
         raise SettingsError([_with_origin(mistake, variables, origins) for mistake in mistakes])
     warnings = [f"{name}: {sentence}" for sentence in environment.unknown(Settings, list(file_values))]
-    if routes.devices:
-        warnings.append("devices: `run` does not open devices in this version; `devices test` does")
     return Loaded(settings, routes, origins, warnings)
 
 

@@ -1,15 +1,30 @@
 """The appliance's numbers for Prometheus, in a registry of their own.
 
-Labels are bounded: names of routes, not of requests.
+Labels are bounded: names of routes and devices, not of requests.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600)
+
+
+class DeviceFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One device's numbers. Its counts begin anew when its driver is opened anew."""
+
+    device: str
+    role: str
+    state: str
+    up: bool  # it answers, and is not out of service
+    skipped_bytes: int
+    repeats: int
+    circuit_open: bool
 
 
 class Metrics:
@@ -48,6 +63,38 @@ class Metrics:
         """A gauge that is read when it is asked for."""
         Gauge(f"kioskwire_{name}", words, registry=self.registry).set_function(read)
 
+    def watch_devices(self, states: Sequence[str], read: Callable[[], Iterable[DeviceFigures]]) -> None:
+        """The devices' numbers, read when they are asked for; of `states` each has one."""
+        self.registry.register(_Devices(states, read))
+
     def exposition(self) -> bytes:
         """All numbers in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Devices(Collector):
+    def __init__(self, states: Sequence[str], read: Callable[[], Iterable[DeviceFigures]]) -> None:
+        self._states, self._read = states, read
+
+    def collect(self) -> Iterable[Metric]:
+        labels = ["device", "role"]
+        up = GaugeMetricFamily("kioskwire_device_up", "Whether a device answers and is in order", labels=labels)
+        state = GaugeMetricFamily("kioskwire_device_state", "1 for the state a device is in", labels=[*labels, "state"])
+        circuit = GaugeMetricFamily(
+            "kioskwire_device_circuit_open", "Whether a device failed so often that it is left alone", labels=labels
+        )
+        skipped = CounterMetricFamily(
+            "kioskwire_device_skipped_bytes", "Noise on a device's line since it was opened", labels=labels
+        )
+        repeats = CounterMetricFamily(
+            "kioskwire_device_repeats", "Frames sent again to a device since it was opened", labels=labels
+        )
+        for each in self._read():
+            names = [each.device, each.role]
+            up.add_metric(names, float(each.up))
+            circuit.add_metric(names, float(each.circuit_open))
+            skipped.add_metric(names, each.skipped_bytes)
+            repeats.add_metric(names, each.repeats)
+            for name in self._states:
+                state.add_metric([*names, name], float(name == each.state))
+        return [up, state, circuit, skipped, repeats]

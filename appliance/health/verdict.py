@@ -31,6 +31,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     routes_mistakes: tuple[str, ...] = ()  # of a file that was not taken over
     in_doubt: int = 0  # operations whose gateway is still being asked
     loop_lag: float = 0.0
+    devices: tuple[str, ...] = ()  # what is wrong with each, in words
+    devices_waiting: tuple[str, ...] = ()  # what the routing file says of devices and is not in force
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -55,6 +57,9 @@ def judge(facts: Facts) -> Verdict:
         warnings.append(f"the clock is {abs(facts.clock_offset):.0f} s {behind} the hub's")
     if facts.routes_mistakes:
         warnings.append(f"the changed routing file was not taken over: {'; '.join(facts.routes_mistakes)}")
+    warnings += facts.devices
+    if facts.devices_waiting:
+        warnings.append(f"not taken over from the routing file: {'; '.join(facts.devices_waiting)}")
     if facts.in_doubt:
         warnings.append(f"the gateway is being asked what became of {facts.in_doubt} operations")
     if facts.loop_lag > LAG_LIMIT_S:

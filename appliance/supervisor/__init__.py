@@ -13,7 +13,8 @@ What the hub is told, each with the device's name:
 """
 
 from appliance.supervisor.page import Page
+from appliance.supervisor.standing import standing, trouble
 from appliance.supervisor.supervisor import NoSuchDevice, Supervisor
 from appliance.supervisor.watched import Unavailable, Watched
 
-__all__ = ["NoSuchDevice", "Page", "Supervisor", "Unavailable", "Watched"]
+__all__ = ["NoSuchDevice", "Page", "Supervisor", "Unavailable", "Watched", "standing", "trouble"]

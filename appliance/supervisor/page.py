@@ -9,6 +9,7 @@ import msgspec
 
 from appliance.journal import Book, Entry, Journal
 from appliance.levels.booking import book, kind_of
+from appliance.levels.marks import Marks
 from appliance.supervisor.flapping import Flapping
 from hardware.events import Event, StateChanged
 from hardware.journal import DeviceJournal
@@ -21,13 +22,20 @@ _log = logging.getLogger(__name__)
 
 
 class Page(DeviceJournal):
-    """One device's. `work` names whose money or paper moves there now; empty: nobody's."""
+    """One device's.
 
-    def __init__(self, name: str, driver: str, journal: Journal, clock: Callable[[], float]) -> None:
+    Attributes:
+        work: whose money or paper moves there now; empty: nobody's.
+        driver: whose memory stands there.
+        marks: from how much on it is near full or near empty, if its owner said so.
+    """
+
+    def __init__(self, name: str, journal: Journal, clock: Callable[[], float]) -> None:
         self.name = name
-        self.driver = driver
+        self.driver = ""
         self.work = ""
         self.whose = ""  # the work of the event that listeners hear now, as it stands in the book
+        self.marks: Marks | None = None
         self._journal = journal
         self._clock = clock
         self._flapping = Flapping()
@@ -55,13 +63,14 @@ class Page(DeviceJournal):
         entry = None if event is None else self._entry(event)
         now = time.monotonic()
         told = not isinstance(event, StateChanged) or self._flapping.tells(event, now)
+        marks = self.marks
         kept = None if memory is None else {**memory, _DRIVER: self.driver}
 
         def write(pages: Book) -> None:
             if kept is not None:
                 pages.put_page(self.name, kept)
             if entry is not None and event is not None:
-                book(pages, entry, event, tell=told)
+                book(pages, entry, event, tell=told, marks=marks)
 
         if event is not None and entry is not None:
             self._failed = (event, entry)

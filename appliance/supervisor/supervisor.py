@@ -44,6 +44,7 @@ class Supervisor:
         self._turn = asyncio.Lock()
         self._changes: set[asyncio.Task[None]] = set()
         self._open = False
+        self.changed: Callable[[], None] = lambda: None  # called when there are other devices than before
 
     async def open(self) -> None:
         """Begin to keep them. The desk has said before whose money is on its way (`Watched.bind`)."""
@@ -99,7 +100,7 @@ class Supervisor:
     # Making
 
     def _make(self, entry: DeviceEntry) -> Watched:
-        watched = Watched(entry, Page(entry.name, entry.driver, self._journal, self._clock), self._journal, self._clock)
+        watched = Watched(entry, Page(entry.name, self._journal, self._clock), self._journal, self._clock)
         watched.hear(lambda event: self._show(watched, event))
         watched.freed = self._freed
         try:
@@ -176,6 +177,7 @@ class Supervisor:
                 await self._start(started)
             if unlike:
                 await self._say(unlike)
+                self.changed()
 
     def _changes_owner_only(self, name: str) -> bool:
         wanted = self._wanted.get(name)
@@ -189,7 +191,7 @@ class Supervisor:
             _log.exception("a changed device could not be built", extra={"device": watched.name})
             self._refused[watched.name] = f"stays as it was, the change cannot be built: {error}"
         else:
-            watched.entry, watched.page.driver = wanted, wanted.driver
+            watched.entry = wanted
         watched.leaving = watched.trouble = ""
         watched.circuit.succeeded()
 

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from appliance.devices import DeviceEntry
 from appliance.journal import Journal
+from appliance.levels.marks import Marks
 from appliance.supervisor.circuit import Circuit
 from appliance.supervisor.order import Order, read_order, write_order
 from appliance.supervisor.page import Heard, Page
@@ -70,12 +71,13 @@ class Watched:
     """One device. `since` is when its state last changed, Unix seconds."""
 
     def __init__(self, entry: DeviceEntry, page: Page, journal: Journal, clock: Callable[[], float]) -> None:
-        self.entry = entry
         self.page = page
+        self.entry = entry
         self.device: Device = NotBuilt(entry.name, "not opened yet")
         self.circuit = Circuit()
         self.order = Order()
         self.since = clock()
+        self.seen = False  # it was there since the start
         self.trouble = ""  # why there is no driver that works
         self.leaving = ""  # why it is not to be used though it may be well: it is changed, or was removed
         self.freed: Callable[[], None] = lambda: None  # called when it is nobody's any more
@@ -83,6 +85,17 @@ class Watched:
         self._journal = journal
         self._clock = clock
         page.hear(self._heard)
+
+    @property
+    def entry(self) -> DeviceEntry:
+        """What is in force of the routing file."""
+        return self._entry
+
+    @entry.setter
+    def entry(self, entry: DeviceEntry) -> None:
+        self._entry = entry
+        self.page.driver = entry.driver
+        self.page.marks = marks_of(entry)
 
     @property
     def name(self) -> str:
@@ -216,9 +229,18 @@ class Watched:
         if not isinstance(event, StateChanged):
             return
         self.since = self._clock()
+        self.seen |= event.state is not DeviceState.ABSENT
         if event.state not in {DeviceState.ABSENT, DeviceState.FAULT, DeviceState.STARTING}:
             self.circuit.hope(time.monotonic())
             self.wake.set()
+
+
+def marks_of(entry: DeviceEntry) -> Marks | None:
+    """When it is near full or empty, if its owner said so."""
+    owned = entry.owned
+    if not (owned.capacity or owned.near_full or owned.near_empty):
+        return None
+    return Marks(capacity=owned.capacity, near_full=owned.near_full, near_empty=owned.near_empty)
 
 
 def _moment(at: float) -> str:
