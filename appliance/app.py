@@ -74,7 +74,7 @@ class Appliance:
         self.supervisor = Supervisor(
             journal=self.journal, screen=self.screen, clock=self.clock.now, entries=loaded.routes.devices
         )
-        self.desk = Desk(journal=self.journal, supervisor=self.supervisor, gateways=self.gateways)
+        self.desk = Desk(journal=self.journal, supervisor=self.supervisor, gateways=self.gateways, clock=self.clock.now)
         self.operations = Operations(
             journal=self.journal, targets=self.desk, routes=loaded.routes, metrics=self.metrics,
             screen=self.screen,
@@ -117,6 +117,7 @@ class Appliance:
         await self.operations.note("started", {"version": VERSION, "boot_id": self.boot_id, "previous_run": previous})
         await self.desk.recover()
         await self.supervisor.open()
+        self.desk.start()
         await self.operations.start()
         self.uplink.start()
         return url

@@ -57,6 +57,19 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     status: int = 0  # HTTP status of the payment's answer, once it is known
     paid: bool = False  # by that answer
     answer: msgspec.Raw = msgspec.Raw(b"{}")
+    receipt: dict[str, Any] | None = None  # what became of it, once that is known
+
+
+def read_saga(work: Work) -> Saga:
+    """One as it stands in the book, ended ones too. Raises `msgspec.ValidationError`."""
+    saga = msgspec.json.decode(work.data, type=Saga)
+    if work.result is None:
+        return saga
+    return msgspec.structs.replace(saga, receipt=msgspec.json.decode(work.result, type=_End).receipt)
+
+
+class _End(msgspec.Struct):
+    receipt: dict[str, Any]
 
 
 def work_id(request_id: str) -> str:
@@ -170,6 +183,8 @@ class PaymentTarget(Target):
         return await self._afterwards(ask.request_id, answer, cut_off=cut_off)
 
     async def _register_receipt(self, request_id: str, saga: Saga) -> dict[str, Any]:
+        if saga.receipt is not None:
+            return saga.receipt
         receipt = await register_receipt(self._receipts, request_id, saga)
         await self._end(request_id, receipt)
         return receipt
@@ -215,7 +230,7 @@ async def end(journal: Journal, request_id: str, receipt: dict[str, Any]) -> Non
     """Nothing is left to be done."""
     try:
         await journal.write(
-            lambda book: book.end_work(work_id(request_id), {"receipt": receipt}), point="appliance.desk.payment.end"
+            lambda book: book.end_work(work_id(request_id), _End(receipt)), point="appliance.desk.payment.end"
         )
     except StorageError as error:
         _log.error("a payment's end could not be kept", extra={"request_id": request_id, "reason": str(error)})

@@ -13,7 +13,16 @@ import msgspec
 import pytest
 
 from appliance.desk import payments
-from appliance.desk.saga import RECEIPT_WITHIN_S, WORK_KIND, PaymentTarget, Saga, receipt_reference, resume, work_id
+from appliance.desk.saga import (
+    RECEIPT_WITHIN_S,
+    WORK_KIND,
+    PaymentTarget,
+    Saga,
+    read_saga,
+    receipt_reference,
+    resume,
+    work_id,
+)
 from appliance.journal import Journal
 from appliance.routes import FieldIs
 from appliance.targets import Answered, NeverGot, NoAnswer, NotUnderstood, Target, answer
@@ -50,7 +59,7 @@ class Desk:
 
     async def saga(self, request_id: str = "r1") -> Saga | None:
         work = await self.journal.read(lambda book: book.find_work(work_id(request_id)))
-        return None if work is None else msgspec.json.decode(work.data, type=Saga)
+        return None if work is None else read_saga(work)
 
     async def again(self) -> PaymentTarget:
         """The target as the next run has it."""
@@ -228,6 +237,14 @@ async def test_cut_off_in_the_receipt_the_next_run_makes_it_once(desk: Desk) -> 
     told = body_of(await target.find_out(ask(BODY)))
     assert (told["status"], told["collected"], told["receipt"]) == ("paid", 150000, REGISTERED)
     assert len(desk.register.documents) == 1
+
+
+@with_desk
+async def test_cut_off_behind_the_receipt_the_answer_is_the_same(desk: Desk) -> None:
+    first = body_of(await desk.target().run(ask(BODY)))
+    desk.till.found = paid()
+    assert body_of(await (await desk.again()).find_out(ask(BODY))) == first
+    assert len(desk.register.asked) == 1
 
 
 @with_desk
