@@ -127,7 +127,7 @@ class Life:
         routes = world.routes(number)
         self.supervisor = Supervisor(journal=self.journal, screen=self.screen, clock=world.time, entries=routes.devices)
         self.gateways = Gateways()
-        self.desk = Desk(journal=self.journal, supervisor=self.supervisor, gateways=self.gateways)
+        self.desk = Desk(journal=self.journal, supervisor=self.supervisor, gateways=self.gateways, clock=world.time)
         self.operations = Operations(
             journal=self.journal, targets=self.desk, routes=routes, metrics=Metrics("0"), screen=self.screen
         )
@@ -139,6 +139,7 @@ class Life:
             await self.journal.open()
         await self.desk.recover()
         await self.supervisor.open()
+        self.desk.start()
         await self.operations.start()
 
     async def stop(self) -> None:
