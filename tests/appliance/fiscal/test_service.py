@@ -1,5 +1,7 @@
 """Documents by a real driver and its simulator, in virtual time, for every register there is."""
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -52,3 +54,228 @@ def test_a_sale_opens_the_shift_and_is_registered(play: Play) -> None:
             assert len(told) == 1
 
     assert play(script).totals == [12_345]
+
+
+def test_an_expired_shift_is_closed_first(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            first = await life.run("r1", sale())
+            life.do("expire_shift")
+            second = await life.run("r2", sale(700))
+            assert (second["status"], second["number"], second["shift"]) == (
+                "registered", first["number"] + 3, first["shift"] + 1,
+            )  # fmt: skip
+            told = await life.events("shift-opened", "shift-closed")
+            assert [event.kind for event in told] == ["shift-opened", "shift-closed", "shift-opened"]
+
+    assert play(script).totals == [12_345, 700]
+
+
+def test_without_paper_it_is_pending_and_registered_later(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("r1", sale())
+            life.do("paper_out")
+            answer = await life.run("r2", sale(700))
+            assert (answer["http"], answer["status"], answer["reference"]) == (202, "pending", "r2")
+            assert answer["reason"]
+            await life.run("r3", sale(800))
+            waiting = await life.run("q", {"action": "pending"})
+            assert [each["reference"] for each in waiting["documents"]] == ["r2", "r3"]
+            assert world.totals == [12_345]
+            assert (await life.run("r2", sale(700)))["since"] == answer["since"]
+            life.do("paper_in")
+            settled = await life.settled("r2")
+            assert (settled["status"], settled["total"]) == ("registered", 700)
+            assert (await life.settled("r3"))["number"] == settled["number"] + 1
+            told = [bytes(event.data) for event in await life.events("document-pending")]
+            assert len(told) == 2
+            assert b'"r2"' in told[0]
+            assert (await life.run("r2", sale(700)))["number"] == settled["number"]
+
+    assert play(script).totals == [12_345, 700, 800]
+
+
+MOMENTS = [0.0, 0.1, 0.6, 1.1, 1.6, 2.5]
+
+
+@pytest.mark.parametrize("how", ["power", "unplug"])
+@pytest.mark.parametrize("after_s", MOMENTS)
+def test_power_cut_of_the_register_in_a_receipt(play: Play, after_s: float, how: str) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            await asyncio.sleep(after_s)
+            await life.lose(how)
+            answer = await asked
+            if answer["status"] == "pending":
+                answer = await life.settled("r1")
+            assert (answer["status"], answer["number"]) == ("registered", world.documents[-1]["number"])
+            await life.run("r2", sale(700))
+
+    assert play(script).totals == [12_345, 700]
+
+
+POINTS = [
+    *(f"appliance.fiscal.{action}.{moment}:{count}" for action, counts in (("take", 1), ("begin", 1), ("end", 2))
+      for moment in ("before", "after") for count in range(1, counts + 1)),
+    *(f"appliance.device.record.{moment}:{count}" for moment in ("before", "after") for count in range(2, 11)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_every_write(play: Play, point: str) -> None:
+    """The next life says of the operation what the register's storage holds; nothing is registered twice."""
+
+    async def script(world: World) -> None:
+        async with world.life(die_at=point, ready=False) as life:
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(60):
+                    await life.journal.dead.wait()
+            asked.cancel()
+        async with world.life(ready=False) as life:
+            found = await life.find_out("r1", sale())
+            assert found is not None
+            if "problem" in found:
+                assert (found["problem"], world.totals) == ("device-fault", [])
+            else:
+                number = next(each["number"] for each in world.documents if each["total"])
+                assert (found["status"], found["number"]) == ("registered", number)
+                assert await life.run("r1", sale()) == found
+            after = await life.run("r2", sale(700))
+            assert after["status"] == "registered"
+            assert not await life.journal.read(lambda book: book.open_works())
+
+    assert play(script).totals in ([12_345, 700], [700])
+
+
+@pytest.mark.parametrize("after_s", MOMENTS)
+def test_stopped_in_the_middle(play: Play, after_s: float) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            await asyncio.sleep(after_s)
+            asked.cancel()
+        async with world.life() as life:
+            found = await life.find_out("r1", sale())
+            assert found is not None
+            assert found.get("status", "registered") == "registered"
+            assert [found.get("number")] == ([world.documents[-1]["number"]] if world.totals else [None])
+
+    assert len(play(script).totals) <= 1
+
+
+def test_what_the_register_refuses_has_ended(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            answer = await life.run("r1", sale(currency="EUR"))
+            assert answer["problem"] == "device-fault"
+            assert "EUR" in answer["detail"]
+            assert (await life.run("r1", sale(currency="EUR"))) == answer
+            assert (await life.run("q", {"action": "find", "reference": "r1"}))["status"] == "refused"
+            assert (await life.run("r2", sale(700)))["status"] == "registered"
+
+    assert play(script).totals == [700]
+
+
+def test_cash_and_shifts_by_order(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            assert (await life.run("z0", {"action": "close-shift"}))["problem"] == "device-fault"
+            put = {"action": "cash-in", "amount": 50_000, "currency": "RUB"}
+            moved = {"http": 200, "status": "moved", "reference": "in", "document": "cash-in", "amount": 50_000,
+                     "currency": "RUB"}  # fmt: skip
+            assert await life.run("in", put) == moved
+            assert await life.run("in", put) == moved
+            taken = await life.run("out", {**put, "action": "cash-out", "amount": 2_000})
+            assert (taken["status"], taken["amount"]) == ("moved", 2_000)
+            assert "open already" in (await life.run("o", {"action": "open-shift"}))["detail"]
+            closed = await life.run("z", {"action": "close-shift", "operator": {"name": "Киоск"}})
+            assert (closed["status"], closed["document"]) == ("registered", "close-shift")
+            assert await life.run("z", {"action": "close-shift"}) == closed
+            assert (await life.run("o2", {"action": "open-shift"}))["number"] == closed["number"] + 1
+            kind, minor = world.registers.cash
+            assert [abs(line[minor]) for line in world.ledger(kind)] == [50_000, 2_000]
+
+    play(script)
+
+
+def test_questions(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            sold = await life.run("r1", sale())
+            status = await life.run("q", {"action": "register-status"})
+            assert (status["status"], status["shift"]["state"], status["last_document"]) == (
+                "read", "open", sold["number"],
+            )  # fmt: skip
+            found = await life.run("q", {"action": "find", "number": sold["number"]})
+            assert (found["status"], found["sign"]) == ("found", sold["sign"])
+            assert await life.run("q", {"action": "find", "number": 900}) == {
+                "http": 404, "status": "absent", "number": 900,
+            }  # fmt: skip
+            assert (await life.run("q", {"action": "find", "reference": "r1"}))["number"] == sold["number"]
+            assert (await life.run("q", {"action": "find", "reference": "?"}))["status"] == "absent"
+            assert await life.run("x", {"action": "x-report"}) == {"http": 200, "status": "printed"}
+            assert await life.run("c", {"action": "copy"}) == {"http": 200, "status": "printed"}
+            assert (await life.run("q", {"action": "pending"}))["documents"] == []
+
+    assert play(script).totals == [12_345]
+
+
+def test_what_an_operator_orders_is_not_kept_for_later(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            life.do("paper_out")
+            await asyncio.sleep(10)
+            put = {"action": "cash-in", "amount": 50_000, "currency": "RUB"}
+            assert (await life.run("in", put))["problem"] == "device-fault"
+            assert (await life.run("z", {"action": "close-shift"}))["problem"] == "device-fault"
+            life.do("paper_in")
+            await asyncio.sleep(60)
+            assert not world.ledger(world.registers.cash[0])
+            assert (await life.run("q", {"action": "register-status"}))["shift"]["state"] == "open"
+
+    play(script)
+
+
+def test_a_receipt_of_a_payment(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            desk = life.desk
+            assert desk.check_receipt(sale()) == []
+            assert desk.ready_for_receipts("register") == ""
+            assert "no device" in desk.ready_for_receipts("other")
+            asked = [
+                desk.receipt(reference="p/receipt", register="register", body=sale(), within_s=30.0) for _ in range(3)
+            ]
+            answers = await asyncio.gather(*asked)
+            assert [answer["status"] for answer in answers] == ["registered"] * 3
+            assert len({answer["number"] for answer in answers}) == 1
+            again = await desk.receipt(reference="p/receipt", register="register", body=sale(), within_s=0.0)
+            assert again == answers[0]
+            life.do("paper_out")
+            await asyncio.sleep(10)
+            pending = await desk.receipt(reference="p2/receipt", register="register", body=sale(700), within_s=30.0)
+            assert (pending["status"], pending["reference"]) == ("pending", "p2/receipt")
+        async with world.life(ready=False) as life:
+            await life.present()
+            life.do("paper_in")
+            assert (await life.settled("p2/receipt"))["status"] == "registered"
+
+    assert play(script).totals == [12_345, 700]
+
+
+def test_a_disk_that_takes_nothing_for_a_while(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            life.journal.failing = {"appliance.fiscal.take": 1, "appliance.fiscal.end": 3, "appliance.fiscal.begin": 2}
+            assert (await life.run("r1", sale()))["problem"] == "kiosk-storage"
+            assert (await life.run("r2", sale(700)))["status"] == "registered"
+            paid = await life.desk.receipt(reference="p", register="register", body=sale(800), within_s=60.0)
+            assert paid["status"] == "registered"
+
+    assert play(script).totals == [700, 800]

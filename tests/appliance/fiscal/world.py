@@ -18,7 +18,7 @@ import msgspec
 from appliance.devices import DeviceEntry
 from appliance.fiscal.service import FiscalDesk
 from appliance.fiscal.target import FiscalTarget
-from appliance.journal import Book, Journal
+from appliance.journal import Book, Journal, StorageError
 from appliance.kinds import DeviceRoute
 from appliance.routes import Route
 from appliance.screen import Screen
@@ -26,6 +26,7 @@ from appliance.supervisor import Supervisor
 from appliance.targets import Answered, Ask, NeverGot, NoAnswer
 from hardware.simulation import local
 from hardware.simulation.local import running
+from hardware.simulation.simulator import ControlError
 from hardware.simulation.store import LEDGER_FILE
 from tests.appliance.worlds import RESERVE, SMALL
 from tests.chaos.desk_clock import Clock
@@ -48,6 +49,7 @@ class HeldJournal(Journal):
         point, _, count = die_at.partition(":")
         self._die_at, self._visits = point, itertools.count(1)
         self._die_count = int(count or 1)
+        self.failing: dict[str, int] = {}  # by point, how many writes the disk does not take
         self.dead = asyncio.Event()
         self.visited: list[str] = []
         super().__init__(
@@ -56,6 +58,9 @@ class HeldJournal(Journal):
 
     async def write(self, call: Callable[[Book], T], *, point: str = "", **more: Any) -> T:
         await self._visit(f"{point}.before")
+        if self.failing.get(point):
+            self.failing[point] -= 1
+            raise StorageError("the disk is full", certain=True)
         found = await super().write(call, point=point, **more)
         await self._visit(f"{point}.after")
         return found
@@ -127,6 +132,28 @@ class Life:
     async def present(self) -> None:
         """Wait until a driver has it open."""
         await until(lambda: self.world.url in local._running)
+
+    async def lose(self, how: str, seconds: float = 8.0) -> None:
+        """Take the register's power ("power") or its cable ("unplug") for a while."""
+        await self.present()
+        if how == "unplug":
+            self.do("unplug")
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(ControlError):  # opening its port gives a simulated device power
+            self.do("power_off")
+        await asyncio.sleep(seconds)
+        await self.present()
+        with contextlib.suppress(ControlError):
+            self.do("power_on")
+
+    async def settled(self, reference: str) -> dict[str, Any]:
+        """How a document ended, once it has."""
+        while True:
+            answer = await self.run("find", {"action": "find", "reference": reference})
+            if answer["status"] != "pending":
+                return answer
+            await asyncio.sleep(1.0)
 
     async def ready(self) -> None:
         """Wait until the register is set up."""
