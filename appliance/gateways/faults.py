@@ -36,6 +36,14 @@ class Fault(msgspec.Struct, omit_defaults=True):
             raise ValueError(f"there is no fault {self.fault!r}; right would be one of {', '.join(FAULTS)}")
         if self.route and self.route not in ROUTES:
             raise ValueError(f"there is no route {self.route!r}; right would be one of {', '.join(ROUTES)}")
+        self.check_amounts()
+
+    def is_for(self, route: str) -> bool:
+        """Whether requests of a route meet it."""
+        return self.route in {"", route}
+
+    def check_amounts(self) -> None:
+        """Raises `ValueError` for an amount that cannot be."""
         if not 0 <= self.seconds <= SECONDS_MAX or not 0 <= self.bytes <= BYTES_MAX or self.count < 0:
             raise ValueError(f"right would be seconds 0 to {SECONDS_MAX:.0f}, bytes 0 to {BYTES_MAX}, count 0 or more")
 

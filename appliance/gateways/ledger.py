@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
-# The effects there are, and the name under which a line says on what. "declined" moved no money.
-IDENTITIES = {"payment": "order_id", "declined": "order_id", "fiscal": "check_id"}
+# The effects there are, and the name under which a line says on what. "declined" and "refused" moved no money.
+IDENTITIES = {
+    "payment": "order_id", "declined": "order_id", "fiscal": "check_id",
+    "charge": "process_id", "refund": "process_id", "refused": "process_id",
+}  # fmt: skip
 
 
 class Ledger:

@@ -19,13 +19,13 @@ import socket
 import struct
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from tornado.web import Application, RequestHandler
 
 from appliance.gateways.faults import BEFORE, SECONDS_MAX, Fault, parse_fault
-from appliance.gateways.ledger import Ledger
+from appliance.gateways.ledger import IDENTITIES, Ledger
 
 BODY_MAX_BYTES = 1024 * 1024
 FAULTS_MAX = 100
@@ -35,23 +35,30 @@ _encode = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-class Gateway:
-    """What the addresses act on: the ledger, the faults in force, and the documents made from the ledger."""
+F = TypeVar("F", bound=Fault)
 
-    def __init__(self, ledger: Ledger, faults: list[Fault] | None = None) -> None:
+
+class Simulated(Generic[F]):
+    """What addresses act on: the ledger and the faults in force."""
+
+    def __init__(self, ledger: Ledger, faults: list[F] | None = None) -> None:
         self.ledger = ledger
-        self.faults = list(faults or [])
+        self.faults: list[F] = list(faults or [])
 
-    def next_fault(self, route: str) -> Fault | None:
+    def next_fault(self, route: str) -> F | None:
         """The first fault in force for a route; uses one of its count up."""
         for fault in self.faults:
-            if fault.route in {"", route}:
+            if fault.is_for(route):
                 if fault.count:
                     fault.count -= 1
                     if not fault.count:
                         self.faults.remove(fault)
                 return fault
         return None
+
+
+class Gateway(Simulated[Fault]):
+    """A gateway, with the documents made from the ledger."""
 
     def pay(self, order_id: str, sum_: Any, *, decline: bool) -> dict[str, Any]:
         """Charge, or decline, which the ledger tells as well although it is no effect on money."""
@@ -104,19 +111,26 @@ def make_app(gateway: Gateway) -> Application:
         ],
         default_handler_class=NowhereHandler,
         gateway=gateway,
-        log_function=_log_request,
+        log_function=log_request,
     )
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """The request cannot be understood; its text is the answer's message."""
 
 
-class _Handler(RequestHandler):
+class JsonHandler(RequestHandler):
     """JSON in, JSON out."""
 
     @property
+    def there(self) -> Simulated[Any]:
+        """What the address acts on."""
+        found: Simulated[Any] = self.settings["gateway"]
+        return found
+
+    @property
     def gateway(self) -> Gateway:
+        """The same, where it is a gateway."""
         found: Gateway = self.settings["gateway"]
         return found
 
@@ -130,11 +144,11 @@ class _Handler(RequestHandler):
         """None: no caller of a gateway asks with one."""
 
     def read_object(self) -> dict[str, msgspec.Raw]:
-        """The body's fields, as they were written. Raises `_Refused`."""
+        """The body's fields, as they were written. Raises `Refused`."""
         try:
             return _decode_object(self.request.body or b"{}")
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise _Refused(f"the body is not a JSON object: {error}") from error
+            raise Refused(f"the body is not a JSON object: {error}") from error
 
     def read_query(self) -> dict[str, Any]:
         """The query as it was received: a name given once is a text, given more often a list."""
@@ -149,17 +163,17 @@ class _Handler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         error = kwargs.get("exc_info", (None, None, None))[1]
-        if isinstance(error, _Refused):
+        if isinstance(error, Refused):
             self.answer(400, {"status": "error", "message": str(error)})
         else:
             self.answer(status_code, {"status": "error", "message": self._reason})
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        if not isinstance(value, _Refused):
+        if not isinstance(value, Refused):
             super().log_exception(typ, value, tb)
 
 
-class _Faulty(_Handler):
+class FaultyHandler(JsonHandler):
     """A route that can have bad days."""
 
     route = ""
@@ -170,8 +184,9 @@ class _Faulty(_Handler):
             try:
                 return parse_fault(simulate)
             except ValueError as error:
-                raise _Refused(f"simulate: {error}") from error
-        return self.gateway.next_fault(self.route)
+                raise Refused(f"simulate: {error}") from error
+        fault: Fault | None = self.there.next_fault(self.route)
+        return fault
 
     async def before(self, fault: Fault | None) -> bool:
         """What goes wrong before acting. True when that was all."""
@@ -229,7 +244,7 @@ class _Faulty(_Handler):
             self._cut(reset=False)
 
 
-class PaymentHandler(_Faulty):
+class PaymentHandler(FaultyHandler):
     """A card terminal's service."""
 
     route = "payment"
@@ -244,7 +259,7 @@ class PaymentHandler(_Faulty):
         await self.after(fault, 200, answer)
 
 
-class StatusHandler(_Faulty):
+class StatusHandler(FaultyHandler):
     """What became of an order."""
 
     route = "status"
@@ -257,7 +272,7 @@ class StatusHandler(_Faulty):
         await self.after(fault, 200 if found else 404, found or {"status": "not_found"})
 
 
-class FiscalHandler(_Faulty):
+class FiscalHandler(FaultyHandler):
     """A fiscal register's service."""
 
     route = "fiscal"
@@ -278,40 +293,42 @@ class FiscalHandler(_Faulty):
         await self.after(fault, 200, self.gateway.register(check_id))
 
 
-class LedgerHandler(_Handler):
+class LedgerHandler(JsonHandler):
     """What really happened, for whoever checks."""
 
     def get(self) -> None:
-        lines = self.gateway.ledger.lines
-        for key in ("order_id", "check_id"):
+        lines = self.there.ledger.lines
+        for key in dict.fromkeys(IDENTITIES.values()):
             wanted = self.get_query_argument(key, None)
             if wanted is not None:
                 lines = [line for line in lines if line.get(key) == wanted]
         self.answer(200, {"lines": lines})
 
 
-class FaultsHandler(_Handler):
+class FaultsHandler(JsonHandler):
     """The bad days, from outside."""
 
+    kind: ClassVar[type[Fault]] = Fault
+
     def get(self) -> None:
-        self.answer(200, {"faults": self.gateway.faults})
+        self.answer(200, {"faults": self.there.faults})
 
     def post(self) -> None:
         try:
-            fault = msgspec.json.decode(self.request.body, type=Fault)
+            fault = msgspec.json.decode(self.request.body, type=self.kind)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise _Refused(str(error)) from error
-        if len(self.gateway.faults) >= FAULTS_MAX:
-            raise _Refused(f"there are {FAULTS_MAX} faults already; DELETE clears them")
-        self.gateway.faults.append(fault)
+            raise Refused(str(error)) from error
+        if len(self.there.faults) >= FAULTS_MAX:
+            raise Refused(f"there are {FAULTS_MAX} faults already; DELETE clears them")
+        self.there.faults.append(fault)
         self.answer(201, fault)
 
     def delete(self) -> None:
-        self.gateway.faults.clear()
+        self.there.faults.clear()
         self.answer(200, {"faults": []})
 
 
-class NowhereHandler(_Handler):
+class NowhereHandler(JsonHandler):
     """Every other address."""
 
     def prepare(self) -> None:
@@ -321,12 +338,12 @@ class NowhereHandler(_Handler):
 
 
 def _identity(fields: Mapping[str, msgspec.Raw], name: str) -> str:
-    """An order's or a check's id, a text or a number. Raises `_Refused`."""
+    """An order's or a check's id, a text or a number. Raises `Refused`."""
     if name not in fields:
-        raise _Refused(f"{name} is missing")
+        raise Refused(f"{name} is missing")
     value = msgspec.json.decode(fields[name])
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise _Refused(f"{name} is not a text or a whole number")
+        raise Refused(f"{name} is not a text or a whole number")
     return str(value)
 
 
@@ -335,11 +352,11 @@ def _text(raw: msgspec.Raw | None) -> str | None:
         return None
     value = msgspec.json.decode(raw)
     if not isinstance(value, str):
-        raise _Refused("simulate is not a text such as slow:3")
+        raise Refused("simulate is not a text such as slow:3")
     return value
 
 
-def _log_request(handler: RequestHandler) -> None:
+def log_request(handler: RequestHandler) -> None:
     request = handler.request
     _log.info(
         "answered",

@@ -40,6 +40,27 @@ def declare_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("family", metavar="FAMILY", help="what to simulate")
     parser.add_argument("--link", metavar="PATH", help="name of its pseudo-terminal, such as /tmp/bills")
     parser.add_argument("--tcp", metavar="HOST:PORT", help="be on a TCP port instead; port 0 takes a free one")
+    _declare_running(parser)
+
+
+def declare_atol_web(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `atol-web`: those of `device atol`, on the port where ATOL's own server listens."""
+    parser.epilog = (
+        "It is `kioskwire-sim device atol --tcp HOST:PORT` under the name of its route. While it runs:\n"
+        "  kioskwire-sim do atol paper-out        the roll ends\n"
+        "  kioskwire-sim do atol help             all it can do"
+    )
+    parser.set_defaults(family="atol", link=None)
+    parser.add_argument(
+        "--tcp",
+        metavar="HOST:PORT",
+        default="127.0.0.1:16732",
+        help="where it listens; port 0 takes a free one (default: %(default)s)",
+    )
+    _declare_running(parser)
+
+
+def _declare_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", metavar="DIR", help="keep its memory and ledger there over restarts")
     parser.add_argument("--ledger", metavar="FILE", help="write what physically happens there, one JSON object a line")
     parser.add_argument(
