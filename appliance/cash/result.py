@@ -13,6 +13,7 @@
     change_owed     what the customer should have had and could not be paid
     change_unclear  what may have left the hoppers; only if any
     kept            what was taken above the amount with `overpay: keep`; only if any
+    overpaid        what hoppers paid above what was due, by their own count, as a worn one may; only if any
     notes, coins    what was taken: how many, by denomination in minor units: {"100000": 1, "50000": 2}
     reason          why it ended so: "", hub, customer, the appliance stops, idle, timeout, power, or words
     claim           "CD47-KPX3", which a person shows who is owed something; only where anything is owed or unclear
@@ -21,8 +22,8 @@
                     or `credits_lost`; `amount` is missing where it is not known; only if any
     reference       as the request had it; only if it had
 
-Always: collected = amount (only if paid) + kept + change_paid + change_owed + change_unclear. Money of a payment that
-did not succeed is never kept: it is paid back where the hoppers can, and owed where they cannot.
+Always: collected + overpaid = amount (only if paid) + kept + change_paid + change_owed + change_unclear. Money of a
+payment that did not succeed is never kept: it is paid back where the hoppers can, and owed where they cannot.
 
 **Progress**, to the hub and the local screen, after every change:
 
@@ -34,8 +35,8 @@ did not succeed is never kept: it is paid back where the hoppers can, and owed w
     change          what is to be given back so far: above the amount, or all of it after a cancellation
     change_paid     what has left the hoppers
     last            the last thing that happened: {"what", "device", "amount", "words"}; `what` is note_escrowed,
-                    note_stacked, note_returned, note_rejected, coin, coins_paid, payout, device; others left out
-                    where they say nothing
+                    note_stacked, note_returned, note_rejected, coin, coin_rejected, coins_paid (so far), payout
+                    (ended), device (one that went away); fields that say nothing are left out
     ends_in         seconds until it ends if nothing comes; not there from `closing` on
     status          at `ended`
 
@@ -84,6 +85,7 @@ class CashResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str
     change_unclear: int = 0
     kept: int = 0
+    overpaid: int = 0
     claim: str = ""
     unclear: tuple[Unclear, ...] = ()
     reference: str = ""
@@ -94,7 +96,9 @@ class CashResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         price = self.amount if self.status == PAID else 0
         parts = (price, self.kept, self.change_paid, self.change_owed, self.change_unclear)
         inside = sum(int(minor) * count for kinds in (self.notes, self.coins) for minor, count in kinds.items())
-        return min(parts) >= 0 and self.collected == sum(parts) == inside
+        return (
+            min(*parts, self.overpaid) >= 0 and self.collected + self.overpaid == sum(parts) == inside + self.overpaid
+        )
 
     @property
     def needs_a_person(self) -> bool:
@@ -123,7 +127,17 @@ class CashWork(msgspec.Struct, frozen=True, kw_only=True):
     claim: str
     reference: str = ""
     payouts: tuple[Intent, ...] = ()
-    ending: tuple[str, str] | None = None  # status and reason, once it is decided that it ends unpaid
+    ending: tuple[str, str] | None = None  # status and reason, once it is closed before the amount was in
+    decided: str = ""  # its status, once anything may have been paid back; what comes late no longer changes it
+
+    def is_paid(self, collected: int) -> bool:
+        """Whether the amount came together."""
+        return self.decided == PAID if self.decided else collected >= self.amount
+
+
+def changed(work: CashWork, **fields: Any) -> CashWork:
+    """Another of it."""
+    return msgspec.structs.replace(work, **fields)
 
 
 class NeverBegun(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,11 @@ class Takings:
         """What left the hoppers."""
         return sum(each.coin.minor * (each.paid or 0) for each in self.payouts.values())
 
+    @property
+    def anything(self) -> bool:
+        """Whether anything came in or went out, surely or perhaps."""
+        return bool(self.collected or self.held or self.lost or self.disputes or self.payouts)
+
     def unclear(self, intents: Iterable[Intent]) -> list[Unclear]:
         """Orders of which nobody knows how many coins left. One that its hopper never began is none of them."""
         found = []
@@ -88,7 +93,8 @@ class Takings:
                 self._settle(device, escrow)
                 self.lost[device, escrow] = Unclear(what="note", device=device, amount=bill.minor, remedy=remedy)
             case events.BillHeldBack(words=words):
-                self.disputes.append(Unclear(what="note_held_back", device=device, remedy=words))
+                amount = self._forget_held(device)
+                self.disputes.append(Unclear(what="note_held_back", device=device, amount=amount, remedy=words))
             case events.CreditsLost(words=words):
                 self.disputes.append(Unclear(what="credits_lost", device=device, remedy=words))
             case events.BillStacked() | events.CoinAccepted():
@@ -124,8 +130,13 @@ class Takings:
         (self.notes if isinstance(event, events.BillStacked) else self.coins)[money.minor] += 1
         return money
 
+    def _forget_held(self, device: str) -> int:
+        """What a validator held, which holds one note at a time."""
+        places = [place for place in self.held if place[0] == device]
+        return sum(self.held.pop(place).minor for place in places)
+
     def _settle_by_value(self, device: str, bill: Money) -> None:
-        """A note went in that was told without its number: one validator holds one note at a time."""
+        """A note went in that was told without its number."""
         for place, held in list(self.held.items()):
             if place[0] == device and held == bill:
                 del self.held[place]

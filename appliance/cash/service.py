@@ -1,0 +1,223 @@
+"""The cash desk: takes sessions on, finds those of the run before, and looks after money nobody waited for."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from appliance.cash.carrier import Carrier
+from appliance.cash.change import Stock
+from appliance.cash.claims import new_claim
+from appliance.cash.cutoff import CutOff
+from appliance.cash.devices import AWAY, Acceptor, Hopper
+from appliance.cash.reading import Wanted
+from appliance.cash.result import WORK_KIND, CashResult, CashWork, NeverBegun, read_result
+from appliance.cash.session import Session
+from appliance.cash.target import CashTarget
+from appliance.cash.unclaimed import is_to_sweep, sweep
+from appliance.journal import Journal, StorageError, Work
+from appliance.kinds import CashRoute
+from appliance.routes import Route
+from appliance.supervisor import NoSuchDevice, Supervisor, Watched
+from appliance.targets import Answered, NeverGot, answer
+from hardware.events import BillStacked, CoinAccepted, Event, PayoutEnded
+from hardware.roles import CoinHopper
+
+SWEEP_S = 30.0  # at latest; sooner when money is heard of
+_SWEPT = (BillStacked, CoinAccepted, PayoutEnded)
+
+_log = logging.getLogger(__name__)
+
+
+class CashDesk:
+    """The service. Belongs to one event loop."""
+
+    def __init__(self, *, journal: Journal, supervisor: Supervisor, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._supervisor = supervisor
+        self._clock = clock
+        self._running: dict[str, Carrier] = {}
+        self._ends: dict[str, asyncio.Task[CashResult | NeverBegun]] = {}  # of sessions that were cut off
+        self._taken: dict[str, str] = {}  # devices by the session that has them
+        self._sweeping: asyncio.Task[None] | None = None
+        self._came = asyncio.Event()
+        self._stops: list[Callable[[], None]] = []
+
+    def target(self, route: Route) -> CashTarget:
+        """Of a route of kind `CashRoute`."""
+        assert isinstance(route.kind, CashRoute), route
+        return CashTarget(desk=self, kind=route.kind, timeout=route.timeout, supervisor=self._supervisor)
+
+    async def recover(self) -> None:
+        """Bind devices to the sessions that were cut off, and begin to end these. Before devices are opened.
+
+        Raises `StorageError`.
+        """
+        for work in await self._journal.read(lambda book: book.open_works(WORK_KIND)):
+            self._begin_end(work)
+        for watched in self._supervisor.all():
+            self._stops.append(watched.hear(self._note))
+        self._sweeping = asyncio.create_task(self._sweep_on(), name="cash-sweep")
+
+    async def close(self) -> None:
+        """Let go. Sessions that have not ended are found again by the next start."""
+        tasks: list[asyncio.Task[Any]] = list(self._ends.values())
+        if self._sweeping is not None:
+            tasks.append(self._sweeping)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stop in self._stops:
+            stop()
+
+    # For the target
+
+    def cancel(self, id: str, reason: str) -> bool:
+        """End a session soon, with what was collected until then."""
+        carrier = self._running.get(id)
+        return carrier is not None and carrier.cancel(reason)
+
+    async def carry_out(
+        self, id: str, kind: CashRoute, wanted: Wanted, tell: Callable[[dict[str, Any]], None]
+    ) -> Answered | NeverGot:
+        """A session from its beginning to its end."""
+        try:
+            watched = {name: self._supervisor.find(name) for name in kind.devices}
+        except NoSuchDevice as error:
+            return NeverGot(str(error), "device-fault")
+        for name, each in watched.items():
+            if holder := self._taken.get(name) or each.page.work:
+                return NeverGot(f"{name} is in use by {holder}", "device-fault")
+        with self._take(id, watched):
+            work = CashWork(
+                amount=wanted.amount, currency=wanted.currency, overpay=wanted.overpay,
+                idle_timeout=wanted.idle_timeout, timeout=wanted.timeout, devices=kind.devices, claim=new_claim(),
+                reference=wanted.reference,
+            )  # fmt: skip
+            try:
+                known = await self._begin(id, work)
+                hoppers = await self._hoppers(watched, wanted.currency)
+            except StorageError as error:
+                return NeverGot(f"the journal does not take it: {error}", "kiosk-storage")
+            if known.result is not None:
+                return as_answer(read_result(known.result))
+            return as_answer(await self._run(id, work, watched, hoppers, tell))
+
+    async def end_of(self, id: str) -> Answered | NeverGot:
+        """What became of a session, or its end."""
+        if (task := self._ends.get(id)) is not None:
+            return as_answer(await asyncio.shield(task))
+        work = await self._journal.read(lambda book: book.find_work(id))
+        if work is None:
+            return NeverGot("the kiosk was cut off before any device was told to take money")
+        if work.result is not None:
+            return as_answer(read_result(work.result))
+        return as_answer(await asyncio.shield(self._begin_end(work)))
+
+    # Sessions
+
+    @contextlib.contextmanager
+    def _take(self, id: str, watched: dict[str, Watched]) -> Iterator[None]:
+        self._taken.update(dict.fromkeys(watched, id))
+        try:
+            yield
+        finally:
+            for name in watched:
+                self._taken.pop(name, None)
+
+    async def _begin(self, id: str, kept: CashWork) -> Work:
+        work = Work(id=id, kind=WORK_KIND, begun_at=self._clock(), data=msgspec.Raw(msgspec.json.encode(kept)))
+        return await self._journal.write(lambda book: book.begin_work(work), point="appliance.cash.begin")
+
+    async def _hoppers(self, watched: dict[str, Watched], currency: str) -> dict[str, Hopper]:
+        tallies = await self._journal.read(lambda book: book.tallies())
+        found = {}
+        for name, each in watched.items():
+            if not isinstance(each.device, CoinHopper) or each.hindrance or each.device.coin.currency != currency:
+                continue
+            coin = each.device.coin
+            count = tallies.get(name, {}).get(coin, 0)
+            stock = Stock(name, coin.minor, count if count > 0 else None)
+            found[name] = Hopper(stock, away=each.status.state in AWAY)
+        return found
+
+    async def _run(
+        self, id: str, work: CashWork, watched: dict[str, Watched], hoppers: dict[str, Hopper],
+        tell: Callable[[dict[str, Any]], None],
+    ) -> CashResult | NeverBegun:  # fmt: skip
+        acceptors = {
+            name: Acceptor(name, bills=each.entry.role == "bill validator")
+            for name, each in watched.items()
+            if each.entry.role in {"bill validator", "coin acceptor"}
+        }
+        session = Session(id, work, acceptors, hoppers, time.monotonic())
+        carrier = Carrier(session=session, watched=watched, journal=self._journal, clock=self._clock, tell=tell)
+        self._running[id] = carrier
+        for each in watched.values():
+            each.bind(id)
+        try:
+            result = await carrier.run()
+        finally:
+            del self._running[id]
+        self._release(id, watched)
+        return result
+
+    def _release(self, id: str, watched: dict[str, Watched]) -> None:
+        """Only once its end is written: whatever is cut off before belongs to it still."""
+        for each in watched.values():
+            if each.page.work == id:
+                each.bind("")
+        self._came.set()
+
+    # Those of the run before
+
+    def _begin_end(self, work: Work) -> "asyncio.Task[CashResult | NeverBegun]":
+        kept = msgspec.json.decode(work.data, type=CashWork)
+        watched = {}
+        for name in kept.devices:
+            with contextlib.suppress(NoSuchDevice):
+                watched[name] = self._supervisor.find(name)
+        for each in watched.values():
+            if not each.page.work:
+                each.bind(work.id)
+        task = asyncio.create_task(self._end(work.id, watched), name=f"cash-end-{work.id}")
+        self._ends[work.id] = task
+        return task
+
+    async def _end(self, id: str, watched: dict[str, Watched]) -> CashResult | NeverBegun:
+        result = await CutOff(id=id, watched=watched, journal=self._journal, clock=self._clock).close()
+        self._release(id, watched)
+        return result
+
+    # Money nobody waited for
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, _SWEPT):
+            self._came.set()
+
+    async def _sweep_on(self) -> None:
+        while True:
+            try:
+                await self._sweep()
+            except StorageError as error:
+                _log.warning("late credits cannot be looked for", extra={"reason": str(error)})
+            except Exception:  # the task must outlive any mistake of ours
+                _log.exception("late credits could not be looked for")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_S):
+                    await self._came.wait()
+            self._came.clear()
+
+    async def _sweep(self) -> None:
+        while await self._journal.read(is_to_sweep):
+            at = self._clock()
+            await self._journal.write(lambda book: sweep(book, at), point="appliance.cash.sweep")  # noqa: B023
+
+
+def as_answer(result: CashResult | NeverBegun) -> Answered | NeverGot:
+    """For the operation."""
+    return NeverGot(result.detail, result.problem) if isinstance(result, NeverBegun) else answer(result)
