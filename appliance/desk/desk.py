@@ -71,7 +71,7 @@ class Desk(Targets):
         work, saga = await self._begun(request_id)
         inner = self._of_work(work, route)
         if inner is None:
-            if saga is None or route is None:
+            if route is None:
                 return None if saga is None else self._joined(Gone(), route, saga)
             inner = self._plain(route)
         return self._joined(inner, route, saga)
