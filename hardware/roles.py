@@ -18,7 +18,7 @@ operation of each device; the caller's journal remembers the others.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -169,6 +169,17 @@ class CoinHopper(Device):
         """
 
 
+class Paper(msgspec.Struct, frozen=True):
+    """What goes into a line, for whoever lays out a slip. Of a device that does not tell, a guess on the safe side."""
+
+    columns: int = 32  # letters of the usual size
+    stand_ins: Mapping[str, str] = {}  # letters that come out as others, of which there may be more or fewer
+
+    def letters(self, text: str) -> int:
+        """How many columns a text takes."""
+        return len(text) + sum(len(self.stand_ins[letter]) - 1 for letter in text if letter in self.stand_ins)
+
+
 class ShiftState(msgspec.Struct, frozen=True, kw_only=True):
     """A register's shift: "closed", "open", or "expired" (open for more than 24 hours)."""
 
@@ -237,6 +248,11 @@ class FiscalRegister(Device):
     async def print_copy(self) -> None:
         """Print the last document again, marked as a copy by the register."""
 
+    @property
+    def paper(self) -> Paper:
+        """As `ReceiptPrinter.paper`."""
+        return Paper()
+
     @abstractmethod
     async def print_slip(self, slip: Slip, reference: str) -> None:
         """Print what is no fiscal document. Raises as `ReceiptPrinter.print_slip`."""
@@ -254,6 +270,11 @@ class PrinterStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReceiptPrinter(Device):
     """Prints slips that are no fiscal documents."""
+
+    @property
+    def paper(self) -> Paper:
+        """What goes into a line of it, by its settings."""
+        return Paper()
 
     @abstractmethod
     async def read_status(self) -> PrinterStatus:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from hardware.errors import DeviceFault, OutcomeUnknown, TransportError
-from hardware.escpos.codepages import MissingLetter, runs
+from hardware.escpos.codepages import STAND_INS, MissingLetter, known_letters, runs
 from hardware.escpos.orders import AwaitReady, Print, ReadStatus, Settings
 from hardware.escpos.profiles import profile
 from hardware.escpos.protocol import EscposProtocol
@@ -13,7 +13,7 @@ from hardware.journal import DeviceJournal
 from hardware.link import Link
 from hardware.ports import LineSettings
 from hardware.protocol import Memory
-from hardware.roles import PrinterStatus, ReceiptPrinter, Status
+from hardware.roles import Paper, PrinterStatus, ReceiptPrinter, Status
 from hardware.slip import Slip
 from hardware.trace import Trace
 
@@ -93,6 +93,9 @@ class EscposPrinter(ReceiptPrinter):
             byte_s=byte_s,
         )
         self._name = name
+        has = known_letters(chosen.pages.values())
+        lacks = {letter: other for letter, other in STAND_INS.items() if letter not in has}
+        self._paper = Paper(chosen.columns, lacks if missing == "transliterate" else {})
 
         def protocol(memories: Mapping[str, Memory]) -> EscposProtocol:
             return EscposProtocol(memories[""], settings)
@@ -115,6 +118,10 @@ class EscposPrinter(ReceiptPrinter):
 
     async def close(self) -> None:
         await self._link.close()
+
+    @property
+    def paper(self) -> Paper:
+        return self._paper
 
     @property
     def status(self) -> Status:
