@@ -248,6 +248,8 @@ def _outcomes(books: Books) -> Iterator[str]:
             continue
         if len({msgspec.json.encode((one.executed, one.status, one.body, one.problem)) for one in told}) > 1:
             yield f"{operation} {request_id}: told in different ways: {told}"
+        if told[0].executed == "unknown":
+            yield f"{operation} {request_id}: told as unknown, though the book knows: {told[0].problem}"
         work = works.get(request_id)
         if work is None or work.kind != "cash" or work.result is None:
             continue

@@ -121,7 +121,10 @@ async def _live(day: Day, world: World, kit: Kit, rng: random.Random) -> None:
         await world.until(lambda: _all_up(world), 20)
         troubles = world.mine(_trouble(world, kit, turn, rng))
         for number in range(rng.choice((1, 1, 2, 3))):
-            await _session(world, kit, number, rng)
+            if "register" in kit.hardware and rng.random() < 0.4:
+                await _document(world, number, rng)
+            else:
+                await _session(world, kit, number, rng)
         world.disk.die_at = 0
         async with turn:
             troubles.cancel()
@@ -208,6 +211,22 @@ async def _session(world: World, kit: Kit, number: int, rng: random.Random) -> N
         put_in += _put_in(world, kit, amount - put_in, rng)
     await world.until(lambda: bool(asked.told), rng.choice((2.0, 25.0, 80.0)))
     backend.cancel()
+
+
+async def _document(world: World, number: int, rng: random.Random) -> None:
+    """A receipt of a payment that was taken elsewhere, or another document; no money moves here."""
+    total = rng.choice((4500, 45000, 120000))
+    body: dict[str, Any] = {
+        "kind": "sale", "currency": "KZT", "lines": [{"name": "Чай", "price": total, "tax": "none"}],
+        "settlements": [{"tender": "electronic", "amount": total}],
+    }  # fmt: skip
+    if rng.random() < 0.15:
+        body = {"action": rng.choice(("open-shift", "close-shift"))}
+    asked = world.hub.ask(f"fiscal-{number}", "fiscal", body)
+    world.story(f"asked for fiscal-{number}: {body.get('action', total)}")
+    await world.until(lambda: bool(asked.told), rng.choice((0.5, 5.0, 50.0)))
+    if rng.random() < 0.3:
+        world.hub.say(asked)
 
 
 def _put_in(world: World, kit: Kit, left: int, rng: random.Random) -> int:
