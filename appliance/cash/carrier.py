@@ -142,6 +142,8 @@ class Carrier:
         task.add_done_callback(self._tasks.discard)
 
     def _show(self) -> None:
+        if self.session.phase is Phase.ENDING:
+            return  # told once it is written
         shown = progress(self.session, self._last)
         news = {name: value for name, value in shown.items() if name != "ends_in"}
         if news != self._told:
