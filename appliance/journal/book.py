@@ -219,11 +219,14 @@ class Book:
 
     # Another machine
 
-    def leave_works(self, at: float, reason: str) -> None:
+    def leave_works(self, at: float, reason: str, nonce: Callable[[], int]) -> None:
         """End what is open: who began it is not here."""
         for work in self.open_works():
+            data = {"id": work.id, "kind": work.kind, "reason": reason}
+            raw = msgspec.Raw(msgspec.json.encode(data))
             self.end_work(work.id, {"status": "interrupted", "reason": reason})
-            self.tell("work-interrupted", {"id": work.id, "kind": work.kind, "reason": reason}, at=at)
+            self.enter(Entry(nonce=nonce(), at=at, work=work.id, kind="work-interrupted", data=raw))
+            self.tell("work-interrupted", data, at=at)
 
     def leave_devices(self, at: float, reason: str, nonce: Callable[[], int]) -> None:
         """Take the devices for others than those that the book knows.

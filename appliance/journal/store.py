@@ -112,8 +112,8 @@ class Store:
                 self.finish(
                     Response(request_id=row.request_id, operation=row.operation, executed=unknown, error=why), at
                 )
-            self.book.leave_works(at, why.detail)
-            self.book.leave_devices(at, why.detail, lambda: secrets.randbits(62) + 1)
+            self.book.leave_works(at, why.detail, _nonce)
+            self.book.leave_devices(at, why.detail, _nonce)
             self.begin_anew(new_id, "the machine is another", at)
         crash_point("appliance.journal.settle_in.before")
         self.connection.execute("COMMIT")
@@ -252,6 +252,10 @@ class Store:
             return 0, None
         response = None if row[6] is None else _read_response(row[6])
         return row[0], Row(row[1], row[2], row[3], bytes(row[4] or b""), row[5], response)
+
+
+def _nonce() -> int:
+    return secrets.randbits(62) + 1
 
 
 def _read_response(text: bytes) -> Response:

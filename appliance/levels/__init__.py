@@ -3,6 +3,7 @@
     booking      what an event of a device changes, within the transaction that writes it
     marks        when a device is near full or near empty: pure
     collections  the money is taken out, levels are set and refilled
+    reckoning    the sums, and what does not agree: pure
     reconcile    journal against sessions, counters and documents: differences named, once a shift or when asked
 
 `supervisor` enters with every event; the desk and the commands read. Nothing here asks a device anything. Functions
