@@ -118,7 +118,7 @@ class PaymentTarget(Target):
         )
         try:
             await self._journal.write(
-                lambda book: book.begin_work(work), point="appliance.desk.payment.begin", needs_room=True
+                lambda book: book.begin_work(work), point="appliance.desk.payment_begin", needs_room=True
             )
         except StorageError as error:
             return NeverGot(str(error), "kiosk-storage")
@@ -193,7 +193,7 @@ class PaymentTarget(Target):
         """The payment's answer. A disk that does not take it is no reason to keep the receipt from the customer."""
         try:
             await self._journal.write(
-                lambda book: book.change_work(work_id(request_id), saga), point="appliance.desk.payment.paid"
+                lambda book: book.change_work(work_id(request_id), saga), point="appliance.desk.payment_paid"
             )
         except StorageError as error:
             _log.error("a payment's answer could not be kept", extra={"request_id": request_id, "reason": str(error)})
@@ -230,7 +230,7 @@ async def end(journal: Journal, request_id: str, receipt: dict[str, Any]) -> Non
     """Nothing is left to be done."""
     try:
         await journal.write(
-            lambda book: book.end_work(work_id(request_id), _End(receipt)), point="appliance.desk.payment.end"
+            lambda book: book.end_work(work_id(request_id), _End(receipt)), point="appliance.desk.payment_end"
         )
     except StorageError as error:
         _log.error("a payment's end could not be kept", extra={"request_id": request_id, "reason": str(error)})

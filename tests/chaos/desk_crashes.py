@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.program import StackError
+from tests.chaos.crash_cases import DESK_ROOMS
 from tests.chaos.points import names
 from tests.chaos.results import Result, timed
 from tests.journeys.desk_site import Asked, DeskKiosk
@@ -28,7 +29,6 @@ from tests.journeys.site import FINAL, Json, Site
 from wire.crashpoint import VARIABLE
 
 NAME = "desk_crashes"
-ROOMS = ("cash", "desk", "device", "fiscal", "levels", "printing", "supervisor")
 _LANES = 4
 _VISITS_MAX = 80
 _STORY_S = 60.0
@@ -122,7 +122,7 @@ STORIES = {
 
 def points() -> list[str]:
     """Those of the desk's rooms."""
-    return [name for name in names("appliance") if name.split(".")[1] in ROOMS]
+    return [name for name in names("appliance") if name.split(".")[1] in DESK_ROOMS]
 
 
 def run(directory: Path, seed: int, scale: float) -> Result:

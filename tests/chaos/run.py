@@ -27,13 +27,13 @@ OPERATIONS = 10_000  # of the soak at scale 1
 # What measures time, one after another; then the rest, the longest first, some at a time.
 ALONE = ("takeover", "lost_midway", "revocation", "backlog", "slow")
 BESIDE = (
-    *("soak", "crashes", "frame_faults", "powercuts", "fuzz", "frozen", "disk", "clocks"),
+    *("desk", "soak", "crashes", "desk_crashes", "frame_faults", "powercuts", "fuzz", "frozen", "disk", "clocks"),
     *("gateway_faults", "schema", "devices", "identity", "canary"),
 )
 _LANES = 3  # they wait more than they compute
-SCENARIOS = (*BESIDE[:1], *ALONE, *BESIDE[1:])
+SCENARIOS = (*BESIDE[:2], *ALONE, *BESIDE[2:])
 # These have no natural end; the others stop at scale 1.
-_UNBOUNDED = frozenset({"soak", "crashes", "fuzz", "powercuts", "devices"})
+_UNBOUNDED = frozenset({"soak", "crashes", "fuzz", "powercuts", "devices", "desk"})
 _LIMIT_S = 3600.0
 
 
