@@ -412,7 +412,9 @@ def _short(text: str) -> str:
 def _shown(figures: Mapping[str, Any]) -> str:
     lines = []
     for name, value in figures.items():
-        if name == "lines" and isinstance(value, list):
+        if name == "paper" and isinstance(value, list):
+            lines += map(str, value)
+        elif name == "lines" and isinstance(value, list):
             lines += [_told(line) for line in value]
         else:
             lines.append(f"{name.replace('_', ' ')}: {_value(value)}")

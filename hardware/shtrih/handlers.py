@@ -1,6 +1,6 @@
 """What a simulated register does for each command; fields as `commands` declares them."""
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 from hardware.shtrih import commands
@@ -16,6 +16,7 @@ from hardware.shtrih.fiscal import (
     No,
     Storage,
 )
+from hardware.shtrih.paper import document_text
 from hardware.shtrih.printing import Printer
 from hardware.shtrih.states import NO_PAPER_ERRORS, Mode, Submode
 from hardware.shtrih.tags import split, tlv
@@ -202,10 +203,12 @@ class Handlers:
         self.storage.add_line(
             kind, _int(values["quantity"]), _int(values["price"]), total if isinstance(total, int) else None, now
         )
+        self._item(values.get("name"), _int(values["quantity"]), _int(values["price"]))
         self._line(now, 2)
 
     def _base_line(self, kind: int, values: Values, now: float) -> None:
         self.storage.add_line(kind, _int(values["quantity"]) * 1000, _int(values["price"]), None, now)
+        self._item(values.get("text"), _int(values["quantity"]) * 1000, _int(values["price"]))
         self._line(now, 2)
 
     def _sale(self, values: Values, now: float) -> None:
@@ -238,7 +241,14 @@ class Handlers:
 
     def _close_receipt(self, values: Values, now: float) -> Values:
         mode = self.storage.mode(now)
-        return self._closed(self.storage.close_receipt(_payments(values), now), now, mode)
+        opened = self.storage.kept["open"] or {}
+        items = [(name, quantity, price, total) for (name, quantity, price), total in zip(
+            opened.get("items", ()), opened.get("lines", ()), strict=False
+        )]  # fmt: skip
+        payments = _payments(values)
+        document = self.storage.close_receipt(payments, now)
+        text = self._text(document, items=items, payments=payments, change=_int(document["change"]))
+        return self._closed(document, now, mode, text)
 
     def _correction_begin(self, _: Values, now: float) -> None:
         self.storage.begin(FN_CORRECTION, now)
@@ -350,8 +360,18 @@ class Handlers:
         if self._line_by_line:
             self.printer.add("receipt_line_printed", lines, now)
 
-    def _closed(self, document: dict[str, object], now: float, mode: int | None = None) -> Values:
-        self.printer.add("document_printed", DOCUMENT_LINES, now, {"number": document["fd"]}, mode)
+    def _item(self, name: object, quantity: int, price: int) -> None:
+        self.storage.kept["open"].setdefault("items", []).append([str(name or ""), quantity, price])
+
+    def _text(self, document: Values, **more: Any) -> list[str]:
+        kept = self.storage.find(_int(document["fd"]))
+        return document_text(kept, head=[MODEL, f"РН {REGISTRATION}", f"ФН {STORAGE}"], **more)
+
+    def _closed(
+        self, document: dict[str, object], now: float, mode: int | None = None, text: Sequence[str] = ()
+    ) -> Values:
+        text = text or self._text(document)
+        self.printer.add("document_printed", DOCUMENT_LINES, now, {"number": document["fd"]}, mode=mode, text=text)
         return document
 
     def _now(self, now: float) -> str:

@@ -4,13 +4,14 @@ What is to be printed outlives the power: an interrupted document waits for B0, 
 (That it waits so after a power cut as well is inferred; no source tells of it.)
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from hardware.shtrih.states import Submode
 from hardware.simulation.simulator import Ledger
 
 LINE_S = 0.04  # some 25 lines a second
+PAPER_KEPT = 20  # documents that can still be read
 
 
 class Printer:
@@ -20,8 +21,14 @@ class Printer:
         self._memory: dict[str, Any] = memory.setdefault(
             "printer", {"paper": True, "cover": False, "waits": False, "jobs": [], "left": None}
         )
+        self._paper: list[list[str]] = memory.setdefault("paper", [])
         self._ledger = ledger
         self._at: float | None = None
+
+    @property
+    def paper(self) -> Sequence[Sequence[str]]:
+        """The last documents that came out, as one reads them."""
+        return self._paper
 
     @property
     def wake_at(self) -> float | None:
@@ -58,10 +65,14 @@ class Printer:
         lines: int,
         now: float,
         figures: Mapping[str, object] | None = None,
+        *,
         mode: int | None = None,
+        text: Sequence[str] = (),
     ) -> None:
-        """Print this many lines; `kind` and `figures` go into the ledger when the last is on paper."""
-        self._memory["jobs"].append({"kind": kind, "lines": lines, "figures": dict(figures or {}), "mode": mode})
+        """Print this many lines; `kind` and `figures` go into the ledger when the last is on paper, as `text` says."""
+        self._memory["jobs"].append(
+            {"kind": kind, "lines": lines, "figures": dict(figures or {}), "mode": mode, "text": list(text)}
+        )
         if self._at is None and not self._memory["waits"]:
             self._at = now + LINE_S
 
@@ -76,6 +87,9 @@ class Printer:
         jobs[0]["lines"] -= 1
         if jobs[0]["lines"] <= 0:
             done = jobs.pop(0)
+            if done.get("text"):
+                self._paper.append(done["text"])
+                del self._paper[:-PAPER_KEPT]
             self._ledger(done["kind"], done["figures"])
         if self._memory["left"] is not None:
             self._memory["left"] -= 1

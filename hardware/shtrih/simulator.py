@@ -46,6 +46,7 @@ class ShtrihSimulator(Simulator):
         "paper_in": Hand("a new roll"),
         "cover_open": Hand("open the cover"),
         "cover_close": Hand("close the cover"),
+        "paper": Hand("read the last documents on paper", {"last": "1"}),
         "expire_shift": Hand("24 hours pass"),
         "fail": Hand("the next commands end with an error", {"code": "71", "count": "1"}),
         "ofd_off": Hand("the data operator gets nothing any more"),
@@ -126,6 +127,10 @@ class ShtrihSimulator(Simulator):
 
     def do_cover_close(self, now: float) -> None:
         self.handlers.printer.cover(False)
+
+    def do_paper(self, now: float, last: str = "1") -> Mapping[str, object]:
+        documents = self.handlers.printer.paper[-max(1, _number("last", last)) :]
+        return {"paper": [line for document in documents for line in (*document, "")][:-1]}
 
     def do_expire_shift(self, now: float) -> None:
         self.handlers.storage.kept["skew"] += 25 * 3600.0

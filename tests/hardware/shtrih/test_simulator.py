@@ -35,7 +35,7 @@ class Bench:
         self.now = until
         return answer
 
-    def ask(self, name: str, **values: object) -> Reply:
+    def ask(self, name: str, /, **values: object) -> Reply:
         """By version 2; printing is waited for."""
         self.number += 1
         one = command(name)
@@ -209,3 +209,27 @@ def test_hands_that_cannot_be() -> None:
         with pytest.raises(ControlError):
             ShtrihSimulator({}, lambda *_: None, **options)
     assert bench.device.describe()["link"] == "v2"
+
+
+def test_what_is_on_paper_can_be_read() -> None:
+    bench = Bench()
+    assert bench.device.control("paper", {}, bench.now) == {"paper": []}
+    bench.ask("fn_open_shift")
+    bench.ask("operation_v2", type=1, quantity=1_500_000, price=90000, sum=None, tax_sum=None, tax=4, name="Кофе")
+    assert "Кофе" not in str(bench.device.control("paper", {"last": "2"}, bench.now)), "not before it is closed"
+    bench.ask("close_v2", sum1=150000)
+    (paper,) = bench.device.control("paper", {}, bench.now).values()
+    assert isinstance(paper, list)
+    assert max(map(len, paper)) <= 40
+    text = "\n".join(" ".join(line.split()) for line in paper)
+    assert "ПРИХОД\nКофе\n1.5 x 900.00 1350.00\n" in text
+    assert "ИТОГ 1350.00\nНАЛИЧНЫМИ 1500.00\nСДАЧА 150.00\n" in text
+    assert "СМЕНА 1 ЧЕК 1 " in text
+    both = bench.device.control("paper", {"last": "2"}, bench.now)["paper"]
+    assert "СМЕНА ОТКРЫТА" in str(both)
+
+
+def test_what_waits_for_paper_is_not_on_it() -> None:
+    bench = Bench()
+    bench.device.control("paper_out", {}, bench.now)
+    assert bench.device.control("paper", {}, bench.now) == {"paper": []}
