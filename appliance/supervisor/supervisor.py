@@ -28,6 +28,10 @@ class NoSuchDevice(LookupError):
     """There is none of that name, or it is of another kind; the words say what there is."""
 
 
+class NotNow(Unavailable, NoSuchDevice):
+    """There is one of that name and kind, and no driver of it at this moment."""
+
+
 class Supervisor:
     """Opens and closes them; `find` one."""
 
@@ -89,12 +93,13 @@ class Supervisor:
             raise NoSuchDevice(f"there is no device {name}; there are {', '.join(self._watched) or 'none'}") from None
 
     def find_as(self, name: str, role: type[D]) -> tuple[Watched, D]:
-        """One of a role, and its driver, which is not to be kept. Raises `NoSuchDevice`, `Unavailable`."""
+        """One of a role, and its driver, which is not to be kept. Raises `NoSuchDevice`; one that is `Unavailable`
+        as well when it has no driver now."""
         watched = self.find(name)
         if isinstance(watched.device, role):
             return watched, watched.device
         if watched.entry.is_a(role):
-            raise Unavailable(name, watched.hindrance or watched.status.words)
+            raise NotNow(name, watched.hindrance or watched.status.words)
         raise NoSuchDevice(f"{name} is a {watched.role}")
 
     # Making
