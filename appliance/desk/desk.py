@@ -2,14 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
+from appliance.cash.result import WORK_KIND as CASH
+from appliance.cash.service import CashDesk
 from appliance.desk import payments
+from appliance.desk.actions import ACTIONS, DeviceActions
 from appliance.desk.device import DeviceTarget
 from appliance.desk.payments import Payment
-from appliance.desk.saga import WORK_KIND, Afterwards, PaymentTarget, Saga, read_saga, resume, work_id
+from appliance.desk.saga import WORK_KIND, PaymentTarget, Saga, read_saga, resume, work_id
+from appliance.desk.slips import OwedSlips
 from appliance.fiscal.reading import ACTIONS as FISCAL_ACTIONS
 from appliance.fiscal.records import WORK as FISCAL
 from appliance.fiscal.service import FiscalDesk
@@ -18,11 +22,15 @@ from appliance.gateways.kaspi_pos import KIND as KASPI
 from appliance.gateways.kaspi_pos import KaspiPos
 from appliance.journal import Journal, StorageError, Work
 from appliance.kinds import CashRoute, DeviceRoute, KaspiPosRoute
+from appliance.printing.jobs import KIND as PRINT
+from appliance.printing.service import PrintDesk
 from appliance.routes import Route
 from appliance.supervisor import NoSuchDevice, Supervisor
 from appliance.targets import Answered, Ask, NeverGot, NotUnderstood, Result, Target, Targets
+from wire.messages import Executed
 
 _READ_AGAIN_S = 1.0
+_GONE_CASH = Route(name="gone", url="", kind=CashRoute(devices=()))  # whose sessions end by what stands in the book
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +45,16 @@ class Desk(Targets):
         self._supervisor = supervisor
         self._gateways = gateways
         self._clock = clock
+        self.cash = CashDesk(journal=journal, supervisor=supervisor, clock=clock)
         self.fiscal = FiscalDesk(journal=journal, supervisor=supervisor, clock=clock)
+        self.printing = PrintDesk(journal=journal, supervisor=supervisor, clock=clock)
+        self.actions = DeviceActions(journal=journal, supervisor=supervisor, clock=clock)
         self.kaspi = KaspiPos(journal=journal, gateways=gateways, clock=clock)
         self._resuming: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
         """Find what the run before left open, and say whose money is on its way; before any device is opened."""
-        for recover in (self.fiscal.recover, self.kaspi.recover):
+        for recover in (self.cash.recover, self.fiscal.recover, self.printing.recover, self.kaspi.recover):
             try:
                 await recover()
             except StorageError as error:
@@ -59,7 +70,7 @@ class Desk(Targets):
         if self._resuming is not None:
             self._resuming.cancel()
             await asyncio.gather(self._resuming, return_exceptions=True)
-        for close in (self.fiscal.close, self.kaspi.close):
+        for close in (self.cash.close, self.fiscal.close, self.printing.close, self.kaspi.close):
             await close()
 
     def of(self, route: Route) -> Target:
@@ -84,6 +95,8 @@ class Desk(Targets):
         match route.kind:
             case None:
                 return HttpTarget(self._gateways, route)
+            case CashRoute():
+                return self.cash.target(route)
             case KaspiPosRoute():
                 return self.kaspi.target(route)
             case DeviceRoute(device=device):
@@ -91,45 +104,41 @@ class Desk(Targets):
         return Missing(f"{route.path}: this version cannot carry out operations of {route.kind.describe()}")
 
     def _device(self, device: str, route: Route) -> Target:
-        common = Missing(f"{route.path}: no such action")
         try:
-            role = self._supervisor.find(device).entry.role
+            role = self._supervisor.find(device).role
         except NoSuchDevice as error:
             return Missing(str(error))
+        rooms: list[tuple[Target, Collection[str]]] = []
         if role == "fiscal register":
-            return DeviceTarget(common, (), self.fiscal.target(route), FISCAL_ACTIONS)
-        return DeviceTarget(common, ())
+            rooms = [(self.fiscal.target(route), FISCAL_ACTIONS), (self.printing.target(route), ("print",))]
+        elif role == "receipt printer":
+            rooms = [(self.printing.target(route), ("print",))]
+        return DeviceTarget([*rooms, (self.actions.target(route), ACTIONS)])
 
     def _of_work(self, work: Work | None, route: Route | None) -> Target | None:
         if work is None:
             return None
-        match work.kind:
-            case kind if kind == FISCAL:
-                return self.fiscal.target(route)
-            case kind if kind == KASPI:
-                return self.kaspi.target_of(work)
-        return None
+        if work.kind == CASH:
+            is_cash = route is not None and isinstance(route.kind, CashRoute)
+            return self.cash.target(route if route is not None and is_cash else _GONE_CASH)
+        if work.kind == FISCAL:
+            return self.fiscal.target(route)
+        if work.kind == PRINT:
+            return self.printing.target(route)
+        return self.kaspi.target_of(work) if work.kind == KASPI else None
 
     def _joined(self, inner: Target, route: Route | None, saga: Saga | None) -> Target:
-        """With its receipt, and with what else follows a payment."""
-        payment, afterwards = self._payment(route)
-        register = "" if route is None else route.register
+        """With its receipt, and with the slip about money that is owed."""
+        payment = None if route is None else _payment(route)
         if payment is None and saga is None:
             return inner
+        register = "" if route is None else route.register
+        printer = route.kind.printer if route is not None and isinstance(route.kind, CashRoute) else ""
+        afterwards = OwedSlips(self.printing, printer, self._clock) if printer else None
         return PaymentTarget(
             inner, payment=payment or payments.gateway(None), register=register, receipts=self.fiscal,
             journal=self._journal, clock=self._clock, afterwards=afterwards, begun=saga,
         )  # fmt: skip
-
-    def _payment(self, route: Route | None) -> tuple[Payment | None, Afterwards | None]:
-        match None if route is None else route.kind:
-            case CashRoute():
-                return payments.cash(), None
-            case KaspiPosRoute():
-                return payments.terminal(), None
-            case None if route is not None and route.receipt:
-                return payments.gateway(route.paid), None
-        return None, None
 
     async def _begun(self, request_id: str) -> tuple[Work | None, Saga | None]:
         """What stands in the book of a request. Waits for a disk that does not say: a guess could be taken twice."""
@@ -151,7 +160,8 @@ class Desk(Targets):
                 row = await self._journal.find(request_id)
                 saga = _saga(work)
                 if saga is not None and (row is None or row.response is not None):
-                    await resume(self.fiscal, self._journal, request_id, saga)
+                    refused = row is not None and row.response is not None and row.response.executed is Executed.NO
+                    await resume(self.fiscal, self._journal, request_id, saga, not_executed=refused)
         except StorageError as error:
             _log.error("payments of the run before cannot be read", extra={"reason": str(error)})
 
@@ -189,6 +199,18 @@ class Missing(Target):
     async def find_out(self, ask: Ask) -> Answered | NeverGot | None:
         """Nothing happened."""
         return NeverGot(self._words, "bad-request")
+
+
+def _payment(route: Route) -> Payment | None:
+    """What kind of payment a route's operations are; None: none that could have a receipt."""
+    match route.kind:
+        case CashRoute():
+            return payments.cash()
+        case KaspiPosRoute():
+            return payments.terminal()
+        case None if route.receipt:
+            return payments.gateway(route.paid)
+    return None
 
 
 def _saga(work: Work | None) -> Saga | None:

@@ -1,7 +1,7 @@
 """A device's route: what any device can be asked goes to one place, documents and slips to their rooms."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -12,28 +12,19 @@ class DeviceTarget(Target):
     """By the request's `action`.
 
     Args:
-        common: carries out the actions that every device knows.
-        actions: the names of those.
-        room: who does the rest, for a register or a printer.
-        room_actions: the names of those, for who misspells one.
+        rooms: who carries out which actions; the first has those that name none.
     """
 
-    def __init__(
-        self, common: Target, actions: Collection[str], room: Target | None = None, room_actions: Collection[str] = ()
-    ) -> None:
-        self._common = common
-        self._actions = actions
-        self._room = room
-        self._room_actions = room_actions
+    def __init__(self, rooms: Sequence[tuple[Target, Collection[str]]]) -> None:
+        self._rooms = rooms
 
     def check(self, ask: Ask) -> None:
         """Raises `NotUnderstood`."""
-        action = _action(ask.body)
-        known = [*self._room_actions, *self._actions]
-        if isinstance(action, str) and action not in known:
-            near = difflib.get_close_matches(action, known, n=1)
+        action, known = _action(ask.body), [name for _room, names in self._rooms for name in names]
+        if action is not None and action not in known:
+            near = difflib.get_close_matches(str(action), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise NotUnderstood(f"action: {action!r} is nothing this device can do; {hint}")
+            raise NotUnderstood(f"action: {action!r} is nothing that can be asked here; {hint}")
         self._target(ask).check(ask)
 
     async def run(self, ask: Ask) -> Result:
@@ -50,12 +41,11 @@ class DeviceTarget(Target):
 
     def cancel(self, request_id: str, reason: str) -> bool:
         """As who carries it out."""
-        return any(target.cancel(request_id, reason) for target in (self._room, self._common) if target is not None)
+        return any(room.cancel(request_id, reason) for room, _names in self._rooms)
 
     def _target(self, ask: Ask) -> Target:
-        if self._room is None or _action(ask.body) in self._actions:
-            return self._common
-        return self._room
+        action = _action(ask.body)
+        return next((room for room, names in self._rooms if action in names), self._rooms[0][0])
 
 
 class _Body(msgspec.Struct):

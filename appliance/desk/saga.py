@@ -202,12 +202,16 @@ class PaymentTarget(Target):
         await end(self._journal, request_id, receipt)
 
 
-async def resume(receipts: Receipts, journal: Journal, request_id: str, saga: Saga) -> None:
+async def resume(
+    receipts: Receipts, journal: Journal, request_id: str, saga: Saga, *, not_executed: bool = False
+) -> None:  # fmt: skip
     """Go on with the receipt of a payment whose operation nobody asks after any more."""
-    if not saga.status:
-        await end(journal, request_id, {"status": "unclear", "remedy": "what became of the payment was never known"})
-    else:
-        await end(journal, request_id, await register_receipt(receipts, request_id, saga) if saga.paid else NOT_NEEDED)
+    receipt = NOT_NEEDED
+    if saga.paid:
+        receipt = await register_receipt(receipts, request_id, saga)
+    elif not saga.status and not not_executed:
+        receipt = {"status": "unclear", "remedy": "what became of the payment was never known: look at its gateway"}
+    await end(journal, request_id, receipt)
 
 
 async def register_receipt(receipts: Receipts, request_id: str, saga: Saga) -> dict[str, Any]:
