@@ -1,7 +1,7 @@
 """A cash desk with simulated devices and a real journal, in virtual time: hours of a kiosk in moments.
 
 While the journal's thread is at work no time passes; otherwise the clock jumps to whatever comes next. A life of the
-appliance can be killed at any moment, as by a power cut: nothing is closed, and the next life finds what is on the disk.
+appliance can be killed at any moment, as by a power cut: nothing is closed, and the next one finds what is on the disk.
 """
 
 import asyncio
@@ -308,7 +308,8 @@ class World:
 
     def physical(self) -> tuple[int, int]:
         """Minor units that went in to stay, and that left the hoppers."""
-        came = sum(line["minor"] for state in STATES for line in self.ledger(state, "bill_stacked", "coin_accepted"))
+        kinds = ("bill_stacked", "coin_accepted")
+        came = sum(line["minor"] for state in STATES for line in self.ledger(state, *kinds))
         coins = {state: COINS[state] for state in COINS}
         left = sum(coins[state] * line["coins"] for state in coins for line in self.ledger(state, "coin_paid"))
         return came, left
