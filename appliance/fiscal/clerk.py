@@ -14,18 +14,18 @@ ends.
 import asyncio
 import contextlib
 import logging
-import math
 import secrets
 import time
 from collections.abc import Callable
 
 from appliance.fiscal import records
+from appliance.fiscal.kept import Hindered, Kept
 from appliance.fiscal.records import Document
 from appliance.fiscal.result import End, Refused, Registered, Unclear, read_end
-from appliance.fiscal.shift import CASH_IN, RECEIPT, First, Go, No, Wait, before
+from appliance.fiscal.shift import CASH_IN, First, Go, No, Wait, before
 from appliance.journal import Book, Journal, StorageError
 from appliance.supervisor import NoSuchDevice, Supervisor, Unavailable, Watched
-from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, TransportError
+from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, TransportError
 from hardware.errors import Refused as RefusedByDevice
 from hardware.events import DeviceState, Event, PaperReturned, StateChanged
 from hardware.roles import FiscalRegister, RegisterStatus
@@ -41,47 +41,6 @@ NO_LINK = "no-link"
 _OURS = frozenset({"receipt", "currency", "tax", "amount", "reference"})  # a driver's, of what is in the document
 
 _log = logging.getLogger(__name__)
-
-
-class Hindered(Exception):
-    """Not now. `elsewhere`: only this document; the next one may go."""
-
-    def __init__(self, words: str, code: str = "", *, elsewhere: bool = False) -> None:
-        super().__init__(words)
-        self.code = code
-        self.elsewhere = elsewhere
-
-
-class Kept:
-    """A document on its way."""
-
-    def __init__(self, reference: str, document: Document, *, found: bool = False) -> None:
-        self.reference = reference
-        self.document = document
-        self.in_book = found
-        self.in_doubt = found  # the register may have been asked, and not have answered
-        # Monotonic; behind it, it is not begun any more. One of the run before is only found out about.
-        self.until = 0.0 if found else math.inf
-        self.reason = document.reason
-        self.since = document.since
-        self.refusals = 0
-        self.unknowns = 0  # answers lost since the register last said that it has no such document
-        self.absences = 0
-        loop = asyncio.get_running_loop()
-        self.ended: asyncio.Future[End] = loop.create_future()
-        self.hindered: asyncio.Future[None] = loop.create_future()  # for so long that it need not be waited for
-        if document.reason:
-            self.hindered.set_result(None)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether it waits until the register can."""
-        return self.document.kind == RECEIPT
-
-    def lose_patience(self) -> None:
-        """Whoever waits may go, unless it was asked and did not answer: that will be known soon."""
-        if not self.hindered.done() and not self.in_doubt:
-            self.hindered.set_result(None)
 
 
 class Clerk:
@@ -208,13 +167,17 @@ class Clerk:
             end, absences = await self._read(kept)
             if end is not None:
                 return end
+            if kept.in_doubt and kept.lost:
+                return Unclear(reference=kept.reference, document=kept.document.kind, remedy=kept.lost)
             kept.in_doubt = False
             if absences > kept.absences:
                 kept.absences, kept.unknowns = absences, 0
-            if not kept.keeps and time.monotonic() > kept.until:
-                return self._refused(kept, "it was not done in time; ask for it anew", "late")
-            match before(kept.document.kind, status, due=kept.document.due):
+            document = kept.document
+            paper = document.receipt is None or document.receipt.paper
+            match before(document.kind, status, due=document.due, paper=paper):
                 case Go():
+                    if not kept.keeps and time.monotonic() > kept.until:
+                        return self._refused(kept, "it was not done in time; ask for it anew", "late")
                     end = await self._once(kept, watched, register)
                     if end is not None:
                         return end
@@ -229,17 +192,10 @@ class Clerk:
     async def _once(self, kept: Kept, watched: Watched, register: FiscalRegister) -> End | None:
         """Ask the register for it. None: it is looked at again. Raises `Hindered`."""
         self.bind(kept.reference)
+        await self._mark(kept, asked=True)
         self._busy = kept.in_doubt = True
         try:
             return await watched.use(lambda: self._asked(kept, register), CALL_S)
-        except OutcomeUnknown as error:
-            kept.unknowns += 1
-            _log.warning("it is not known whether a document was registered", extra={
-                "device": self.name, "reference": kept.reference, "reason": str(error),
-            })  # fmt: skip
-            if kept.unknowns >= UNKNOWN_MAX:
-                return Unclear(reference=kept.reference, document=kept.document.kind, remedy=error.remedy)
-            return None
         except RefusedByDevice as error:
             kept.in_doubt = False
             if error.code == "absent":
@@ -249,16 +205,24 @@ class Clerk:
                 return self._refused(kept, error.words, error.code)
             await asyncio.sleep(AGAIN_S[0])
             return None
-        except DeviceFault as error:
+        except (DeviceFault, TransportError) as error:
             kept.in_doubt = False
-            well = register.status.state is DeviceState.READY
-            raise Hindered(str(error), error.code, elsewhere=well) from error
-        except TransportError as error:
-            kept.in_doubt = False
-            raise Hindered(str(error), NO_LINK) from error
-        except DeviceError as error:
+            await self._mark(kept, asked=False)
+            well = isinstance(error, DeviceFault) and register.status.state is DeviceState.READY
+            code = error.code if isinstance(error, DeviceFault) else NO_LINK
+            raise Hindered(str(error), code, elsewhere=well) from error
+        except LocalProtocolError as error:  # one that was begun ends as unknown
             _log.exception("a driver failed", extra={"device": self.name, "reference": kept.reference})
             return self._refused(kept, str(error), "driver")
+        except DeviceError as error:
+            kept.unknowns += 1
+            _log.warning("it is not known whether a document was registered", extra={
+                "device": self.name, "reference": kept.reference, "reason": str(error),
+            })  # fmt: skip
+            if kept.unknowns >= UNKNOWN_MAX:
+                remedy = error.remedy if isinstance(error, OutcomeUnknown) else str(error)
+                return Unclear(reference=kept.reference, document=kept.document.kind, remedy=remedy)
+            return None
         finally:
             self._busy = False
 
@@ -282,8 +246,8 @@ class Clerk:
         """Open or close the shift for a document. Raises `Hindered`."""
         operator = kept.document.receipt.operator if kept.document.receipt else kept.document.operator
         document = Document(device=self.name, kind=kind, operator=operator)
-        first = Kept(f"{self.name}/{kind}/{secrets.token_hex(8)}", document)
-        first.until = time.monotonic() + AGAIN_S[1]
+        until = time.monotonic() + AGAIN_S[1]
+        first = Kept(f"{self.name}/{kind}/{secrets.token_hex(8)}", document, until=until)
         self._waiting.insert(0, first)
         try:
             end = await self._write_down(first) or await self._carry_out(first)
@@ -343,6 +307,19 @@ class Clerk:
         kept.in_book = True
         kept.document = records.read_document(work) or kept.document
         return None if work.result is None else read_end(kept.reference, kept.document.kind, work.result)
+
+    async def _mark(self, kept: Kept, *, asked: bool) -> None:
+        """Write whether the register may have it. Raises `Hindered`, but not for taking it back."""
+        if kept.document.asked == asked:
+            return
+        try:
+            kept.document = await self._journal.write(
+                lambda book: records.mark(book, kept.reference, kept.document, asked=asked),
+                point="appliance.fiscal.mark",
+            )
+        except StorageError as error:
+            if asked:
+                raise Hindered(f"the kiosk's disk does not take it: {error}", "storage") from error
 
     async def _read(self, kept: Kept) -> tuple[End | None, int]:
         """What the register told of it: see `records.find_end`."""

@@ -37,8 +37,8 @@ TEXT_MAX = 128
 MINOR_MAX = 10**12
 QUANTITY_MAX = 100_000
 
-_QUANTITY = re.compile(r"\d{1,6}(\.\d{1,6})?")
-_CONTACT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+\d{5,15}")
+_QUANTITY = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_CONTACT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+[0-9]{5,15}")
 
 E = TypeVar("E", bound=Enum)
 

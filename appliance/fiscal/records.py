@@ -30,6 +30,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: Money | None = None  # cash in or out, above 0
     operator: Operator | None = None
     due: bool = False  # money was taken for it
+    asked: bool = False  # the register may have it: written before it is asked, taken back when it surely has not
     after: int = 0  # what the register told of it stands behind this entry
     reason: str = ""  # why it is pending, and since when; empty: it is not
     since: float = 0.0
@@ -53,6 +54,13 @@ def begin(book: Book, reference: str, document: Document, at: float) -> Work:
     document = msgspec.structs.replace(document, after=after)
     data = msgspec.Raw(msgspec.json.encode(document))
     return book.begin_work(Work(id=reference, kind=WORK, begun_at=at, data=data))
+
+
+def mark(book: Book, reference: str, document: Document, *, asked: bool) -> Document:
+    """Write whether the register may have it."""
+    document = msgspec.structs.replace(document, asked=asked)
+    book.change_work(reference, document)
+    return document
 
 
 def find_end(book: Book, reference: str, document: Document) -> tuple[End | None, int]:

@@ -9,6 +9,7 @@ Whoever asks for a reference that is known gets what became of it, and nothing i
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from typing import Any
 import msgspec
 
 from appliance.fiscal import records
-from appliance.fiscal.clerk import Clerk, Kept
+from appliance.fiscal.clerk import Clerk
+from appliance.fiscal.kept import Kept
 from appliance.fiscal.reading import check_receipt as check
 from appliance.fiscal.reading import read_receipt
 from appliance.fiscal.records import Document
@@ -32,6 +34,7 @@ from hardware.roles import FiscalRegister
 
 WAITING_MAX = 200  # documents of one register; beyond that only money that was taken already is let in
 CLOSE_S = 8.0
+RECOVER_AGAIN_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -44,25 +47,28 @@ class FiscalDesk(Desk):
         self._supervisor = supervisor
         self._clock = clock
         self._clerks: dict[str, Clerk] = {}
+        self._recovering: asyncio.Task[None] | None = None
+        self._started = False
 
     async def recover(self) -> None:
-        """Take up what the run before left open. Raises `StorageError`."""
-        for work in await self._journal.read(lambda book: book.open_works(records.WORK)):
-            document = records.read_document(work)
-            if document is not None:
-                self._clerk(document.device).take(Kept(work.id, document, found=True))
-            else:
-                _log.error("a document of the run before cannot be read", extra={"reference": work.id})
-        for clerk in self._clerks.values():
-            await self._bind(clerk)
+        """Take up what the run before left open; where the journal does not say it now, as soon as it does."""
+        try:
+            await self._recover()
+        except StorageError as error:
+            _log.error("documents of the run before cannot be read yet", extra={"reason": str(error)})
+            self._recovering = asyncio.create_task(self._recover_later(), name="fiscal-recover")
 
     def start(self) -> None:
         """Go on with what was taken up."""
+        self._started = True
         for clerk in self._clerks.values():
             clerk.start()
 
     async def close(self) -> None:
         """Begin nothing more; a document at the register is waited for, a while here and then by its driver."""
+        if self._recovering is not None:
+            self._recovering.cancel()
+            await asyncio.gather(self._recovering, return_exceptions=True)
         await asyncio.gather(*(clerk.close(CLOSE_S) for clerk in self._clerks.values()))
 
     def target(self, route: Route | None) -> FiscalTarget:
@@ -135,7 +141,7 @@ class FiscalDesk(Desk):
             kept = self._find(reference)
             if kept is None and work is not None and work.result is None and work.kind == records.WORK:
                 document = records.read_document(work)  # written by a commit that was said to have failed
-                kept = None if document is None else self._take(Kept(reference, document, found=True))
+                kept = None if document is None else self._take(_of_before(reference, document))
         return await self._ended(reference) if kept is None else await self.outcome(kept, within_s)
 
     def refuses(self, register: str) -> str:
@@ -153,8 +159,7 @@ class FiscalDesk(Desk):
         if kept is None:
             if work.result is not None:
                 return read_end(reference, document.kind, work.result)
-            kept = Kept(reference, records.read_document(work) or document)
-            kept.in_book, kept.until = True, until
+            kept = Kept(reference, records.read_document(work) or document, until=until, in_book=True)
             self._take(kept)
         return await self.outcome(kept, until - time.monotonic())
 
@@ -224,10 +229,42 @@ class FiscalDesk(Desk):
             self._clerks[register] = clerk
         return clerk
 
-    async def _bind(self, clerk: Clerk) -> None:
-        """Say whose document the register's driver is going to find out about."""
-        page = await self._journal.read(lambda book: book.page(clerk.name))
-        opened = page.get("open")
-        reference = opened.get("reference") if isinstance(opened, dict) else None
-        if isinstance(reference, str) and clerk.find(reference) is not None:
-            clerk.bind(reference)
+    async def _recover(self) -> None:
+        for work in await self._journal.read(lambda book: book.open_works(records.WORK)):
+            document = records.read_document(work)
+            if document is None:
+                _log.error("a document of the run before cannot be read", extra={"reference": work.id})
+            elif self._find(work.id) is None:
+                self._clerk(document.device).take(_of_before(work.id, document))
+        for clerk in self._clerks.values():
+            doubtful = [kept for kept in clerk.waiting if kept.in_doubt]
+            if doubtful:
+                clerk.bind(doubtful[0].reference)
+                lost = await self._lost(clerk.name)
+                for kept in doubtful:
+                    kept.lost = lost
+
+    async def _recover_later(self) -> None:
+        while True:
+            await asyncio.sleep(RECOVER_AGAIN_S)
+            with contextlib.suppress(StorageError):
+                await self._recover()
+                if self._started:
+                    self.start()
+                return
+
+    async def _lost(self, register: str) -> str:
+        """Why its driver cannot find out about a document that may be at it; empty: it can."""
+        was = (await self._journal.read(lambda book: book.page(register))).get("@driver")
+        try:
+            now = self._supervisor.find(register).entry.driver
+        except NoSuchDevice:
+            return ""  # it may come back
+        if was in (None, now):
+            return ""
+        return f"the register's driver was changed from {was} to {now} meanwhile: look for it in the register's journal"
+
+
+def _of_before(reference: str, document: Document) -> Kept:
+    """One of the run before: what an operator ordered then is only found out about."""
+    return Kept(reference, document, until=0.0, in_book=True)

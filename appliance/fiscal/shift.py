@@ -42,18 +42,19 @@ class No(msgspec.Struct, frozen=True):
 Step = Go | First | Wait | No
 
 
-def before(kind: str, status: RegisterStatus, *, due: bool) -> Step:
+def before(kind: str, status: RegisterStatus, *, due: bool, paper: bool = True) -> Step:
     """What to do next for a document of this kind, given how the register stands.
 
     Args:
         due: money was taken for it, so that it waits for what else would be a reason to refuse it.
+        paper: whether it is wanted on paper.
     """
     state, number = status.shift.state, status.shift.number
     if kind == OPEN and state != "closed":
         return No(f"shift {number or ''} is open already".replace("  ", " "))
     if kind == CLOSE and state == "closed":
         return No("no shift is open")
-    if status.paper is False:
+    if paper and status.paper is False:
         return Wait(status.words or "the register has no paper")
     if kind in (OPEN, CLOSE):
         return Go()

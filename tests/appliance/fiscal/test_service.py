@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from appliance.fiscal import records
+from appliance.fiscal.reading import read_receipt
 from tests.appliance.fiscal import world as worlds
-from tests.appliance.fiscal.world import REGISTERS, Registers, World, sale
+from tests.appliance.fiscal.world import REGISTERS, Registers, World, sale, until
 
 Play = Callable[[Callable[[World], Coroutine[Any, Any, None]]], World]
 
@@ -117,11 +119,49 @@ def test_power_cut_of_the_register_in_a_receipt(play: Play, after_s: float, how:
     assert play(script).totals == [12_345, 700]
 
 
+WRITES = {"fiscal.take": [1], "fiscal.begin": [1], "fiscal.mark": [1, 2], "fiscal.end": [1, 2],
+          "device.record": range(2, 9)}  # fmt: skip
 POINTS = [
-    *(f"appliance.fiscal.{action}.{moment}:{count}" for action, counts in (("take", 1), ("begin", 1), ("end", 2))
-      for moment in ("before", "after") for count in range(1, counts + 1)),
-    *(f"appliance.device.record.{moment}:{count}" for moment in ("before", "after") for count in range(2, 11)),
-]  # fmt: skip
+    f"appliance.{action}.{moment}:{count}"
+    for action, counts in WRITES.items()
+    for moment in ("before", "after")
+    for count in counts
+]
+
+
+SWITCHED = {"atol": "shtrih-v2", "shtrih-v2": "atol"}
+
+
+def test_a_register_of_another_make_takes_what_waited_and_nothing_that_may_be_registered(
+    registers: Registers, tmp_path: Path
+) -> None:
+    if registers.name not in SWITCHED:
+        pytest.skip("one of each make is enough")
+    other = next(each for each in REGISTERS if each.name == SWITCHED[registers.name])
+
+    async def script(world: World) -> None:
+        async with world.life(die_at="appliance.fiscal.end.before:2") as life:
+            asked = asyncio.ensure_future(life.run("sold", sale()))
+            await until(life.journal.dead.is_set)
+            asked.cancel()
+        async with world.life(ready=False, killed=True) as life:
+            await life.present()
+            life.do("paper_out")
+            assert (await life.find_out("sold", sale()) or {})["status"] == "registered"
+            waits = asyncio.ensure_future(life.run("waits", sale(700)))
+            doubtful = records.Document(device="register", kind="receipt", receipt=read_receipt(sale(800)), asked=True)
+            await life.journal.write(lambda book: records.begin(book, "doubtful", doubtful, 0.0))
+            assert (await waits)["status"] == "pending"
+        second = World(other, tmp_path / "second", world.time, journal=world)
+        async with second.life() as life:
+            assert (await life.settled("waits"))["status"] == "registered"
+            unclear = await life.settled("doubtful")
+            assert unclear["status"] == "unclear"
+            assert "driver was changed" in unclear["remedy"]
+            assert second.totals == [700]
+        assert world.totals == [12_345]
+
+    worlds.run(lambda clock: World(registers, tmp_path, clock), script)
 
 
 @pytest.mark.parametrize("point", POINTS)

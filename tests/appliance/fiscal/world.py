@@ -163,10 +163,12 @@ class Life:
 class World:
     """One register, and the directories of both sides."""
 
-    def __init__(self, registers: Registers, path: Path, time_: Clock) -> None:
+    def __init__(
+        self, registers: Registers, path: Path, time_: Clock, *, journal: "World | None" = None
+    ) -> None:  # fmt: skip
         self.registers = registers
         self.time = time_
-        self._state, self._journal = path / "simulator", path / "journal"
+        self._state, self._journal = path / "simulator", path / "journal" if journal is None else journal._journal
         self.lives = 0
 
     @property
