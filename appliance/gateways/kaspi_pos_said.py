@@ -51,7 +51,7 @@ _CODES = {
     404: "the terminal has no such address; is it a Kaspi Smart POS with the /v2 interface?",
     999: "the terminal misses a parameter or does not take its value",
 }
-_MONEY = re.compile(r"\d[\d\s\u00a0\u202f]*(?:[.,]\d{1,2})?(?!\d)")
+_MONEY = re.compile(r"[-–\s]*(\d[\d\s\u00a0\u202f]*(?:[.,]\d{1,2})?)\s*[^\d.,]*")
 _LONG = re.compile(r"\d(?:[ -]?\d){12}")  # a card's number may be in it, and no other of a slip's
 _TEXT_MAX = 500
 
@@ -139,6 +139,8 @@ def result_of(wish: Wish, process_id: str, process: Process) -> dict[str, Any]:
     | `terminal` | the slip as the terminal gave it |
     """
     cheque = {str(name): _clean(value) for name, value in (process.cheque_info or {}).items()}
+    if isinstance(number := cheque.get("cardMask"), str) and _LONG.search(number):
+        cheque["cardMask"] = f"{number[:6]}…{number[-4:]}"  # some terminal may forget to mask it
     result: dict[str, Any] = {
         "status": "approved" if process.status == "success" else "declined",
         "action": wish.action,
@@ -173,11 +175,11 @@ def result_of(wish: Wish, process_id: str, process: Process) -> dict[str, Any]:
 
 def read_amount(text: object) -> int | None:
     """`1250 ₸`, `- 1 250,50 ₸` in tiyn; None for what is no amount."""
-    found = _MONEY.search(text) if isinstance(text, str) else None
+    found = _MONEY.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return None
     try:
-        exact = Decimal(re.sub(r"[\s\u00a0\u202f]", "", found[0]).replace(",", ".")) * 100
+        exact = Decimal(re.sub(r"[\s\u00a0\u202f]", "", found[1]).replace(",", ".")) * 100
     except InvalidOperation:
         return None
     return int(exact) if exact == exact.to_integral_value() else None
