@@ -43,8 +43,8 @@ class PrintDesk:
         self._jobs: dict[str, Job] = {}
         self._tasks: dict[str, asyncio.Task[Result]] = {}
 
-    def target(self, route: Route) -> PrintTarget:
-        """Who carries out the operations of a route to a printer or register."""
+    def target(self, route: Route | None) -> PrintTarget:
+        """Who carries a route's operations out; without one, who finds out what became of them."""
         return PrintTarget(self, route)
 
     async def recover(self) -> None:

@@ -3,7 +3,8 @@
     {"lines": ["…"]}  {"template": "…", "values": {…}}  {"elements": [{…}]}    and "columns", "cut", "copy"
     {"copy_of": "<request id>"}                                               once more, marked as a copy
 
-Answers {"status": "printed" | "unclear", "reference", "device", …}. docs/printing.md is for those who ask.
+Answers {"status": "printed" | "unclear", "reference", "device", …}. docs/printing.md is for those who ask. A register
+takes `lines` for those of a receipt: what it is to print for us says `"action": "print"`.
 """
 
 from typing import TYPE_CHECKING
@@ -16,17 +17,19 @@ from appliance.routes import Route
 from appliance.supervisor import NoSuchDevice
 from appliance.targets import Answered, Ask, NeverGot, NotUnderstood, Target, answer
 
+ACTIONS = ("print",)
+
 if TYPE_CHECKING:
     from appliance.printing.service import PrintDesk
 
 
 class PrintTarget(Target):
-    """One route's."""
+    """One route's; None: of a route that is no more, to find out what was begun by it."""
 
-    def __init__(self, desk: "PrintDesk", route: Route) -> None:
+    def __init__(self, desk: "PrintDesk", route: Route | None) -> None:
         self._desk = desk
-        self._within_s = route.timeout
-        self._device = route.kind.device if isinstance(route.kind, DeviceRoute) else ""
+        self._within_s = 0.0 if route is None else route.timeout
+        self._device = route.kind.device if route is not None and isinstance(route.kind, DeviceRoute) else ""
 
     def check(self, ask: Ask) -> None:
         """A body that is a slip, and a device that prints."""
