@@ -23,6 +23,8 @@ def test_all_well_is_healthy_without_reasons() -> None:
         ({"in_doubt": 2}, "2 operations"),
         ({"loop_lag": 2.5}, "2.5 s"),
         ({"journal_notices": ("it was damaged",)}, "damaged"),
+        ({"devices": ("printer is out of service: no paper (paper-out)",)}, "no paper"),
+        ({"devices_waiting": ("bills is changed later", "coins too")}, "bills is changed later; coins too"),
     ],
 )
 def test_what_is_not_as_it_should_be_degrades_and_is_told(change: dict[str, object], words: str) -> None:
