@@ -29,6 +29,7 @@ examples:
   kioskwire-appliance devices test bills           walk through a device of the routing file's `devices:`
   kioskwire-appliance decode ccnet 02030633DA81    tell a frame in words; --json as data
   kioskwire-appliance replay bills.trace           tell a recorded line in words
+  kioskwire-appliance report                       what lies where, who is owed what, whether all adds up
   kioskwire-appliance --env-file /etc/kiosk/.env --routes /etc/kiosk/routing_config.yaml run
   curl http://127.0.0.1:9091/health                how it is
   kill -HUP <pid>                                  take over a changed routing file
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         print(f"kioskwire-appliance {VERSION}")
         return 0
-    if options.command in {"devices", "decode", "replay"}:
+    if options.command in {"devices", "decode", "replay", "report"}:
         from appliance.workbench.screen import tell_all
 
         return tell_all(f"kioskwire-appliance {options.command}", lambda: _bench(options))
@@ -66,6 +67,10 @@ def _bench(options: argparse.Namespace) -> int:
         from appliance.workbench.decode import run as decode
 
         return decode(options)
+    if options.command == "report":
+        from appliance.workbench.report import run as report
+
+        return report(options)
     from appliance.workbench.replay import run as replay
 
     return replay(options)
@@ -107,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
     _declare_devices(commands.add_parser(
         "devices", parents=[shared], help="list serial ports and what hangs on them; `devices test` tries one device"
     ))  # fmt: skip
+    _declare_report(commands.add_parser(
+        "report", parents=[shared], help="what lies where, who is owed what, whether all adds up"
+    ))  # fmt: skip
     _declare_bench(
         commands.add_parser("decode", help="tell a frame's bytes in words"),
         commands.add_parser("replay", help="tell a trace in words"),
@@ -119,6 +127,12 @@ def _declare_devices(parser: argparse.ArgumentParser) -> None:
     from appliance.workbench.arguments import declare
 
     declare(parser)
+
+
+def _declare_report(parser: argparse.ArgumentParser) -> None:
+    from appliance.workbench.arguments import declare_report
+
+    declare_report(parser)
 
 
 def _declare_bench(decode: argparse.ArgumentParser, replay: argparse.ArgumentParser) -> None:

@@ -169,6 +169,16 @@ def find_routing_file(env_file: Path | None, routing: str | None = None) -> Path
     return Path(Origins(dict(os.environ), values, name).value("ROUTING_CONFIG") or "routing_config.yaml")
 
 
+def find_state_dir(env_file: Path | None) -> Path:
+    """Where the journal lies, for commands that need no other setting. Raises `SettingsError` (no such `.env` file)."""
+    mistakes: list[Mistake] = []
+    values, name = _read_env_file(env_file, mistakes)
+    if mistakes:
+        raise SettingsError(mistakes)
+    (default,) = (field.default for field in msgspec.structs.fields(Settings) if field.name == "state_dir")
+    return Path(Origins(dict(os.environ), values, name).value("STATE_DIR") or str(default))
+
+
 def effective(loaded: Loaded) -> list[str]:
     """The settings in force, one a line with its origin, secrets masked; then the routes and devices."""
     lines = []

@@ -24,12 +24,16 @@ Rules, in the order in which they matter:
 
 `journal.py` is the door (async); `writer.py` the one thread that touches the file; `schema.py` the tables, `store.py`
 the statements, `book.py` those of the desk; `pruning.py` what goes and `carried.py` what is saved; `files.py` the
-directory: lock, reserve, setting aside. Those above enter by the door only.
+directory: lock, reserve, setting aside; `looking.py` reads the book from outside. Those above enter by the door only.
 """
 
 from appliance.journal.book import Book, Entry, Work
-from appliance.journal.errors import JournalInUseError, StorageError, UnknowableError
+from appliance.journal.errors import JournalError, JournalInUseError, StorageError, UnknowableError
 from appliance.journal.journal import Journal, Limits
+from appliance.journal.looking import Look, look_into
 from appliance.journal.store import Row
 
-__all__ = ["Book", "Entry", "Journal", "JournalInUseError", "Limits", "Row", "StorageError", "UnknowableError", "Work"]
+__all__ = [
+    "Book", "Entry", "Journal", "JournalError", "JournalInUseError", "Limits", "Look", "Row", "StorageError",
+    "UnknowableError", "Work", "look_into",
+]  # fmt: skip

@@ -88,8 +88,9 @@ class Book:
         kinds: Collection[str] = (),
         after: int = 0,
         limit: int = 10_000,
+        newest: bool = False,
     ) -> list[Entry]:
-        """Lines in the order they were written."""
+        """Lines in the order they were written; where they are more than `limit` its first, or its `newest`."""
         where, given = ["n > ?"], [after]  # type: tuple[list[str], list[object]]
         if work is not None:
             where.append("work = ? AND work <> ''")
@@ -102,10 +103,11 @@ class Book:
             given += kinds
         rows = self._connection.execute(
             "SELECT n, nonce, at, device, work, kind, data FROM entries"  # noqa: S608 - only our own words
-            f" WHERE {' AND '.join(where)} ORDER BY n LIMIT ?",
+            f" WHERE {' AND '.join(where)} ORDER BY n {'DESC' if newest else ''} LIMIT ?",
             (*given, limit),
         )
-        return [_entry(row) for row in rows]
+        found = [_entry(row) for row in rows]
+        return found[::-1] if newest else found
 
     def last_entry(self, device: str, kind: str) -> Entry | None:
         """The newest line of a kind."""

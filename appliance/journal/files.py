@@ -11,6 +11,7 @@ from appliance.journal.errors import JournalInUseError, StorageError
 from wire.crashpoint import crash_point
 
 JOURNAL = "journal.db"
+LOCK = "journal.lock"
 RESERVE_BYTES = 2 * 1024 * 1024
 SET_ASIDE_KEPT = 3
 _SUFFIXES = ("", "-wal", "-shm")
@@ -32,7 +33,7 @@ class Files:
         """Make the directory and take it. Raises `JournalInUseError`, `StorageError`."""
         try:
             self.make_directory()
-            handle = os.open(self.directory / "journal.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            handle = os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StorageError(f"cannot use {self.directory}: {error.strerror}") from error
         try:

@@ -109,7 +109,7 @@ class Reckoning:
             return  # the line that says so counts it
         self._sums[money.currency].unclaimed += money.minor
         self._differ(
-            "unclaimed", f"{money} came into {line.device} outside of any session, and nobody was told whose it is",
+            "unclaimed", f"{money} came into {line.device} outside of any session, and no session knows of it",
             device=line.device, found=money.minor, currency=money.currency,
         )  # fmt: skip
 

@@ -8,7 +8,9 @@
     reading     bytes as frames, and which are to be refused
     decode      `kioskwire-appliance decode`
     replay      `kioskwire-appliance replay`
+    report      `kioskwire-appliance report`
+    sheet       that report as a person reads it: pure
 
-Only the commands come in. Nothing here is part of a running appliance, and nothing here reaches the journal of
-one: a device that is open there is left alone.
+Only the commands come in. Nothing here is part of a running appliance, and nothing here changes the journal of one,
+which only `report` reads: a device that is open there is left alone.
 """

@@ -1,4 +1,4 @@
-"""Arguments of `kioskwire-appliance devices`, `decode` and `replay`. Imports nothing heavy: --help is quick."""
+"""Arguments of `kioskwire-appliance devices`, `decode`, `replay`, `report`. Imports nothing heavy: --help is quick."""
 
 import argparse
 
@@ -54,3 +54,13 @@ def declare_replay(parser: argparse.ArgumentParser) -> None:
         "--protocol", metavar="PROTOCOL", default="", help="read it as this one, whatever it says itself"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+
+
+def declare_report(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `report`."""
+    parser.description = (
+        "Reads the journal, beside a running appliance or without one, and changes nothing. "
+        "Exit status: 0, 1 when there is no journal to read, 2 when it was asked for wrongly."
+    )
+    parser.add_argument("--state-dir", metavar="DIR", help="where the journal lies (beats STATE_DIR)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, amounts in minor units")

@@ -119,7 +119,7 @@ def test_a_result_that_does_not_add_up(shelf: Shelf) -> None:
 
 def test_money_of_nobody(shelf: Shelf) -> None:
     seen = shelf.happen("bills", note(100000))
-    words = "1000.00 KZT came into bills outside of any session, and nobody was told whose it is"
+    words = "1000.00 KZT came into bills outside of any session, and no session knows of it"
     assert differences(shelf) == [("unclaimed", words)]
     shelf.say("cash-unclaimed", {"device": "bills", "amount": 100000, "currency": "KZT", "entry": seen.n})
     assert reconcile(shelf.book, at=shelf.tick())["money"] == [], "it was counted before"
