@@ -5,6 +5,7 @@ tells of that reference stands in the book before anybody here hears of it, so t
 document was registered, whatever was lost on the way.
 """
 
+import logging
 from typing import Any
 
 import msgspec
@@ -12,12 +13,17 @@ import msgspec
 from appliance.fiscal.result import End, Moved, Refused, Registered, Unclear, fields, read_end
 from appliance.fiscal.shift import CLOSE, OPEN
 from appliance.journal import Book, Work
+from appliance.levels.reconcile import reconcile
 from hardware.events import CashMoved, DocumentAbsent, DocumentRegistered, DocumentUnclear
 from hardware.journal import read_event
 from wire.money import Money
 from wire.receipt import FiscalDocument, Operator, Receipt
 
+_log = logging.getLogger(__name__)
+
 WORK = "fiscal"
+
+_NOT_OF_SHIFTS = frozenset({"status", "document", "receipt", "total", "change", "currency"})
 _SETTLING = ("document-registered", "document-unclear", "document-absent", "cash-moved")
 
 
@@ -114,10 +120,21 @@ def end(book: Book, reference: str, document: Document, result: End, at: float) 
 def _follow(book: Book, reference: str, document: Document, result: End, at: float) -> None:
     # `document-registered`, `document-unclear` and `cash-moved` were told with what the register said.
     if isinstance(result, Registered) and document.kind in (OPEN, CLOSE):
-        told = {name: value for name, value in fields(result).items() if name not in {"status", "document"}}
+        told = {name: value for name, value in fields(result).items() if name not in _NOT_OF_SHIFTS}
+        if document.kind == CLOSE:
+            told["differences"] = _reconcile(book, document.device, result.shift, at)
         book.tell("shift-opened" if document.kind == OPEN else "shift-closed", told, at=at, device=document.device)
     if isinstance(result, Refused) and (document.due or document.reason):
         book.tell("document-refused", fields(result), at=at, device=document.device)
+
+
+def _reconcile(book: Book, register: str, shift: int | None, at: float) -> int | None:
+    """How many differences there are; None: it failed, which is no reason for a shift not to have ended."""
+    try:
+        return len(reconcile(book, at=at, shift=shift, register=register)["differences"])
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        _log.exception("a shift could not be reconciled", extra={"device": register})
+        return None
 
 
 def pend(book: Book, reference: str, reason: str, at: float) -> tuple[Document | None, End | None]:

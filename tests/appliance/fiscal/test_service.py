@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from appliance.fiscal import records
@@ -54,6 +55,9 @@ def test_a_sale_opens_the_shift_and_is_registered(play: Play) -> None:
             assert [event.kind for event in await life.events("shift-opened")] == ["shift-opened"]
             told = [event for event in await life.events("document-registered") if b'"r1"' in bytes(event.data)]
             assert len(told) == 1
+            lines = await life.journal.read(lambda book: book.entries(work="r1"))
+            assert [line.kind for line in lines if line.kind != "state-changed"] == ["document-registered"]
+            assert life.supervisor.find("register").work == ""
 
     assert play(script).totals == [12_345]
 
@@ -69,6 +73,10 @@ def test_an_expired_shift_is_closed_first(play: Play) -> None:
             )  # fmt: skip
             told = await life.events("shift-opened", "shift-closed")
             assert [event.kind for event in told] == ["shift-opened", "shift-closed", "shift-opened"]
+            closed = msgspec.json.decode(told[1].data)
+            assert (closed["shift"], closed["differences"]) == (first["shift"], 0)
+            (reconciled,) = await life.events("reconciliation")
+            assert msgspec.json.decode(reconciled.data)["shift"] == first["shift"]
 
     assert play(script).totals == [12_345, 700]
 
