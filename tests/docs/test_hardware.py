@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from appliance.devices import Owned
+from appliance.health.metrics import DeviceFigures, Metrics
 from hardware.catalogue import DRIVERS, SIMULATORS
 from hardware.roles import BillValidator, CoinAcceptor, CoinHopper, FiscalRegister, ReceiptPrinter
 from tests.markdown import rows
@@ -67,6 +69,22 @@ def test_a_default_is_what_the_driver_declares(driver: str, setting: str, defaul
     else:
         shown = f"{value:g}" if isinstance(value, float) else str(value)
         assert shown in re.findall(r"[\w.-]+", default)
+
+
+def test_what_owners_say_of_any_device_stands_there() -> None:
+    table = {names(row[0])[0]: row[2] for row in rows(TEXT) if len(row) == 4 and names(row[0])}
+    assert [name for name in table if name in Owned.__struct_fields__] == list(Owned.__struct_fields__)
+    assert set(Owned.__struct_fields__) <= set(table)
+
+
+def test_every_number_of_devices_stands_there() -> None:
+    metrics = Metrics("test")
+    figures = DeviceFigures(
+        device="bills", role="bill validator", state="ready", up=True, skipped_bytes=0, repeats=0, circuit_open=False
+    )
+    metrics.watch_devices(["ready"], lambda: [figures])
+    told = set(re.findall(r"^(kioskwire_device_\w+)\{", metrics.exposition().decode(), re.MULTILINE))
+    assert told == set(re.findall(r"`(kioskwire_device_\w+)`", TEXT))
 
 
 def test_every_simulated_family_is_named() -> None:
