@@ -49,6 +49,7 @@ class HeldJournal(Journal):
         point, _, count = die_at.partition(":")
         self._die_at, self._visits = point, itertools.count(1)
         self._die_count = int(count or 1)
+        self.unreadable = 0
         self.failing: dict[str, int] = {}  # by point, how many writes the disk does not take
         self.dead = asyncio.Event()
         self.visited: list[str] = []
@@ -64,6 +65,12 @@ class HeldJournal(Journal):
         found = await super().write(call, point=point, **more)
         await self._visit(f"{point}.after")
         return found
+
+    async def read(self, call: Callable[[Book], T]) -> T:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise StorageError("the disk does not say")
+        return await super().read(call)
 
     async def _visit(self, point: str) -> None:
         self.visited.append(point)
@@ -178,13 +185,19 @@ class World:
         return f"sim://{self.registers.family}?{urlencode(options)}"
 
     @contextlib.asynccontextmanager
-    async def life(self, *, die_at: str = "", killed: bool = False, ready: bool = True) -> AsyncIterator[Life]:
-        """A kiosk from start to stop; with `killed` or `die_at` nothing is stopped, it is no more."""
+    async def life(
+        self, *, die_at: str = "", killed: bool = False, ready: bool = True, unreadable: int = 0
+    ) -> AsyncIterator[Life]:
+        """A kiosk from start to stop; with `killed` or `die_at` nothing is stopped, it is no more.
+
+        `unreadable`: so many looks into the journal fail at first.
+        """
         before = asyncio.all_tasks()
         journal = HeldJournal(self._journal, self.time, die_at)
         with self.time.held():
             await journal.open()
         life = Life(self, journal)
+        journal.unreadable = unreadable
         await life.desk.recover()
         await life.supervisor.open()
         life.desk.start()
@@ -233,6 +246,10 @@ class World:
     def totals(self) -> list[int]:
         """Of the receipts."""
         return [document["total"] for document in self.documents if document["total"]]
+
+
+Play = Callable[[Callable[[World], Coroutine[Any, Any, None]]], World]
+"""Plays a script, and gives the world as it is then."""
 
 
 def shown(result: Answered | NeverGot | NoAnswer) -> dict[str, Any]:

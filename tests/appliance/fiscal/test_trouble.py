@@ -1,0 +1,168 @@
+"""Registers that refuse, fail and cannot tell; queues that are full; disks that cannot be read."""
+
+import asyncio
+from unittest.mock import patch
+
+import pytest
+
+from appliance.fiscal import records, service
+from appliance.fiscal.reading import Mistakes
+from tests.appliance.fiscal.world import Play, Registers, World, sale, until
+
+
+def only(registers: Registers, family: str) -> None:
+    if registers.name not in (family, f"{family}-v2"):
+        pytest.skip(f"a hand that only {family} knows")
+
+
+def test_a_register_that_refuses_once_is_asked_again(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            life.do("fail", code="33", count="1")
+            assert (await life.run("r1", sale()))["status"] == "registered"
+
+    assert play(script).totals == [12_345]
+
+
+def test_a_paid_receipt_that_is_refused_is_told(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            bad = sale(currency="EUR")
+            paid = await life.desk.receipt(reference="p", register="register", body=bad, within_s=30.0)
+            assert (paid["status"], paid["code"]) == ("refused", "receipt")
+            (told,) = await life.events("document-refused")
+            assert b'"p"' in bytes(told.data)
+            assert (await life.run("r2", sale(700)))["status"] == "registered"
+            assert (await life.settled("p")) == {"http": 200, **paid}
+
+    assert play(script).totals == [700]
+
+
+@pytest.mark.parametrize("code", ["38", "71"])
+def test_a_fault_that_goes_away(registers: Registers, play: Play, code: str) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            life.do("fail", code=code, count="2")  # the shift cannot be opened, then it can
+            first = await life.run("r1", sale())
+            assert first["status"] in ("registered", "pending")
+            assert (await life.settled("r1"))["status"] == "registered"
+
+    assert play(script).totals == [12_345]
+
+
+def test_a_register_that_cannot_tell(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            await until(lambda: world.totals)
+            life.do("unplug")
+            life.do("foreign_receipt", minor="100")
+            answer = await asked
+            if answer["status"] == "pending":
+                answer = await life.settled("r1")
+            assert (answer["status"], answer["reference"]) == ("unclear", "r1")
+            assert "print a copy of the last one" in answer["remedy"]
+            assert (await life.run("r1", sale()))["http"] == 409
+            assert [event.kind for event in await life.events("document-unclear")] == ["document-unclear"]
+            assert (await life.run("r2", sale(700)))["status"] == "registered"
+
+    assert play(script).totals == [12_345, 100, 700]
+
+
+def test_out_of_service_by_order(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            watched = life.supervisor.find("register")
+            await watched.give_order(in_service=False, reason="cleaning", nonce=1)
+            assert "out of service" in life.desk.ready_for_receipts("register")
+            assert "cleaning" in (await life.run("z", {"action": "open-shift"}))["detail"]
+            answer = await life.run("r1", sale())
+            assert (answer["status"], "cleaning" in answer["reason"]) == ("pending", True)
+            await watched.give_order(in_service=True, reason="", nonce=2)
+            assert (await life.settled("r1"))["status"] == "registered"
+
+    assert play(script).totals == [12_345]
+
+
+def test_a_full_queue_lets_in_what_is_paid_and_nothing_else(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            life.do("paper_out")
+            await asyncio.sleep(10)
+            with patch.object(service, "WAITING_MAX", 2):
+                for reference in ("r1", "r2"):
+                    assert (await life.run(reference, sale(100)))["status"] == "pending"
+                assert "2 documents wait" in life.desk.ready_for_receipts("register")
+                refused = await life.run("r3", sale(100))
+                assert refused == {"problem": "device-fault", "detail": "2 documents wait for register already"}
+                paid = await life.desk.receipt(reference="p", register="register", body=sale(700), within_s=30.0)
+                assert paid["status"] == "pending"
+            life.do("paper_in")
+            assert (await life.settled("p"))["status"] == "registered"
+            assert (await life.run("r3", sale(300)))["status"] == "registered"
+
+    assert play(script).totals == [100, 100, 700, 300]
+
+
+def test_a_register_that_is_not_in_the_file_any_more(registers: Registers, play: Play) -> None:
+    only(registers, "atol")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            lost = records.Document(device="old", kind="cash-in", asked=True)
+            await life.journal.write(lambda book: records.begin(book, "lost", lost, 0.0))
+        async with world.life() as life:
+            await asyncio.sleep(30)
+            (waiting,) = life.desk.pending("old")
+            assert waiting.reason == "there is no device old; there are register"
+            assert (await life.run("r1", sale()))["status"] == "registered"
+
+    play(script)
+
+
+def test_a_journal_that_cannot_be_read_at_the_start(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.present()
+            life.do("paper_out")
+            await asyncio.sleep(10)
+            assert (await life.run("r1", sale()))["status"] == "pending"
+        async with world.life(ready=False, unreadable=3) as life:
+            await life.present()
+            life.do("paper_in")
+            assert (await life.settled("r1"))["status"] == "registered"
+
+    assert play(script).totals == [12_345]
+
+
+def test_a_payment_s_receipt_that_is_none(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life(ready=False) as life:
+            with pytest.raises(Mistakes):
+                await life.desk.receipt(reference="p", register="register", body={}, within_s=1.0)
+
+    play(script)
+
+
+def test_a_payment_at_a_register_that_there_is_not(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life(ready=False) as life:
+            answer = await life.desk.receipt(reference="p", register="other", body=sale(), within_s=30.0)
+            assert (answer["status"], "no device other" in answer["reason"]) == ("pending", True)
+
+    play(script)
