@@ -18,6 +18,7 @@ _SHARED = ("timeout", "waiting")
 TAKES_MONEY = ("bill validator", "coin acceptor")
 REGISTER = ("fiscal register",)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_DEVICE_ID = re.compile(r"[A-Za-z0-9_.-]*")
 _POLL_LEAST, _POLL_MOST = 0.05, 30.0
 
 
@@ -177,11 +178,14 @@ def _read_atol_web(reader: Reader, path: str, fields: dict[str, Any]) -> AtolWeb
         password = None
     if password and not user:
         reader.wrong(f"{path}.user", None, "is missing beside a password")
+    device = reader.text(f"{path}.device", fields.get("device"))
+    if not _DEVICE_ID.fullmatch(device):
+        reader.wrong(f"{path}.device", device, "right would be the server's own id of it: letters, digits, . _ -")
     if ":" in user:
         reader.wrong(f"{path}.user", user, "holds a colon, which HTTP Basic does not allow")
     return AtolWebRoute(
         url=_read_base(reader, f"{path}.url", fields.get("url"), "http://127.0.0.1:16732"),
-        device=reader.text(f"{path}.device", fields.get("device")),
+        device=device,
         user=user,
         password=password or "",
         api=reader.word(f"{path}.api", fields.get("api"), "v2", ("v2", "v1")),

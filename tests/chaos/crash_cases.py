@@ -100,7 +100,10 @@ NOT_VISITED: dict[str, str] = {
     "appliance.gateway.fetch.after": _OTHER_GATEWAYS,
     **{
         f"appliance.{action}.{moment}": _OTHER_GATEWAYS
-        for action in ("kaspi.begin", "kaspi.process", "kaspi.end", "kaspi.clear", "kaspi.token")
+        for action in (
+            *("kaspi.begin", "kaspi.process", "kaspi.end", "kaspi.clear", "kaspi.token"),
+            *("atol.begin", "atol.accept", "atol.end", "atol.clear"),
+        )
         for moment in ("before", "after")
     },
     "appliance.journal.begin_anew.before": _TWO_BOXES,
