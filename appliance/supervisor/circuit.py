@@ -37,6 +37,7 @@ class Circuit(msgspec.Struct):
     since: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     probe_at: float = 0.0
+    hopeful: bool = False  # the device told that it is well while it was probed
 
     @property
     def admits(self) -> bool:
@@ -50,7 +51,7 @@ class Circuit(msgspec.Struct):
         if self.state is State.PROBING:
             self.state = State.OPEN
             self.pause_s = min(self.pause_s * 2, LONGEST_PAUSE_S)
-            self.probe_at = now + self.pause_s
+            self.probe_at = now if self.hopeful else now + self.pause_s
             return False
         if self.state is State.CLOSED and self.failures >= FAILURES:
             self.state, self.since = State.OPEN, now
@@ -67,6 +68,7 @@ class Circuit(msgspec.Struct):
 
     def hope(self, now: float) -> None:
         """The device told that it is well: probe at once."""
+        self.hopeful = self.state is State.PROBING
         if self.state is State.OPEN:
             self.probe_at = min(self.probe_at, now)
 
@@ -74,5 +76,5 @@ class Circuit(msgspec.Struct):
         """Whether a probe is to begin now; then it has begun."""
         if self.state is not State.OPEN or now < self.probe_at:
             return False
-        self.state = State.PROBING
+        self.state, self.hopeful = State.PROBING, False
         return True

@@ -35,13 +35,22 @@ class Flapping:
             self.untold += 1
             self._last = event
 
-    def sum_up(self, now: float) -> StateChanged | None:
-        """The last of those that were not told, once it may be; None: not now."""
-        return self._last if self.untold and now - self._told_at[0] >= WINDOW_S else None
+    def sum_up(self, now: float) -> tuple[StateChanged, int] | None:
+        """The last of those that were not told, for all of them, and how many; None: nothing is due.
 
-    def summed_up(self, event: StateChanged, now: float) -> None:
-        """That was told, for all of them."""
-        self._note(event, now)
+        Counts as told: what follows is told or kept for itself. See `not_told`.
+        """
+        if not self.untold or self._last is None or now - self._told_at[0] < WINDOW_S:
+            return None
+        found = self._last, self.untold
+        self._note(self._last, now)
+        return found
+
+    def not_told(self, event: StateChanged, count: int) -> None:
+        """That could not be written: it is due again, unless the hub was told of a later one meanwhile."""
+        if self._last is not None or self._told == _how(event):
+            self.untold += count
+            self._last = self._last or event
 
     def _note(self, event: StateChanged, now: float) -> None:
         self._told_at.append(now)

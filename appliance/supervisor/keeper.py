@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 
-from appliance.journal import StorageError
+from appliance.journal import JournalError
 from appliance.supervisor.watched import NotBuilt, Watched
 from hardware.errors import DeviceError
 from hardware.events import DeviceState, StateChanged
@@ -60,7 +60,7 @@ class Keeper:
                 reason = str(error) or type(error).__name__
                 watched.trouble = f"its driver cannot be opened: {reason}"
                 log = _log.debug if known == watched.trouble else _log.error
-                log("a device's driver cannot be opened", exc_info=not isinstance(error, StorageError | ValueError),
+                log("a device's driver cannot be opened", exc_info=not isinstance(error, JournalError | ValueError),
                     extra={"device": watched.name, "reason": reason})  # fmt: skip
             else:
                 was = watched.status.state
@@ -91,7 +91,7 @@ class Keeper:
             if opened != watched.circuit.admits:
                 opened = watched.circuit.admits
                 await self._tell("circuit-closed" if opened else "circuit-opened", watched.circuit.words)
-            with contextlib.suppress(StorageError):  # later
+            with contextlib.suppress(JournalError):  # later
                 await watched.page.sum_up()
             await self._wait(LOOK_S)
         return failed
@@ -118,13 +118,13 @@ class Keeper:
     async def _say_absent(self, was: DeviceState) -> None:
         """In the place of the driver, which says nothing any more."""
         event = StateChanged(state=DeviceState.ABSENT, was=was, words=self._watched.trouble)
-        with contextlib.suppress(StorageError):  # what it tells once it is built anew stands for this as well
+        with contextlib.suppress(JournalError):  # what it tells once it is built anew stands for this as well
             await self._watched.page.record(event, None)
 
     async def _tell(self, kind: str, words: str) -> None:
         try:
             await self._watched.page.tell(kind, {"words": words})
-        except StorageError as error:
+        except JournalError as error:
             _log.warning("the hub is not told of a device", extra={
                 "device": self._watched.name, "event": kind, "reason": str(error),
             })  # fmt: skip

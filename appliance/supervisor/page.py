@@ -80,6 +80,9 @@ class Page(DeviceJournal):
             return
         if isinstance(event, StateChanged):
             self._flapping.written(event, now, told=told)
+            _log.log(logging.INFO if told else logging.DEBUG, "a device: %s → %s", event.was, event.state, extra={
+                "device": self.name, "reason": event.words, "code": event.code,
+            })  # fmt: skip
         self.whose = "" if entry is None else entry.work
         for listener in list(self._listeners):
             try:
@@ -90,14 +93,17 @@ class Page(DeviceJournal):
 
     async def sum_up(self) -> None:
         """Tell of changes of state that were too many to be told one by one, when it is time. Raises `StorageError`."""
-        now = time.monotonic()
-        last, count = self._flapping.sum_up(now), self._flapping.untold
-        if last is None:
+        due = self._flapping.sum_up(time.monotonic())
+        if due is None:
             return
+        last, count = due
         data = {**msgspec.to_builtins(last), "changes": count}
         del data["kind"]
-        await self.tell("state-changed", data)
-        self._flapping.summed_up(last, now)
+        try:
+            await self.tell("state-changed", data)
+        except BaseException:
+            self._flapping.not_told(last, count)
+            raise
         _log.warning("a device changed its state too often to tell each time", extra={
             "device": self.name, "changes": count, "state": last.state.value,
         })  # fmt: skip

@@ -62,3 +62,13 @@ def test_a_device_that_says_it_is_well_is_probed_at_once(moment: float) -> None:
     closed = Circuit()
     closed.hope(0.0)
     assert not closed.due(1e9)
+
+
+def test_a_device_that_says_so_while_it_is_probed_is_probed_again_at_once() -> None:
+    circuit = opened(0.0)
+    assert circuit.due(10.0)
+    circuit.hope(15.0)
+    circuit.failed("the old trouble", 20.0)
+    assert circuit.due(20.0)
+    circuit.failed("the old trouble", 30.0)
+    assert not circuit.due(30.0)

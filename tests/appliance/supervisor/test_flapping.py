@@ -35,11 +35,19 @@ def test_a_storm_is_cut_off_and_summed_up() -> None:
     told = [put(flapping, change(S.ABSENT if n % 2 else S.READY), n / 10) for n in range(100)]
     assert sum(told) == TOLD_MAX
     assert flapping.sum_up(30.0) is None
-    last = flapping.sum_up(WINDOW_S)
-    assert last == change(S.ABSENT)
-    assert flapping.untold == 100 - TOLD_MAX
-    flapping.summed_up(last, WINDOW_S)
+    due = change(S.ABSENT), 100 - TOLD_MAX
+    assert flapping.sum_up(WINDOW_S) == due
     assert flapping.sum_up(1e9) is None
+    flapping.not_told(*due)  # the disk did not take it
+    assert flapping.sum_up(2 * WINDOW_S) == due
+    put(flapping, change(S.FAULT), 2 * WINDOW_S)
+    flapping.not_told(*due)  # and meanwhile the hub was told of a later one
+    assert flapping.sum_up(1e9) is None
+    for n in range(TOLD_MAX):
+        put(flapping, change(S.ABSENT if n % 2 else S.READY), 1e9)
+    put(flapping, change(S.FAULT), 1e9)
+    flapping.not_told(change(S.ABSENT), 7)
+    assert flapping.sum_up(2e9) == (change(S.FAULT), 8)
 
 
 def test_of_a_storm_that_goes_on_for_hours_one_minute_has_no_more_than_that() -> None:
@@ -48,8 +56,7 @@ def test_of_a_storm_that_goes_on_for_hours_one_minute_has_no_more_than_that() ->
         now = n / 10
         if put(flapping, change(S.ABSENT if n % 2 else S.READY), now):
             told.append(now)
-        if (last := flapping.sum_up(now)) is not None:
-            flapping.summed_up(last, now)
+        if flapping.sum_up(now) is not None:
             told.append(now)
     for at in told:
         assert sum(at <= other < at + WINDOW_S for other in told) <= TOLD_MAX
@@ -61,5 +68,4 @@ def test_a_storm_that_ends_as_it_was_told_is_summed_up_all_the_same() -> None:
         put(flapping, change(S.ABSENT if n % 2 else S.READY), 0.0)
     assert not put(flapping, change(S.READY), 1.0)
     assert not put(flapping, change(S.ABSENT), 1.0)
-    assert flapping.sum_up(WINDOW_S + 1) == change(S.ABSENT)
-    assert flapping.untold == 2
+    assert flapping.sum_up(WINDOW_S + 1) == (change(S.ABSENT), 2)

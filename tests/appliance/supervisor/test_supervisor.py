@@ -154,6 +154,45 @@ async def test_a_driver_that_dies_of_our_mistake_is_built_anew(tmp_path: Path) -
         assert len(await memory.read(lambda book: book.entries(work="session-1", kinds=["bill-stacked"]))) == 1
 
 
+async def test_a_bus_that_dies_of_our_mistake_is_built_anew_for_all_its_devices(tmp_path: Path) -> None:
+    async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
+        port = await there.put("bus", "cctalk", devices="coins,hopper")
+        devices = entries(
+            coins={"driver": "cctalk", "port": port},
+            hopper={"driver": "cctalk-hopper", "port": port, "denomination": 10000},
+        )
+        async with supervised(memory, devices) as supervisor:
+            await well(supervisor, "coins", "hopper")
+            both = [supervisor.find("coins"), supervisor.find("hopper")]
+            first = [watched.device for watched in both]
+
+            def mistake(now: float) -> None:
+                raise ZeroDivisionError
+
+            first[0]._link.protocol.wake = mistake  # type: ignore[attr-defined]
+            await until(lambda: all(watched.trouble for watched in both))
+            await well(supervisor, "coins", "hopper")
+            assert not {id(device) for device in first} & {id(watched.device) for watched in both}
+
+
+async def test_a_page_that_cannot_be_read_stops_its_device_and_no_other(tmp_path: Path) -> None:
+    async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
+        devices = entries(
+            bills={"driver": "ccnet", "port": await there.put("bills", "ccnet"), "currency": "KZT"}, coins=TWO
+        )
+
+        def spoil(pages: Any) -> None:
+            pages._connection.execute("INSERT INTO pages VALUES ('coins', ?)", (b"not JSON",))
+
+        await memory.write(spoil)
+        async with supervised(memory, devices) as supervisor:
+            await well(supervisor, "bills")
+            await take_note(supervisor, there)
+            assert "cannot be opened" in supervisor.find("coins").hindrance
+            assert supervisor.find("coins").status.state is DeviceState.ABSENT
+            assert memory.facts.trouble == ""
+
+
 class Odd(Device):
     """A driver with a bad day: its `build`, `open` or `close` does not do what it should."""
 
