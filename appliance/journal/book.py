@@ -20,7 +20,7 @@ from wire.money import Money
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the book. `n` is its place, 0 before it is written."""
+    """One line of the book. `n` is its place, 0 before it is written; it grows, and leaves numbers out."""
 
     nonce: int
     at: float

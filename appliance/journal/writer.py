@@ -169,7 +169,7 @@ class Writer:
                     self._tick()
             except Exception as error:  # the thread must outlive any mistake of ours
                 _log.exception("the journal's thread failed")
-                self._fail(group, StorageError(str(error)))
+                self._fail(group, self._failed_job(error))
         self._close()
 
     def _commit(self, group: list[Job]) -> None:
@@ -221,7 +221,10 @@ class Writer:
             self._commit([job])
         except Exception as error:
             _log.exception("a job of the journal failed")
-            self._fail([job], StorageError(f"a job failed: {error}", certain=not self._tried))
+            self._fail([job], self._failed_job(error))
+
+    def _failed_job(self, error: Exception) -> StorageError:
+        return StorageError(f"a job failed: {error or type(error).__name__}", certain=not self._tried)
 
     def _transaction(self, group: list[Job]) -> list[Any]:
         store = self._store
