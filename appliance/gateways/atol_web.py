@@ -173,7 +173,7 @@ class AtolWebTarget(Target):
         work = await self._read(ask.request_id)
         if work is not None and work.result is not None:
             end = msgspec.json.decode(work.result, type=End)
-            if end.answer is not None:
+            if bytes(end.answer) != b"null":
                 return Answered(200, end.answer)
             return NeverGot(end.never, end.problem or "gateway-unreachable") if end.never else None
         kept = Kept(kind=self._kind, uuid=self._server.uuid(ask.request_id))

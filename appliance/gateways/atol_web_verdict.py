@@ -25,7 +25,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A work's result: one of these."""
 
-    answer: msgspec.Raw | None = None
+    answer: msgspec.Raw = msgspec.Raw(b"null")
     never: str = ""
     problem: str = ""
     unclear: str = ""
