@@ -50,12 +50,12 @@ class CutOff:
 
     async def close(self) -> CashResult | NeverBegun:
         """Wait for the devices, and write the end. Tries until the disk takes it."""
+        await self._disable_all()
         began = time.monotonic()
         # Of what is waited for, some makes no event.
         while time.monotonic() < began + SETTLE_S and not await self._is_settled():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
-        for watched in self._watched.values():
-            await self._disable(watched)
+        await self._disable_all()
         await asyncio.sleep(QUIET_S)
         while True:
             try:
@@ -77,17 +77,18 @@ class CutOff:
         open_payouts = any(each.paid is None and not each.remedy for each in payouts)
         return not open_payouts and not takings.held
 
-    async def _disable(self, watched: Watched) -> None:
-        """It was opened so; this is for one that was not closed in between."""
-        device = watched.device
-        if not isinstance(device, BillValidator | CoinAcceptor):
-            return
-        try:
-            await watched.use(device.disable, CALL_S, anyway=True)
-        except DeviceError as error:
-            _log.info("a device could not be told to take nothing", extra={
-                "device": watched.name, "reason": str(error),
-            })  # fmt: skip
+    async def _disable_all(self) -> None:
+        """They were opened so; this is for those that were not closed in between."""
+        for watched in self._watched.values():
+            device = watched.device
+            if not isinstance(device, BillValidator | CoinAcceptor):
+                continue
+            try:
+                await watched.use(device.disable, CALL_S, anyway=True)
+            except DeviceError as error:
+                _log.info("a device could not be told to take nothing", extra={
+                    "device": watched.name, "reason": str(error),
+                })  # fmt: skip
 
     async def _read(self) -> tuple[Work, Takings]:
         work, entries = await self._journal.read(

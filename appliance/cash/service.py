@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from appliance.cash.reading import Wanted
 from appliance.cash.result import WORK_KIND, CashResult, CashWork, NeverBegun, read_result
 from appliance.cash.session import Session
 from appliance.cash.target import CashTarget
-from appliance.cash.unclaimed import is_to_sweep, sweep
+from appliance.cash.unclaimed import look, sweep
 from appliance.journal import Journal, StorageError, Work
 from appliance.kinds import CashRoute
 from appliance.routes import Route
@@ -27,7 +28,9 @@ from appliance.targets import Answered, NeverGot, answer
 from hardware.events import BillStacked, CoinAccepted, Event, PayoutEnded
 from hardware.roles import CoinHopper
 
+AGAIN_S = 1.0
 SWEEP_S = 30.0  # at latest; sooner when money is heard of
+SWEPT_LINES = 1000  # so many lines are looked at again after a start, where there was nothing to write down
 _SWEPT = (BillStacked, CoinAccepted, PayoutEnded)
 
 _log = logging.getLogger(__name__)
@@ -43,8 +46,9 @@ class CashDesk:
         self._running: dict[str, Carrier] = {}
         self._ends: dict[str, asyncio.Task[CashResult | NeverBegun]] = {}  # of sessions that were cut off
         self._taken: dict[str, str] = {}  # devices by the session that has them
-        self._sweeping: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._came = asyncio.Event()
+        self._seen = self._swept = 0  # lines of the book: looked at, and written down as such
         self._stops: list[Callable[[], None]] = []
 
     def target(self, route: Route) -> CashTarget:
@@ -53,21 +57,17 @@ class CashDesk:
         return CashTarget(desk=self, kind=route.kind, timeout=route.timeout, supervisor=self._supervisor)
 
     async def recover(self) -> None:
-        """Bind devices to the sessions that were cut off, and begin to end these. Before devices are opened.
-
-        Raises `StorageError`.
-        """
-        for work in await self._journal.read(lambda book: book.open_works(WORK_KIND)):
-            self._begin_end(work)
+        """Bind devices to the sessions that were cut off, and begin to end these. Before devices are opened."""
+        found = await self._find_cut_off()
         for watched in self._supervisor.all():
-            self._stops.append(watched.hear(self._note))
-        self._sweeping = asyncio.create_task(self._sweep_on(), name="cash-sweep")
+            self._stops.append(watched.hear(self._note(watched)))
+        self._tasks.append(asyncio.create_task(self._sweep_on(), name="cash-sweep"))
+        if not found:
+            self._tasks.append(asyncio.create_task(self._find_later(), name="cash-find"))
 
     async def close(self) -> None:
         """Let go. Sessions that have not ended are found again by the next start."""
-        tasks: list[asyncio.Task[Any]] = list(self._ends.values())
-        if self._sweeping is not None:
-            tasks.append(self._sweeping)
+        tasks: list[asyncio.Task[Any]] = [*self._ends.values(), *self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -99,13 +99,13 @@ class CashDesk:
                 reference=wanted.reference,
             )  # fmt: skip
             try:
-                known = await self._begin(id, work)
+                known, new = await self._begin(id, work)
                 hoppers = await self._hoppers(watched, wanted.currency)
             except StorageError as error:
                 return NeverGot(f"the journal does not take it: {error}", "kiosk-storage")
-            if known.result is not None:
-                return as_answer(read_result(known.result))
-            return as_answer(await self._run(id, work, watched, hoppers, tell))
+            if not new:
+                return await self.end_of(id)
+            return as_answer(await self._run(known, work, watched, hoppers, tell))
 
     async def end_of(self, id: str) -> Answered | NeverGot:
         """What became of a session, or its end."""
@@ -129,9 +129,13 @@ class CashDesk:
             for name in watched:
                 self._taken.pop(name, None)
 
-    async def _begin(self, id: str, kept: CashWork) -> Work:
+    async def _begin(self, id: str, kept: CashWork) -> tuple[Work, bool]:
+        """What stands in the book, and whether it is this one: the claim is of no other."""
         work = Work(id=id, kind=WORK_KIND, begun_at=self._clock(), data=msgspec.Raw(msgspec.json.encode(kept)))
-        return await self._journal.write(lambda book: book.begin_work(work), point="appliance.cash.begin")
+        known = await self._journal.write(
+            lambda book: book.begin_work(work), point="appliance.cash.begin", needs_room=True
+        )
+        return known, known.kind == WORK_KIND and known.data == work.data
 
     async def _hoppers(self, watched: dict[str, Watched], currency: str) -> dict[str, Hopper]:
         tallies = await self._journal.read(lambda book: book.tallies())
@@ -146,9 +150,10 @@ class CashDesk:
         return found
 
     async def _run(
-        self, id: str, work: CashWork, watched: dict[str, Watched], hoppers: dict[str, Hopper],
+        self, begun: Work, work: CashWork, watched: dict[str, Watched], hoppers: dict[str, Hopper],
         tell: Callable[[dict[str, Any]], None],
     ) -> CashResult | NeverBegun:  # fmt: skip
+        id = begun.id
         acceptors = {
             name: Acceptor(name, bills=each.entry.role == "bill validator")
             for name, each in watched.items()
@@ -161,6 +166,10 @@ class CashDesk:
             each.bind(id)
         try:
             result = await carrier.run()
+        except Exception:
+            # A mistake of ours must not lose money: it is ended as if it had been cut off.
+            _log.exception("a cash session failed within the appliance", extra={"work": id})
+            return await asyncio.shield(self._begin_end(begun))
         finally:
             del self._running[id]
         self._release(id, watched)
@@ -174,6 +183,21 @@ class CashDesk:
         self._came.set()
 
     # Those of the run before
+
+    async def _find_cut_off(self) -> bool:
+        try:
+            works = await self._journal.read(lambda book: book.open_works(WORK_KIND))
+        except StorageError as error:
+            _log.error("cash sessions of the run before cannot be read", extra={"reason": str(error)})
+            return False
+        for work in works:
+            if work.id not in self._running and work.id not in self._ends:
+                self._begin_end(work)
+        return True
+
+    async def _find_later(self) -> None:
+        while not await self._find_cut_off():  # noqa: ASYNC110 - the disk sends no events
+            await asyncio.sleep(AGAIN_S)
 
     def _begin_end(self, work: Work) -> "asyncio.Task[CashResult | NeverBegun]":
         kept = msgspec.json.decode(work.data, type=CashWork)
@@ -195,9 +219,12 @@ class CashDesk:
 
     # Money nobody waited for
 
-    def _note(self, event: Event) -> None:
-        if isinstance(event, _SWEPT):
-            self._came.set()
+    def _note(self, watched: Watched) -> Callable[[Event], None]:
+        def hear(event: Event) -> None:
+            if isinstance(event, _SWEPT) and watched.page.whose not in self._running:
+                self._came.set()
+
+        return hear
 
     async def _sweep_on(self) -> None:
         while True:
@@ -213,9 +240,17 @@ class CashDesk:
             self._came.clear()
 
     async def _sweep(self) -> None:
-        while await self._journal.read(is_to_sweep):
-            at = self._clock()
-            await self._journal.write(lambda book: sweep(book, at), point="appliance.cash.sweep")  # noqa: B023
+        while True:
+            after = self._seen
+            until, found = await self._journal.read(partial(look, after=after))
+            if until == after:
+                return
+            if found or until > self._swept + SWEPT_LINES:
+                await self._journal.write(
+                    partial(sweep, after=after, until=until, at=self._clock()), point="appliance.cash.sweep"
+                )
+                self._swept = until
+            self._seen = until
 
 
 def as_answer(result: CashResult | NeverBegun) -> Answered | NeverGot:
