@@ -43,6 +43,7 @@ SETTINGS = {
     "appliance.journal.carry.": "damaged",
     "appliance.journal.set_aside.": "damaged",
     "appliance.journal.close.": "stopped",
+    "appliance.journal.migrate.": "old journal",
     "hub.links.v1_request.": "v1",
     "hub.store.release.": "gone",
     "hub.admin.answer.": "renamed",

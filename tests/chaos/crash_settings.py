@@ -17,6 +17,7 @@ import httpx
 
 from bench.program import Program, StackError, wait_for
 from bench.stack import Hub
+from tests.appliance.journal.first import make_version_1
 from tests.chaos.crash_cases import Case
 from tests.chaos.crash_yard import (
     PATIENCE_S,
@@ -382,6 +383,15 @@ def _damaged(yard: Yard, ended: Ended, chance: random.Random) -> None:
         _live_through(kiosk, ended, chance, damage)
 
 
+def _old_journal(yard: Yard, ended: Ended, chance: random.Random) -> None:
+    """The appliance dies while it brings up the file of the version before."""
+    with contextlib.closing(yard.new_kiosk()) as kiosk:
+        state = kiosk.appliance.directory / "state"
+        state.mkdir(parents=True, exist_ok=True)
+        make_version_1(state / "journal.db", f"of-old-{kiosk.id}").close()
+        _live_through(kiosk, ended, chance)
+
+
 def _damage(journal: Path) -> None:
     """Break an index entry: the file is no good any more, and every row in it can still be read."""
     with contextlib.closing(sqlite3.connect(journal)) as connection:
@@ -595,6 +605,7 @@ SETTINGS: dict[str, Callable[[Yard, Ended, random.Random], None]] = {
     "mix": _mix,
     "stopped": _stopped,
     "damaged": _damaged,
+    "old journal": _old_journal,
     "v1": _v1,
     "gone": _gone,
     "renamed": _renamed,

@@ -8,45 +8,19 @@ import pytest
 from appliance.journal.files import JOURNAL
 from appliance.journal.schema import SCHEMA_VERSION, bring_up, connect
 from tests.appliance.journal.books import contents, fill
+from tests.appliance.journal.first import make_version_1
 from tests.appliance.journal.test_journal import response, set_aside
 from tests.appliance.worlds import journal
 from wire.messages import encode
 
-# As 0.1 made it.
-_FIRST = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE operations (
-    n INTEGER PRIMARY KEY AUTOINCREMENT,
-    request_id TEXT NOT NULL UNIQUE,
-    operation TEXT NOT NULL,
-    method TEXT NOT NULL,
-    body BLOB,
-    state TEXT NOT NULL CHECK (state IN ('started', 'done', 'settled')),
-    nonce INTEGER NOT NULL,
-    started_at REAL NOT NULL,
-    settled_at REAL,
-    response BLOB CHECK (state = 'started' OR response IS NOT NULL)
-);
-CREATE INDEX operations_started ON operations (n) WHERE state = 'started';
-CREATE INDEX operations_done ON operations (n) WHERE state = 'done';
-CREATE INDEX operations_settled ON operations (n) WHERE state = 'settled';
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    at REAL NOT NULL,
-    kind TEXT NOT NULL,
-    device TEXT NOT NULL,
-    data BLOB NOT NULL
-);
-PRAGMA user_version = 1;
-INSERT INTO meta VALUES ('id', 'of-old'), ('run', 'clean somebody');
-INSERT INTO events (at, kind, device, data) VALUES
-    (1.0, 'jam', 'bills', x'7b7d'), (2.0, 'operation-unknown', '', x'7b7d');
-"""
-
 
 def of_version_1(path: Path) -> None:
-    connection = connect(path)
-    connection.executescript(_FIRST)
+    """With something in it."""
+    connection = make_version_1(path)
+    connection.executescript(
+        "INSERT INTO events (at, kind, device, data) VALUES"
+        " (1.0, 'jam', 'bills', x'7b7d'), (2.0, 'operation-unknown', '', x'7b7d')"
+    )
     connection.execute(
         "INSERT INTO operations (request_id, operation, method, body, state, nonce, started_at, response)"
         " VALUES ('request-1', 'payment', 'POST', NULL, 'done', 1, 1.0, ?),"
