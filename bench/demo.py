@@ -1,4 +1,4 @@
-"""`make demo`: a hub, a kiosk and its gateway on this machine, and operations sent through them.
+"""`make demo`: a hub, a kiosk, its gateway and its devices on this machine, and operations sent through them.
 
 Everything is kept under `.state/demo`. From the environment: `ONCE=1` ends after the first answers, `JSON=<file>`
 writes what was sent, answered and measured, `HUB_PORT`, `HEALTH_PORT` and `GATEWAY_PORT` choose ports. Exit status 0
@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -21,8 +21,11 @@ from typing import Any, NoReturn
 
 import httpx
 
+from bench import cash
+from bench.cash import CashPayment, people
 from bench.pages import Page
-from bench.program import Program, StackError, is_free, stop_all
+from bench.program import Program, StackError, is_free, program, stop_all
+from bench.rack import Rack
 from bench.stack import KIOSK, Appliance, Gateway, Hub, gateway_routes, send_headers
 from wire.version import VERSION
 
@@ -66,7 +69,7 @@ class Options:
 
 
 class Demo:
-    """One run: three programs, a few operations, and the record of them."""
+    """One run: the programs, a few operations, and the record of them."""
 
     def __init__(self, options: Options, directory: Path, page: Page) -> None:
         self.options = options
@@ -75,6 +78,7 @@ class Demo:
         self._first_answer = 0.0
         self.kept = Secrets(directory / "secrets.json")
         self.gateway = Gateway(directory / "gateway", port=options.ports["GATEWAY_PORT"])
+        self.rack = Rack(directory / "devices")
         self.hub = Hub(
             directory / "hub",
             port=options.ports["HUB_PORT"],
@@ -85,7 +89,7 @@ class Demo:
             directory / "appliance",
             self.hub.ws_url,
             "",
-            gateway_routes(self.gateway.url),
+            _routing(self.gateway, self.rack),
             port=options.ports["HEALTH_PORT"],
         )
         self.record: dict[str, Any] = {
@@ -97,16 +101,18 @@ class Demo:
 
     @property
     def programs(self) -> list[Program]:
-        """All three."""
-        return [self.appliance, self.hub, self.gateway]
+        """All of them."""
+        return [self.appliance, self.hub, self.gateway, *self.rack.devices]
 
     def start(self) -> None:
-        """Start the three programs and register the kiosk. Raises `StackError`."""
+        """Start the programs and register the kiosk. Raises `StackError`."""
         for running in self.programs:
             running.log.unlink(missing_ok=True)
         self.gateway.start(wait=False)
+        self.rack.start(wait=False)
         self.hub.start()
         self.gateway.wait_ready()
+        self.rack.wait_ready()
         self._register()
         self.appliance.start()
         took = time.monotonic() - self.began
@@ -116,7 +122,10 @@ class Demo:
             "all": round(took, 3),
         }
         self.record["addresses"] = self.addresses()
-        self.page.line(f"Hub, kiosk {KIOSK} and its gateway are running ({took:.1f} s).")
+        self.page.words(
+            f"Hub, kiosk {KIOSK}, its gateway and its simulated devices are running ({took:.1f} s): a bill validator,"
+            " a coin acceptor and a hopper, a fiscal register, a receipt printer."
+        )
 
     def addresses(self) -> dict[str, str]:
         """Where to look."""
@@ -125,7 +134,7 @@ class Demo:
             "API docs": f"{self.hub.url}/docs",
             "kiosk health": f"{self.appliance.url}/health",
             "gateway's ledger": f"{self.gateway.url}/sim/ledger",
-            "logs": " ".join(str(_short(running.log)) for running in (self.hub, self.appliance, self.gateway)),
+            "logs": f"{_short(STATE)}/*/*.log",
         }
 
     def operate(self) -> None:
@@ -149,7 +158,45 @@ class Demo:
         self.page.line(f"The gateway's own ledger shows {charges} charge for {order}.")
         self.record["first_answer_ms"] = self.record["steps"][0]["ms"]
         self.record["first_answer_after_s"] = round(self._first_answer - self.began, 3)
+        self._take_cash(f"cash-{order}")
         self.record["ok"] = True
+
+    def _take_cash(self, idempotency: str) -> None:
+        """One customer with two notes, from the amount on the screen to the receipt. Raises `StackError`."""
+        payment = CashPayment(
+            rack=self.rack, hub=self.hub, appliance=self.appliance, key=self.kept["api_key"], page=self.page,
+            send=self._ask,
+        )  # fmt: skip
+        payment.prepare()
+        headers = send_headers(KIOSK, "cash", key="…", idempotency=idempotency)
+        headers["Header-Timeout"] = f"{cash.PAYMENT_S:g}"
+        request = {"method": "POST", "url": f"{self.hub.url}/send", "headers": headers, "body": cash.BODY}
+        title = f"Cash: {people(cash.AMOUNT)} {cash.CURRENCY}, with change and a fiscal receipt"
+        self.page.sent(len(self.record["steps"]) + 1, title, request)
+        began = time.monotonic()
+        answer = self._answered(title, request, lambda: payment.take(idempotency), began)
+        paper, levels = payment.paper(), payment.levels()
+        self.page.title("The receipt, as it came out of the register")
+        self.page.paper(paper)
+        self.page.title("What lies where now")
+        self.page.pairs(levels)
+        differences = payment.differences(answer)
+        self.record |= {"progress": payment.told, "paper": paper, "levels": levels, "differences": differences}
+        for name, value in (("status", "paid"), ("collected", sum(cash.NOTES)), ("change_owed", 0)):
+            self._expect(answer, name, value)
+        self._expect(answer["receipt"], "status", "registered")
+        if differences:
+            raise StackError(f"the devices' own ledgers say something else: {'; '.join(differences)}")
+        self.page.line()
+        self.page.line("The devices' own ledgers agree with the answer: notes, coins and the receipt.")
+
+    def _ask(self, operation: str, body: dict[str, Any]) -> dict[str, Any]:
+        """An operation that is not shown. Raises `StackError`."""
+        answer = self.hub.send(KIOSK, operation, body, key=self.kept["api_key"])
+        if answer.status_code != 200:
+            raise StackError(f"{operation} {body}: answered {answer.status_code}: {answer.text[:400]}")
+        found: dict[str, Any] = answer.json()
+        return found
 
     def show_how_to_go_on(self) -> None:
         """A line to paste, and the addresses."""
@@ -158,6 +205,12 @@ class Demo:
         words = [f"-H '{name}: {value}'" for name, value in headers.items() if name != "Header-Http-Method"]
         self.page.title("Try it (the second time it is not charged again)")
         self.page.line(f"curl -isS {self.hub.url}/send {' '.join(words)} -d '{body}'")
+        self.page.title("Take cash (300.00: put a note in from another terminal; the second line does it)")
+        body = json.dumps({"amount": 30000, "currency": "KZT"})
+        headers = send_headers(KIOSK, "cash", key=self.kept["api_key"]) | {"Header-Timeout": "200"}
+        words = [f"-H '{name}: {value}'" for name, value in headers.items() if name != "Header-Http-Method"]
+        self.page.line(f"curl -sS {self.hub.url}/send {' '.join(words)} -d '{body}'")
+        self.page.line(f"{_short(Path(program('kioskwire-sim')))} insert 500")
         self.page.title("For the tour in the README")
         self.page.line(f"export HUB={self.hub.url} KEY={self.kept['api_key']}")
         self.page.title("Addresses")
@@ -172,6 +225,10 @@ class Demo:
         while True:
             self.hub.check()
             self.gateway.check()
+            for device in self.rack.devices:
+                if not device.alive:
+                    device.start(wait=False)
+                    self.page.line(f"\n{device.name} was ended; it is started again, with its memory.")
             if power_back_at is not None and time.monotonic() >= power_back_at:
                 power_back_at = None
                 self.appliance.start()
@@ -203,9 +260,22 @@ class Demo:
     ) -> dict[str, Any]:
         """Send one operation and show both sides; returns the answer's body. Raises `StackError`."""
         headers = send_headers(KIOSK, operation, key=self.kept["api_key"], method=method, idempotency=idempotency)
+        request = {
+            "method": "POST",
+            "url": f"{self.hub.url}/send",
+            "headers": {**headers, "Authorization": "Bearer …"},
+            "body": body,
+        }
+        self.page.sent(len(self.record["steps"]) + 1, title, request)
         began = time.monotonic()
+        return self._answered(title, request, lambda: self.hub.http.post("/send", json=body, headers=headers), began)
+
+    def _answered(
+        self, title: str, request: dict[str, Any], send: Callable[[], httpx.Response], began: float
+    ) -> dict[str, Any]:
+        """Send, show and record the answer; returns its body. Raises `StackError`."""
         try:
-            answer = self.hub.http.post("/send", json=body, headers=headers)
+            answer = send()
         except httpx.HTTPError as error:
             for running in self.programs:
                 running.check()
@@ -214,27 +284,18 @@ class Demo:
         if not self.record["steps"]:
             self._first_answer = now
         told = ("Content-Type", "X-Request-Id", "Idempotent-Replayed", "Retry-After")
-        step = {
-            "title": title,
-            "request": {
-                "method": "POST",
-                "url": f"{self.hub.url}/send",
-                "headers": {**headers, "Authorization": "Bearer …"},
-                "body": body,
-            },
-            "answer": {
-                "status": answer.status_code,
-                "headers": {name: answer.headers[name] for name in told if name in answer.headers},
-                "body": _json_or_text(answer),
-            },
-            "ms": round((now - began) * 1000, 2),
+        shown = {
+            "status": answer.status_code,
+            "headers": {name: answer.headers[name] for name in told if name in answer.headers},
+            "body": _json_or_text(answer),
         }
-        self.record["steps"].append(step)
-        self.page.step(len(self.record["steps"]), step)
+        ms = round((now - began) * 1000, 2)
+        self.record["steps"].append({"title": title, "request": request, "answer": shown, "ms": ms})
+        self.page.answered(shown, ms)
         if answer.status_code != 200:
             tails = "\n".join(running.tail() for running in (self.hub, self.appliance))
             raise StackError(f"{title}: answered {answer.status_code} instead of 200: {answer.text[:400]}\n{tails}")
-        found = step["answer"]["body"]  # type: ignore[index]
+        found = shown["body"]
         return found if isinstance(found, dict) else {}
 
     def _expect(self, body: dict[str, Any], name: str, value: Any) -> None:
@@ -349,6 +410,12 @@ def _json_or_text(answer: httpx.Response) -> Any:
         return answer.json()
     except ValueError:
         return answer.text
+
+
+def _routing(gateway: Gateway, rack: Rack) -> dict[str, Any]:
+    """The kiosk's routing file."""
+    of_devices = rack.routing(cash.COIN, cash.CURRENCY)
+    return {**of_devices, "routes": {**gateway_routes(gateway.url)["routes"], **of_devices["routes"]}}
 
 
 def _short(path: Path) -> Path:

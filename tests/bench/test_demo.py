@@ -76,8 +76,8 @@ def test_once_shows_and_records_the_main_job(tmp_path: Path) -> None:
     assert record["ok"] is True
     assert record["addresses"]["hub"] == f"http://127.0.0.1:{ports['HUB_PORT']}"
     assert record["addresses"]["kiosk health"] == f"http://127.0.0.1:{ports['HEALTH_PORT']}/health"
-    paid, checked, again = record["steps"]
-    assert [step["answer"]["status"] for step in record["steps"]] == [200, 200, 200]
+    paid, checked, again, cash = record["steps"]
+    assert [step["answer"]["status"] for step in record["steps"]] == [200] * 4
     assert checked["answer"]["body"]["query"] == checked["request"]["body"]
     assert again["answer"]["body"] == paid["answer"]["body"]
     assert "Idempotent-Replayed" not in paid["answer"]["headers"]
@@ -85,7 +85,25 @@ def test_once_shows_and_records_the_main_job(tmp_path: Path) -> None:
     assert record["charges_in_ledger"] == 1
     assert record["first_answer_ms"] == paid["ms"] > 0
     assert record["startup_s"]["all"] > 0
+    told = cash["answer"]["body"]
+    assert (told["status"], told["collected"], told["change_paid"], told["change_owed"]) == ("paid", 150000, 15000, 0)
+    assert told["receipt"]["status"] == "registered"
+    assert record["differences"] == []
+    assert [line for line in record["paper"] if "1350.00" in line]
+    taken = [line["collected"] for line in record["progress"] if line["last"]["what"] == "note_stacked"]
+    assert sorted(set(taken)) == [100000, 150000]
+    assert "$ kioskwire-sim insert 1000" in answer.stdout
     assert processes(tmp_path) == []
+
+
+def test_a_second_run_goes_on_with_what_lies_in_the_devices(tmp_path: Path) -> None:
+    records = []
+    for _ in range(2):
+        answer = run(tmp_path, ONCE="1", JSON="demo.json")
+        assert answer.returncode == 0, answer.stdout
+        records.append(json.loads((tmp_path / "demo.json").read_text()))
+    assert [record["levels"]["bills"].partition(" KZT")[0] for record in records] == ["1 500.00", "3 000.00"]
+    assert [record["differences"] for record in records] == [[], []]
 
 
 def test_secrets_are_made_once_and_kept_to_oneself(tmp_path: Path) -> None:
@@ -110,7 +128,7 @@ def test_it_keeps_running_until_told_to_end(tmp_path: Path) -> None:
         assert (answer.status_code, answer.json()["status"]) == (200, "success")
         for page in re.findall(r"http://\S+/(?:docs|health|ledger)", printed):
             assert httpx.get(page, trust_env=False).status_code == 200
-        assert len(processes(tmp_path)) == 3
+        assert len(processes(tmp_path)) == 3 + 4
         second = run(tmp_path, ONCE="1")
         assert second.returncode == 1
         assert "another demo is running in this tree" in second.stdout
@@ -128,7 +146,7 @@ def find_process(directory: Path, name: bytes) -> int:
     [
         (b"kioskwire-hub", signal.SIGKILL, "hub ended with signal SIGKILL"),
         (b"kioskwire-appliance", signal.SIGTERM, "appliance ended with exit status 0"),
-        (b"kioskwire-sim", signal.SIGTERM, "gateway ended with exit status 0"),
+        (b"kioskwire-sim\0gateway", signal.SIGTERM, "gateway ended with exit status 0"),
     ],
 )
 def test_a_child_that_ends_ends_the_demo_with_the_reason(
@@ -141,6 +159,20 @@ def test_a_child_that_ends_ends_the_demo_with_the_reason(
         assert demo.wait(20) == 1
     assert words in rest
     assert "the last lines of" in rest
+    assert processes(tmp_path) == []
+
+
+def test_a_device_that_was_ended_is_started_again(tmp_path: Path) -> None:
+    with running(tmp_path) as (demo, _):
+        before = find_process(tmp_path, b"device\0escpos")
+        os.kill(before, signal.SIGTERM)
+        assert demo.stdout is not None
+        assert [demo.stdout.readline() for _ in range(2)] == [
+            "\n", "printer was ended; it is started again, with its memory.\n",
+        ]  # fmt: skip
+        assert find_process(tmp_path, b"device\0escpos") != before
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(20) == 0
     assert processes(tmp_path) == []
 
 
