@@ -1,6 +1,6 @@
 """The desk's part of the journal: what devices remember, what moved, and the work that is under way.
 
-    pages     one a device: what its driver remembers, replaced as a whole
+    pages     one a device: what its driver remembers, replaced as a whole; those of rooms have a / in their name
     entries   the book: events of devices and records of the desk, each written once, in the order it happened
     works     what was begun and must be brought to an end whatever happens: a cash session, a document, a slip
     tallies   how many of each denomination lie where, moved only together with the entry that says why
@@ -238,7 +238,9 @@ class Book:
         it can be claimed there, and counts begin at nothing here.
         """
         tallies = self.tallies()
-        known = [device for (device,) in self._connection.execute("SELECT device FROM pages")]
+        known = [
+            device for (device,) in self._connection.execute("SELECT device FROM pages WHERE NOT instr(device, '/')")
+        ]
         for device in sorted({*known, *tallies}):
             lying: dict[str, dict[str, int]] = {}
             for coin, count in tallies.get(device, {}).items():
@@ -251,7 +253,7 @@ class Book:
                 if counts:
                     self.tell("levels-left", data, at=at, device=device)
         self._connection.execute("DELETE FROM tallies")
-        self._connection.execute("DELETE FROM pages")
+        self._connection.execute("DELETE FROM pages WHERE NOT instr(device, '/')")
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -11,7 +11,7 @@ had not ended). When that does not hold, journal and sessions disagree, and the 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -37,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     lines: Sequence[Entry]  # since then
     works: Mapping[str, Work]  # those that lines and open works are about, and their receipts'
     of_work: Mapping[str, Sequence[Entry]]  # all lines of a cash session, whenever they were written
+    earlier: Mapping[int, Entry]  # credits of before that are claimed by lines since
     tallies: Mapping[str, Mapping[Money, int]]
     replayed: Mapping[str, Mapping[Money, int]]  # what they must be by the lines
     known: frozenset[str]  # devices whose level somebody said
@@ -66,6 +67,8 @@ class Reckoning:
         self._drawer: dict[tuple[str, str], int] = defaultdict(int)
         self._differences: list[_Data] = []
         self._claimed = {_read(line).get("entry") for line in facts.lines if line.kind == "cash-unclaimed"}
+        for lines in facts.of_work.values():
+            self._claimed |= {_read(line).get("entry") for line in lines if line.kind == "cash-unclaimed"}
         self._settled = {_read(line)["reference"] for line in facts.lines if line.kind == "payout-ended"}
 
     def record(self) -> _Data:
@@ -102,11 +105,8 @@ class Reckoning:
     def _credit(self, line: Entry, money: Money) -> None:
         self._sums[money.currency].taken += money.minor
         self._count(line.device, money, "taken", 1)
-        work = self._facts.works.get(line.work)
-        if work is not None and work.kind == "cash" and self._in_session(line):
-            return
-        if line.n in self._claimed:
-            return  # the line that says so counts it
+        if line.n in self._claimed or self._in_session(line):
+            return  # the line that claims it counts it, or its session
         self._sums[money.currency].unclaimed += money.minor
         self._differ(
             "unclaimed", f"{money} came into {line.device} outside of any session, and no session knows of it",
@@ -115,6 +115,9 @@ class Reckoning:
 
     def _in_session(self, line: Entry) -> bool:
         """Whether it came before its session said what it had collected."""
+        work = self._facts.works.get(line.work)
+        if work is None or work.kind != "cash":
+            return False
         ends = [each.n for each in self._facts.of_work.get(line.work, ()) if each.kind == "cash-ended"]
         return not ends or line.n < ends[0]
 
@@ -172,11 +175,10 @@ class Reckoning:
         sums.kept += data.get("kept", 0)
         sums.owed += data["change_owed"]
         sums.unclear += data.get("change_unclear", 0)
-        before = [each for each in self._facts.of_work.get(line.work, ()) if each.n < line.n]
+        collected, change = self._inside(line.work, currency, before=line.n)
         for name, said, found in (
-            ("collected", data["collected"], _taken(before, currency)),
-            ("paid in change", data["change_paid"], _paid(before, currency)),
-        ):
+            ("collected", data["collected"], collected), ("paid in change", data["change_paid"], change),
+        ):  # fmt: skip
             if said != found and self._facts.complete:
                 self._differ(
                     "session", f"session {line.work} says {Money(said, currency)} {name}, its devices told"
@@ -186,8 +188,10 @@ class Reckoning:
             self._receipt(line.work, Money(sold, currency))
 
     def _cash_unclaimed(self, _line: Entry, data: _Data) -> None:
-        if data.get("entry", self._facts.at) > self._facts.after:  # else the reconciliation before counted it
-            self._sums[data["currency"]].unclaimed += data["amount"]
+        earlier = self._facts.earlier.get(data.get("entry", 0))
+        if earlier is not None and not self._in_session(earlier):
+            return  # the reconciliation before counted it so; one of a session that ran was counted as open
+        self._sums[data["currency"]].unclaimed += data["amount"]
 
     def _cash_cleared(self, _line: Entry, data: _Data) -> None:
         sums = self._sums[data["currency"]]
@@ -200,14 +204,27 @@ class Reckoning:
             lines = self._facts.of_work.get(work.id, ())
             if work.kind != "cash" or any(line.kind == "cash-ended" for line in lines):
                 continue
-            for currency in sorted({_currency(line) for line in lines} - {""}):
-                inside = _taken(lines, currency) - _paid(lines, currency)
+            for currency in sorted({_moved(line).currency for line in lines} - {""}):
+                collected, change = self._inside(work.id, currency)
+                inside = collected - change
                 if work.is_open:
                     self._sums[currency].open += inside
                 elif inside:
                     self._sums[currency].unclear += inside
                     words = f"session {work.id} was cut off with {Money(inside, currency)} in it, and nobody ended it"
                     self._differ("session", words, work=work.id, found=inside, currency=currency)
+
+    def _inside(self, session: str, currency: str, before: float = float("inf")) -> tuple[int, int]:
+        """What its devices took and paid back for it; not what came while they were its, and is another's."""
+        taken = paid = 0
+        for line in self._facts.of_work.get(session, ()):
+            moved = _moved(line)
+            if line.n >= before or moved.currency != currency or line.n in self._claimed:
+                continue
+            taken += moved.taken
+            if moved.reference.startswith(f"{session}/"):
+                paid += moved.paid
+        return taken, paid
 
     # What the register told
 
@@ -344,36 +361,26 @@ def _money(data: _Data) -> Money:
     return Money(data["minor"], data["currency"])
 
 
-def _moved(line: Entry) -> tuple[int, Money | None]:
-    """+1: taken, -1: paid out; how much."""
-    data = _read(line)
+class _Moved(msgspec.Struct, frozen=True):
+    """What a line of a device moved, if anything."""
+
+    currency: str = ""
+    taken: int = 0
+    paid: int = 0
+    reference: str = ""
+
+
+def _moved(line: Entry) -> _Moved:
     match line.kind:
-        case "bill-stacked":
-            return 1, _money(data["bill"])
-        case "coin-accepted":
-            return 1, _money(data["coin"])
+        case "bill-stacked" | "coin-accepted":
+            data = _read(line)
+            money = _money(data["bill" if line.kind == "bill-stacked" else "coin"])
+            return _Moved(money.currency, taken=money.minor)
         case "payout-ended":
+            data = _read(line)
             coin = _money(data["coin"])
-            return -1, Money(coin.minor * data["paid"], coin.currency)
-    return 0, None
-
-
-def _sum(lines: Iterable[Entry], currency: str, way: int) -> int:
-    moved = (_moved(line) for line in lines)
-    return sum(money.minor for sign, money in moved if money and sign == way and money.currency == currency)
-
-
-def _taken(lines: Iterable[Entry], currency: str) -> int:
-    return _sum(lines, currency, 1)
-
-
-def _paid(lines: Iterable[Entry], currency: str) -> int:
-    return _sum(lines, currency, -1)
-
-
-def _currency(line: Entry) -> str:
-    _, money = _moved(line)
-    return "" if money is None else money.currency
+            return _Moved(coin.currency, paid=coin.minor * data["paid"], reference=data["reference"])
+    return _Moved()
 
 
 def _total(counts: Mapping[int, int]) -> int:

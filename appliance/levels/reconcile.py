@@ -56,7 +56,8 @@ def _facts(book: Book, at: float, shift: int | None, register: str) -> Facts:
     since = 0 if last is None else last.n
     lines = _lines(book, after=since)
     tallies = book.tallies()
-    works = _works(book, lines)
+    earlier = _earlier(book, lines, since)
+    works = _works(book, [*lines, *earlier.values()])
     return Facts(
         at=at, since=None if last is None else last.at, after=since, shift=shift, register=register,
         complete=book.forgotten <= since,
@@ -66,7 +67,7 @@ def _facts(book: Book, at: float, shift: int | None, register: str) -> Facts:
         of_work={
             work.id: book.entries(work=work.id) for work in works.values() if work.kind == _CASH
         },
-        tallies=tallies,
+        earlier=earlier, tallies=tallies,
         replayed={
             device: lying for device in {*tallies, *(line.device for line in lines)} - {""}
             if (lying := _replay(book, device)) is not None
@@ -81,6 +82,12 @@ def _lines(book: Book, *, after: int, device: str | None = None) -> list[Entry]:
         found += page
         after = page[-1].n
     return found
+
+
+def _earlier(book: Book, lines: list[Entry], since: int) -> dict[int, Entry]:
+    claimed = (msgspec.json.decode(line.data).get("entry", 0) for line in lines if line.kind == "cash-unclaimed")
+    found = (book.entries(after=n - 1, limit=1) for n in claimed if 0 < n <= since)
+    return {entry.n: entry for entries in found for entry in entries}
 
 
 def _works(book: Book, lines: list[Entry]) -> dict[str, Work]:

@@ -211,9 +211,11 @@ async def test_a_disk_in_another_machine_leaves_works_and_levels_behind_with_wor
     async with journal(tmp_path, marks=HERE) as here:
         await here.write(fill)
         await here.write(lambda book: book.put_page("printer", {"reference": "x"}))
+        await here.write(lambda book: book.put_page("cash/seen", {"after": 3}))
     async with journal(tmp_path, marks=THERE) as here:
         found = await here.read(contents)
         assert (found["open"], found["tallies"], found["page"]) == ([], {}, {})
+        assert await here.read(lambda book: book.page("cash/seen")) == {"after": 3}, "that is no device's"
         ended = found["works"][0]
         assert msgspec.json.decode(ended.result)["status"] == "interrupted"
         assert len(found["lines"]) == 3 + 1 + 3, "the lines of before, the work's, and one a device"

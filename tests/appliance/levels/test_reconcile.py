@@ -130,6 +130,39 @@ def test_money_of_nobody(shelf: Shelf) -> None:
     assert (record["differences"], record["money"][0]["unclaimed"]) == ([], 20000)
 
 
+def claim(shelf: Shelf, n: int, amount: int, work: str = "") -> None:
+    shelf.say("cash-unclaimed", {"device": "bills", "amount": amount, "currency": "KZT", "entry": n}, work)
+
+
+@pytest.mark.parametrize("reckon", [False, True])
+def test_money_of_another_while_a_session_ran(shelf: Shelf, reckon: bool) -> None:
+    """A validator told late of a note of the session before: it stands among this one's lines, and is not of it."""
+    shelf.begin("request-1")
+    end(shelf, "request-1", 10000, 0, status="cancelled")
+    shelf.begin("request-2")
+    foreign = shelf.happen("bills", note(50000, late=True), work="request-2")
+    shelf.happen("bills", note(20000), work="request-2")
+    shelf.happen("hopper", paid("request-1/change/1", 0, 0), work="request-2")
+    if reckon:
+        record = reconcile(shelf.book, at=shelf.tick())
+        assert (record["differences"], record["money"][0]["open"]) == ([], 70000)
+    end(shelf, "request-2", 20000, 20000)
+    claim(shelf, foreign.n, 50000, "request-1")
+    record = reconcile(shelf.book, at=shelf.tick())
+    assert (record["differences"], record["money"][0]["unclaimed"]) == ([], 50000)
+    assert differences(shelf) == []
+
+
+def test_money_of_a_session_that_another_machine_ended_may_be_claimed(shelf: Shelf) -> None:
+    shelf.begin("request-1")
+    seen = shelf.happen("bills", note(100000), work="request-1")
+    shelf.store.settle_in({"board": ["here"]}, "new", shelf.tick())
+    assert shelf.store.settle_in({"board": ["there"]}, "new", shelf.tick())
+    claim(shelf, seen.n, 100000, "request-1")
+    record = reconcile(shelf.book, at=shelf.tick())
+    assert (record["differences"], record["money"][0]["unclaimed"]) == ([], 100000)
+
+
 def test_a_payout_that_became_clear_later(shelf: Shelf) -> None:
     shelf.begin("request-1")
     shelf.happen("bills", note(100000), work="request-1")
