@@ -192,22 +192,16 @@ async def test_a_validator_near_full_is_told_by_its_owners_marks(tmp_path: Path)
         assert (await there.answer("bills", action="collect"))["total"] == 50000
 
 
-async def test_a_reconciliation_is_made_once_for_a_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from appliance.desk import actions
-
-    made: list[dict[str, object]] = []
-
-    def reconcile(book: Any, **fields: object) -> dict[str, object]:
-        made.append(fields)
-        return {"differences": [], **fields}
-
-    monkeypatch.setattr(actions, "reconcile", reconcile)
+async def test_a_reconciliation_is_made_once_for_a_request(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
+        await there.take("bills", note(1))
         first = await there.answer("register", "one", action="reconcile")
+        assert first["register"] == "register"
+        assert first["devices"][0]["counts"] == {"50000": 1}
         assert await there.answer("register", "one", action="reconcile") == first
-        assert made == [{"at": 1_800_000_000.0, "register": "register"}]
-        await there.answer("bills", "two", action="reconcile")
-        assert made[1]["register"] == ""
+        second = await there.answer("bills", "two", action="reconcile")
+        assert (second["register"], second["devices"]) == ("", [])
+        assert len(await told(there.memory, "reconciliation")) == 2
 
 
 # The disk
