@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from appliance.journal import Journal, StorageError
+from appliance.journal import Journal, StorageError, Work
 from appliance.printing import jobs
 from appliance.printing.jobs import KIND, NOT_PRINTED, UNCLEAR, Order, Result
 from appliance.printing.press import Job, Press, Tell, write_end
@@ -104,14 +104,13 @@ class PrintDesk:
 
     async def outcome(self, id: str) -> Result | None:
         """What became of one that was begun, as soon as it is known; None: it never was. Raises `StorageError`."""
-        if (task := self._tasks.get(id)) is None:
-            work, result, _ = await self._journal.read(partial(jobs.find, id=id))
+        if id not in self._tasks:
+            work, result, _ = await self._find(id)
             if work is None:
                 return None
             if work.result is not None and result is not None:
                 return result
-            task = self._tasks.get(id) or self._launch(id, self._settle(id))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._tasks.get(id) or self._launch(id, self._settle(id)))
 
     async def known(self, id: str) -> tuple[Order, Result | None] | None:
         """What stood on a slip of before, and how it ended (None: not yet). Raises `StorageError`."""
@@ -158,11 +157,7 @@ class PrintDesk:
         until = time.monotonic() + SETTLE_S
         ready_since: float | None = None
         while True:
-            try:
-                work, result, _may_tell = await self._journal.read(partial(jobs.find, id=id))
-            except StorageError:
-                await asyncio.sleep(_AGAIN_S)
-                continue
+            work, result, _may_tell = await self._find(id)
             assert work is not None, "works are kept while they are open"
             order, now = jobs.order_of(work), time.monotonic()
             if result is None and ready_since is not None and now - ready_since >= STEADY_S:
@@ -175,6 +170,17 @@ class PrintDesk:
                 return result
             ready = await self._is_ready(order.device)
             ready_since = (ready_since or now) if ready else None
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _find(self, id: str) -> tuple[Work | None, Result | None, bool]:
+        """See `jobs.find`. A disk that does not say is asked again for a while; raises `StorageError` after that."""
+        until = time.monotonic() + SETTLE_S
+        while True:
+            try:
+                return await self._journal.read(partial(jobs.find, id=id))
+            except StorageError:
+                if time.monotonic() >= until:
+                    raise
             await asyncio.sleep(_AGAIN_S)
 
     def _is_there(self, device: str) -> bool:

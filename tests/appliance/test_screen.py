@@ -1,14 +1,19 @@
 """What the kiosk's own screen is told, and what becomes of a listener that does not listen."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from appliance.operations import outcomes
+from appliance.health.metrics import Metrics
+from appliance.operations import Operations, outcomes
+from appliance.operations.operation import State
+from appliance.routes import Route
 from appliance.screen import Overrun, Screen, Watcher
-from appliance.targets import answer
+from appliance.targets import Answered, Ask, NeverGot, Target, Targets, answer
+from tests.appliance.worlds import journal, request, route, table, until
 from wire.messages import Response
 
 
@@ -84,3 +89,45 @@ def test_an_end_shows_the_result_unless_it_is_too_long() -> None:
 )  # fmt: skip
 def test_an_end_without_an_answer_shows_why(response: Response, executed: str) -> None:
     assert outcomes.shown(response) == {"executed": executed, "problem": "device-fault", "detail": "no paper"}
+
+
+class Teller(Target, Targets):
+    """Tells what its request says, then ends so."""
+
+    def of(self, route: Route) -> Target:
+        return self
+
+    def forget(self) -> None:
+        pass
+
+    def check(self, ask: Ask) -> None:
+        pass
+
+    async def run(self, ask: Ask) -> Answered | NeverGot:
+        if ask.operation != "silent":
+            ask.tell({"stage": "working"})
+        return NeverGot("no paper", "device-fault") if ask.operation == "refusing" else answer({"status": "done"})
+
+
+async def test_an_operation_is_shown_from_its_first_word_to_its_outcome(tmp_path: Path) -> None:
+    screen, teller = Screen(), Teller()
+    routes = table(*(route("http://127.0.0.1:1", name) for name in ("silent", "telling", "refusing")))
+    async with journal(tmp_path) as memory:
+        operations = Operations(
+            journal=memory, targets=teller, routes=routes, metrics=Metrics("test"), screen=screen
+        )  # fmt: skip
+        await operations.start()
+        with screen.watch() as watcher:
+            for name in ("silent", "telling", "refusing"):
+                operations.request(request(name, name))
+                await until(lambda: not operations.count(*State))
+            told = msgspec.json.decode(msgspec.json.encode(await heard(watcher, 4)))
+        await operations.stop()
+    assert told == [
+        {"type": "operation", "id": "telling", "operation": "telling", "stage": "working"},
+        {"type": "operation", "id": "telling", "operation": "telling", "executed": "yes", "status": 200,
+         "result": {"status": "done"}, "over": True},
+        {"type": "operation", "id": "refusing", "operation": "refusing", "stage": "working"},
+        {"type": "operation", "id": "refusing", "operation": "refusing", "executed": "no", "problem": "device-fault",
+         "detail": "no paper", "over": True},
+    ]  # fmt: skip

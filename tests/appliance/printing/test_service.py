@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.devices import DeviceEntry
+from appliance.journal import StorageError
 from appliance.printing import jobs
 from appliance.printing.jobs import Order
 from appliance.printing.reading import plain
@@ -409,6 +410,23 @@ def test_a_device_that_is_no_more_leaves_its_slip_unclear(printer: Make) -> None
             assert (await life.find_out("r2"))["status"] == "unclear"
             assert (await life.find_out("r3"))["detail"].endswith("nothing was printed")
             assert await life.open_works() == 0
+
+    run(printer, script)
+
+
+def test_a_disk_that_says_nothing_for_a_while_is_asked_again(printer: Make) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            assert (await life.run("r1", {"lines": ["once"]}))["status"] == "printed"
+            read, failures = life.journal.read, iter(range(5))
+
+            async def failing(call: Any) -> Any:
+                if next(failures, None) is not None:
+                    raise StorageError("the disk does not answer", certain=True)
+                return await read(call)
+
+            life.journal.read = failing  # type: ignore[method-assign]
+            assert (await life.find_out("r1"))["status"] == "printed"
 
     run(printer, script)
 
