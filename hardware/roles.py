@@ -228,6 +228,10 @@ class FiscalRegister(Device):
             OutcomeUnknown: a late `DocumentRegistered`, `DocumentAbsent` or `DocumentUnclear` settles it.
         """
 
+    def objections(self, receipt: Receipt) -> list[str]:
+        """What it would refuse in a receipt by its own settings, in words; told without asking it, so never all."""
+        return []
+
     @abstractmethod
     async def cash_in(self, amount: Money, reference: str) -> None:
         """Money put into the drawer without a sale; returns once `CashMoved` is written down. Raises as `register`."""

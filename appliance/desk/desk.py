@@ -18,10 +18,12 @@ from appliance.fiscal.reading import ACTIONS as FISCAL_ACTIONS
 from appliance.fiscal.records import WORK as FISCAL
 from appliance.fiscal.service import FiscalDesk
 from appliance.gateways import Gateways, HttpTarget
+from appliance.gateways.atol_web import KIND as ATOL_WEB
+from appliance.gateways.atol_web import AtolWeb
 from appliance.gateways.kaspi_pos import KIND as KASPI
 from appliance.gateways.kaspi_pos import KaspiPos
 from appliance.journal import Journal, StorageError, Work
-from appliance.kinds import CashRoute, DeviceRoute, KaspiPosRoute
+from appliance.kinds import AtolWebRoute, CashRoute, DeviceRoute, KaspiPosRoute
 from appliance.printing.jobs import KIND as PRINT
 from appliance.printing.service import PrintDesk
 from appliance.routes import Route
@@ -50,13 +52,15 @@ class Desk(Targets):
         self.printing = PrintDesk(journal=journal, supervisor=supervisor, clock=clock)
         self.actions = DeviceActions(journal=journal, supervisor=supervisor, clock=clock)
         self.kaspi = KaspiPos(journal=journal, gateways=gateways, clock=clock)
+        self.atol_web = AtolWeb(journal=journal, gateways=gateways, clock=clock)
+        self._rooms = (self.cash, self.fiscal, self.printing, self.kaspi, self.atol_web)
         self._resuming: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
         """Find what the run before left open, and say whose money is on its way; before any device is opened."""
-        for recover in (self.cash.recover, self.fiscal.recover, self.printing.recover, self.kaspi.recover):
+        for room in self._rooms:
             try:
-                await recover()
+                await room.recover()
             except StorageError as error:
                 _log.error("what the run before left open cannot be read", extra={"reason": str(error)})
 
@@ -70,8 +74,8 @@ class Desk(Targets):
         if self._resuming is not None:
             self._resuming.cancel()
             await asyncio.gather(self._resuming, return_exceptions=True)
-        for close in (self.cash.close, self.fiscal.close, self.printing.close, self.kaspi.close):
-            await close()
+        for room in self._rooms:
+            await room.close()
 
     def of(self, route: Route) -> Target:
         """By the route's kind."""
@@ -99,9 +103,10 @@ class Desk(Targets):
                 return self.cash.target(route)
             case KaspiPosRoute():
                 return self.kaspi.target(route)
+            case AtolWebRoute():
+                return self.atol_web.target(route)
             case DeviceRoute(device=device):
                 return self._device(device, route)
-        return Missing(f"{route.path}: this version cannot carry out operations of {route.kind.describe()}")
 
     def _device(self, device: str, route: Route) -> Target:
         try:
@@ -125,7 +130,12 @@ class Desk(Targets):
             return self.fiscal.target(route)
         if work.kind == PRINT:
             return self.printing.target(route)
-        return self.kaspi.target_of(work) if work.kind == KASPI else None
+        if work.kind == KASPI:
+            return self.kaspi.target_of(work)
+        if work.kind == ATOL_WEB:  # its work has no password: the route's is needed while there is one
+            is_same = route is not None and isinstance(route.kind, AtolWebRoute)
+            return self.atol_web.target(route) if route is not None and is_same else self.atol_web.target_of(work)
+        return None
 
     def _joined(self, inner: Target, route: Route | None, saga: Saga | None) -> Target:
         """With its receipt, and with the slip about money that is owed."""

@@ -5,12 +5,16 @@ from typing import Any
 
 import msgspec
 
-from appliance.fiscal.reading import MINOR_MAX, Mistakes, check_receipt, read_receipt
+from appliance.fiscal.reading import MINOR_MAX, Mistakes, read_receipt
 from appliance.gateways.query import find_field
 from appliance.routes import FieldIs
 from appliance.targets import Ask, NotUnderstood, Target
 
 _OURS = ("receipt", "receipt_required")
+
+
+CheckReceipt = Callable[[object], list[str]]
+"""What is wrong with a receipt, by its path in the request."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,14 +41,14 @@ class Payment:
         self.is_paid = is_paid
         self._states_amount = states_amount
 
-    def check(self, inner: Target, ask: Ask, register: str) -> None:
-        """Payment and receipt. Raises `NotUnderstood` with every mistake of both."""
+    def check(self, inner: Target, ask: Ask, check_receipt: CheckReceipt | None) -> None:
+        """Payment and receipt; None: nobody makes receipts. Raises `NotUnderstood` with every mistake of both."""
         found = []
         try:
             inner.check(self.inner(ask))
         except NotUnderstood as error:
             found.append(str(error))
-        found += self._mistakes(_fields(ask), register) if _may_pay(ask) else []
+        found += self._mistakes(_fields(ask), check_receipt) if _may_pay(ask) else []
         if found:
             raise NotUnderstood("; ".join(found))
 
@@ -72,14 +76,14 @@ class Payment:
             receipt.setdefault("currency", fields.get("currency"))
         return receipt
 
-    def _mistakes(self, fields: dict[str, Any], register: str) -> list[str]:
+    def _mistakes(self, fields: dict[str, Any], check_receipt: CheckReceipt | None) -> list[str]:
         required, receipt = fields.get("receipt_required"), fields.get("receipt")
         found = []
         if required is not None and not isinstance(required, bool):
             found.append("receipt_required: right would be true or false")
         if receipt is None:
             return found
-        if not register:
+        if check_receipt is None:
             return [*found, "receipt: this route makes none; right would be a route with `receipt: <register>`"]
         if not isinstance(receipt, dict):
             return [*found, "receipt: right would be an object with at least `lines`"]

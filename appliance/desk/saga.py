@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 class Receipts(Protocol):
     """Who registers receipts."""
 
+    def check_receipt(self, body: object, where: str, register: str) -> list[str]:
+        """What is wrong with one, by path, and what that register would refuse."""
+
     def ready_for_receipts(self, register: str) -> str:
         """Why the register takes no receipts, in words; empty: it does."""
 
@@ -100,7 +103,10 @@ class PaymentTarget(Target):
 
     def check(self, ask: Ask) -> None:
         """Both the payment and its receipt. Raises `NotUnderstood`."""
-        self._payment.check(self._inner, ask, self._register)
+        self._payment.check(self._inner, ask, self._check_receipt if self._register else None)
+
+    def _check_receipt(self, body: object) -> list[str]:
+        return self._receipts.check_receipt(body, "receipt", self._register)
 
     async def run(self, ask: Ask) -> Result:
         """The payment, then the receipt."""

@@ -80,9 +80,16 @@ class FiscalDesk(Desk):
 
     # For payments
 
-    def check_receipt(self, body: object, where: str = "receipt") -> list[str]:
-        """Every mistake of a receipt, by its path; empty when there is none."""
-        return check(body, where)
+    def check_receipt(self, body: object, where: str = "receipt", register: str = "") -> list[str]:
+        """Every mistake of a receipt, by its path, and what that register would refuse; empty when there is none."""
+        found = check(body, where)
+        if found or not register:
+            return found
+        try:
+            objections = self.register(register).objections(read_receipt(body, where))
+        except NoSuchDevice as error:
+            return [f"{where}: {error}"]
+        return [f"{where}.{words}" for words in objections]
 
     def ready_for_receipts(self, register: str) -> str:
         """Why no money should be taken that needs a receipt by this register; empty when nothing speaks against it.

@@ -3,13 +3,15 @@
 import uuid
 
 from hardware.atol.protocol import AtolProtocol
+from hardware.atol.receipts import receipt_task
 from hardware.atol.steps import Timing
 from hardware.atol.web import WebEnd
+from hardware.errors import Refused
 from hardware.journal import DeviceJournal
 from hardware.protocol import Memory
 from hardware.registers import LinkedRegister
 from hardware.trace import Trace
-from wire.receipt import Operator
+from wire.receipt import Operator, Receipt
 
 
 class AtolRegister(LinkedRegister):
@@ -71,7 +73,15 @@ class AtolRegister(LinkedRegister):
             wrap=None if trace is None else trace.wrap,
         )
         super().__init__(name, web)
+        self._cashier, self._measure = cashier, measure
         self._address = web.address
+
+    def objections(self, receipt: Receipt) -> list[str]:
+        try:
+            receipt_task(receipt, self._cashier, measure=self._measure)
+        except Refused as error:
+            return [error.words]
+        return []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self._address}>"

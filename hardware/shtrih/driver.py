@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
+from hardware.errors import Refused
 from hardware.journal import DeviceJournal
 from hardware.link import Link
 from hardware.ports import LineSettings
 from hardware.registers import LinkedRegister
 from hardware.shtrih.line import BYTE_SERIAL_S, BYTE_TCP_S
-from hardware.shtrih.plan import TAXES, Settings
+from hardware.shtrih.plan import TAXES, Settings, plan
 from hardware.shtrih.protocol import LINKS, ShtrihProtocol
 from hardware.trace import Trace
-from wire.receipt import Tax, TaxSystem
+from wire.receipt import Receipt, Tax, TaxSystem
 
 FISCAL = ("fn", "base")
 
@@ -84,3 +85,11 @@ class ShtrihRegister(LinkedRegister):
             wrap=None if trace is None else trace.wrap,
         )
         super().__init__(name, pump)
+        self._settings = settings
+
+    def objections(self, receipt: Receipt) -> list[str]:
+        try:
+            plan(receipt, self._settings)
+        except Refused as error:
+            return [error.words]
+        return []

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.fiscal.reading import check_receipt
 from appliance.targets import Answered, Ask, NeverGot, NoAnswer, NotUnderstood, Result, Target, answer
 
 
@@ -59,8 +60,12 @@ class Register:
         self.documents: dict[str, dict[str, Any]] = {}
         self.asked: list[tuple[str, str, float]] = []
         self.unready = ""
+        self.objections: list[str] = []
         self.instead: dict[str, Any] | None = None
         self.hold: asyncio.Event | None = None
+
+    def check_receipt(self, body: object, where: str, register: str) -> list[str]:
+        return check_receipt(body, where) or [f"{where}.{words}" for words in self.objections]
 
     def ready_for_receipts(self, register: str) -> str:
         return self.unready

@@ -323,6 +323,12 @@ async def test_mistakes_of_payment_and_receipt_are_told_at_once(desk: Desk) -> N
 
 
 @with_desk
+async def test_what_the_register_itself_would_refuse_is_told_before_money_is_taken(desk: Desk) -> None:
+    desk.register.objections = ["currency: the register counts RUB, not KZT"]
+    assert mistakes(desk.target(), BODY) == ["receipt.currency: the register counts RUB, not KZT"]
+
+
+@with_desk
 async def test_a_receipt_by_a_route_without_register_is_a_mistake(desk: Desk) -> None:
     told = mistakes(desk.target(register=""), BODY)
     assert told[0].startswith("receipt: this route makes none")

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from hardware.atol.driver import AtolRegister
@@ -287,3 +288,10 @@ def test_the_probe_finds_nothing_else(came: bytes) -> None:
     with pytest.raises(StopIteration) as end:
         talk.send(came)
     assert end.value.value == []
+
+
+def test_what_it_would_refuse_is_known_without_asking_it(tmp_path: Path) -> None:
+    register = AtolRegister("kkt", "http://127.0.0.1:1", FileJournal(tmp_path / "j"))
+    assert register.objections(receipt("r", 100)) == []
+    (told,) = register.objections(msgspec.structs.replace(receipt("r", 100), currency="KZT"))
+    assert told == "this register counts in RUB, not in KZT"

@@ -109,3 +109,10 @@ def test_a_password_that_cannot_be_is_refused_and_not_told(tmp_path: Path, setti
     with pytest.raises(ValueError, match=f"^{setting}: is a number of 4 bytes") as refused:
         ShtrihRegister("fiscal", "/dev/null", FileJournal(tmp_path / "register"), **{setting: 777777777777})  # type: ignore[arg-type]
     assert "777" not in str(refused.value)
+
+
+def test_what_it_would_refuse_is_known_without_asking_it(tmp_path: Path) -> None:
+    register = ShtrihRegister("fiscal", "/dev/none", FileJournal(tmp_path / "register"), currency="KZT")
+    (told,) = register.objections(receipt())
+    assert told == "currency: the register counts KZT, not RUB"
+    assert ShtrihRegister("fiscal", "/dev/none", FileJournal(tmp_path / "r")).objections(receipt()) == []
