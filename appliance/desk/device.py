@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 
@@ -49,13 +50,12 @@ class DeviceTarget(Target):
 
 
 class _Body(msgspec.Struct):
-    action: msgspec.Raw | None = None
+    action: Any = None
 
 
 def _action(body: bytes) -> object:
     """What is asked for; None where nothing is said, or nothing that can be read."""
     try:
-        given = msgspec.json.decode(body or b"{}", type=_Body).action
-        return None if given is None else msgspec.json.decode(given)
+        return msgspec.json.decode(body or b"{}", type=_Body).action
     except msgspec.MsgspecError:
         return None
