@@ -65,16 +65,20 @@ class Carrier:
         self._news = asyncio.Event()  # it may be over
         self._keeping = asyncio.Lock()
         self._unheard = 0
+        self._broken: Exception | None = None
+        self._said: set[tuple[str, str]] = set()
         self._over = False
 
     async def run(self) -> CashResult | NeverBegun:
         """From the first order to the outcome on the disk. Cancelled, it leaves everything as it is."""
         stops = [watched.hear(self._listener(name)) for name, watched in self._watched.items()]
         try:
-            self._carry_out(self.session.tick(time.monotonic()))
+            self._input(self.session.tick)
             while True:
                 await self._news.wait()
                 self._news.clear()
+                if self._broken is not None:
+                    raise self._broken
                 if self.session.phase is Phase.ENDING and (result := await self._end()) is not None:
                     return result
         finally:
@@ -92,7 +96,7 @@ class Carrier:
         if self._over or not self.session.open:
             return False
         _log.info("a cash session is cancelled", extra={"work": self.session.id, "reason": reason})
-        self._carry_out(self.session.cancel(reason, time.monotonic()))
+        self._input(lambda now: self.session.cancel(reason, now))
         return True
 
     # Inputs
@@ -104,17 +108,29 @@ class Carrier:
             if self._over or page.whose != self.session.id:
                 return
             before = self.session.collected
-            orders = self.session.heard(device, event, time.monotonic())
-            credited = self.session.collected > before
-            self._last = last_of(self.session, device, event, credited=credited) or self._last
-            self._carry_out(orders)
+            self._input(lambda now: self.session.heard(device, event, now), (device, event, before))
 
         return hear
 
     def _tick(self) -> None:
         self._timer = None
         if not self._over:
-            self._carry_out(self.session.tick(time.monotonic()))
+            self._input(self.session.tick)
+
+    def _input(
+        self, what: Callable[[float], list[Order]], happened: tuple[str, Event, int] | None = None
+    ) -> None:  # fmt: skip
+        """Give the session something and do what it says. A mistake of ours in there ends it by the book."""
+        try:
+            orders = what(time.monotonic())
+            if happened is not None:
+                device, event, before = happened
+                credited = self.session.collected > before
+                self._last = last_of(self.session, device, event, credited=credited) or self._last
+            self._carry_out(orders)
+        except Exception as error:
+            self._broken = self._broken or error
+            self._news.set()
 
     def _carry_out(self, orders: list[Order]) -> None:
         for order in orders:
@@ -148,7 +164,13 @@ class Carrier:
         news = {name: value for name, value in shown.items() if name != "ends_in"}
         if news != self._told:
             self._told = news
+            self._say(shown)
+
+    def _say(self, shown: dict[str, Any]) -> None:
+        try:
             self._tell(shown)
+        except Exception:  # whoever watches must not stop what is watched
+            _log.exception("progress could not be told", extra={"work": self.session.id})
 
     # Orders
 
@@ -166,13 +188,14 @@ class Carrier:
         except Exception as error:  # the session must hear of the end of each
             _log.exception("a device could not be used", extra={"device": command.device, "work": self.session.id})
             end = Ended(How.UNKNOWN, f"within the appliance: {error}")
-        level = logging.DEBUG if end.how is How.DONE else logging.WARNING
-        _log.log(level, "a device was asked in a cash session", extra={
-            "device": command.device, "work": self.session.id, "asked": type(command).__name__, "end": end.how.name,
-            "reason": end.words,
-        })  # fmt: skip
+        if end.how is not How.DONE and (command.device, end.words) not in self._said:
+            self._said.add((command.device, end.words))
+            _log.warning("a device did not do what a cash session asked for", extra={
+                "device": command.device, "work": self.session.id, "asked": type(command).__name__.lower(),
+                "reason": end.words,
+            })  # fmt: skip
         if not self._over:
-            self._carry_out(self.session.ended(command, end, time.monotonic()))
+            self._input(lambda now: self.session.ended(command, end, now))
 
     async def _call(self, command: Command) -> Ended:
         watched = self._watched[command.device]
@@ -249,7 +272,7 @@ class Carrier:
             self._news.set()
             return None
         if isinstance(end.result, CashResult):
-            self._tell({**progress(self.session, self._last), "stage": "ended", "status": end.result.status})
+            self._say({**progress(self.session, self._last), "stage": "ended", "status": end.result.status})
         return end.result
 
     async def _hear_again(self) -> None:
@@ -264,7 +287,7 @@ class Carrier:
             entries = await self._journal.read(lambda book: book.entries(work=self.session.id, limit=EVENTS_MAX))
         except StorageError:
             return
-        self._carry_out(self.session.adopt(entries, time.monotonic()))
+        self._input(lambda now: self.session.adopt(entries, now))
 
     def _ending(self) -> Ending:
         session = self.session

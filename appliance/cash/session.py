@@ -238,6 +238,7 @@ class Session:
     def _collect(self) -> None:
         if self.phase is Phase.OPENING and any(each.takes for each in self.acceptors.values()):
             self.phase = Phase.COLLECTING
+            self._idle_at = self.now + self.work.idle_timeout
         takers = [each for each in self.acceptors.values() if each.takes and each.away_since is None]
         if takers or self.phase is Phase.OPENING or self._moving():
             self._lost_since = None

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from appliance.cash.session import Session
 from appliance.targets import NeverGot, NotUnderstood
 from hardware.events import DeviceState
 from tests.appliance.cash.world import Json, Kiosk, World, body, play
@@ -456,5 +457,62 @@ def test_a_disk_that_is_full_for_a_while_delays_and_loses_nothing(tmp_path: Path
             found = body(await paying)
             assert (found["status"], found["change_paid"]) == ("paid", 15000)
             await settled(world, found)
+
+    play(script, tmp_path)
+
+
+def test_a_mistake_of_ours_in_the_middle_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            paying = kiosk.pay(amount=150000)
+            await notes(kiosk, 50000)
+            with monkeypatch.context() as broken:
+                broken.setattr(Session, "tick", lambda *_: 1 / 0)
+                broken.setattr(Session, "heard", lambda *_: 1 / 0)
+                await world.insert(50000)
+                found = body(await paying)
+            assert (found["status"], found["collected"], found["change_owed"]) == ("interrupted", 50000, 50000)
+            await asyncio.sleep(3)
+            await settled(world, found)
+            assert not world.do("bills", "insert", minor="50000")["taken"], "it still takes money"
+            again = kiosk.pay("r2", amount=50000)
+            await kiosk.stage("collecting")
+            await world.insert(50000)
+            assert body(await again)["status"] == "paid"
+
+    play(script, tmp_path)
+
+
+def test_a_listener_that_fails_changes_nothing(tmp_path: Path) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            ask = kiosk.ask(amount=50000)
+            seen: list[Json] = []
+
+            def tell(news: Json) -> None:
+                seen.append(news)
+                raise ValueError("nobody listens")
+
+            paying = asyncio.ensure_future(kiosk.target().run(msgspec.structs.replace(ask, tell=tell)))
+            await kiosk.until(lambda: any(news["stage"] == "collecting" for news in seen))
+            await world.insert(50000)
+            assert body(await paying)["status"] == "paid"
+
+    play(script, tmp_path)
+
+
+def test_a_device_out_of_service_by_order_takes_no_part(tmp_path: Path) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            await kiosk.supervisor.find("bills").give_order(in_service=False, reason="repair", nonce=1)
+            await kiosk.supervisor.find("small").give_order(in_service=False, reason="repair", nonce=2)
+            await filled(kiosk, small=50, hopper=0)
+            paying = kiosk.pay(amount=15000, idle_timeout=10)
+            assert max((await kiosk.stage("collecting"))["accepts"]) == 10000, "no change can be promised"
+            assert not world.do("bills", "insert", minor="20000")["taken"]
+            assert body(await paying)["status"] == "timed_out"
+            other = await kiosk.pay("r2", target=kiosk.target(devices=("bills",)))
+            assert isinstance(other, NeverGot)
+            assert "repair" in other.detail
 
     play(script, tmp_path)
