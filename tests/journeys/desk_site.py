@@ -330,6 +330,10 @@ class DeskKiosk(Kiosk):
             events=self.events(),
         )
 
+    def result(self, asked: Asked) -> Json | None:
+        """What ended it, by the journal; None while it has not."""
+        return next((work.result for work in self.book()[1] if work.id == asked.id), None)
+
     def book(self) -> tuple[list[Entry], list[Work]]:
         """Of its journal, beside the appliance."""
         return read_book(self.appliance.directory / "state" / "journal.db")
