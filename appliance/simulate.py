@@ -4,6 +4,7 @@ Each subcommand is one entry of `COMMANDS`. Mistakes in the arguments are told a
 """
 
 import argparse
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -45,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    options, rest = parser.parse_known_args(expand(sys.argv[1:] if argv is None else argv))
+    words = expand(sys.argv[1:] if argv is None else argv)
+    if words and (meant := _meant(words[0])):
+        parser.error(f"{words[0]} is no command, and nothing that hands can do to a device; did you mean {meant}?")
+    options, rest = parser.parse_known_args(words)
     mistakes = [Mistake(text, "", f"is no argument of kioskwire-sim {options.command}") for text in rest]
     run = COMMANDS[options.command].run
     return tell_all(f"kioskwire-sim {options.command}", lambda: run(options, mistakes))
@@ -56,6 +60,14 @@ def expand(argv: Sequence[str]) -> list[str]:
     if argv and argv[0] not in COMMANDS and not argv[0].startswith("-") and simulated.is_control(argv[0]):
         return ["do", *argv]
     return list(argv)
+
+
+def _meant(word: str) -> str:
+    """What a word that is no command is nearly; empty when it is one, or nothing comes near."""
+    if word in COMMANDS or word.startswith("-"):
+        return ""
+    near = difflib.get_close_matches(word, (*COMMANDS, *simulated.all_controls()), n=1, cutoff=0.75)
+    return near[0] if near else ""
 
 
 COMMANDS = {

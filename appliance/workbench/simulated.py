@@ -10,10 +10,11 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hardware.simulation.control import ControlServer, NotThere, Running, ask, find_running, read_words
+from hardware.simulation.control import Asked, ControlServer, NotThere, Running, ask, find_running, read_words
 from hardware.simulation.families import FAMILIES, build, find_simulator, options_of, read_options
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.simulator import ControlError, Simulator
@@ -119,7 +120,8 @@ def declare_do(parser: argparse.ArgumentParser) -> None:
     """Arguments of `do`."""
     parser.epilog = (
         "WHICH is a family, a link, a port's URL or a process id; left out, the one that can do it is meant.\n"
-        "A control may also be given straight away: kioskwire-sim insert 1000\n\n"
+        "A control may also be given straight away: kioskwire-sim insert 1000\n"
+        "Money goes to whoever takes that note or coin: insert 1000, insert 50.\n\n"
         "  kioskwire-sim do ccnet help            what it can do\n"
         "  kioskwire-sim do /tmp/bills insert 500\n"
         "  kioskwire-sim do line lost=0.1         one answer or question in ten is lost\n"
@@ -153,8 +155,10 @@ def run_do(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
         return 1
     if options.json:
         print(json.dumps(figures, ensure_ascii=False))
-    elif text := _shown(figures):
-        print(text)
+    elif asked.do in which.takes:
+        print(_put_in(which, asked, figures))
+    else:
+        print(_shown(figures) or f"done: {which}")
     return 0
 
 
@@ -193,16 +197,18 @@ def tell(mistakes: Sequence[Mistake]) -> int:
 
 def is_control(word: str) -> bool:
     """Whether a word is something that hands could do to a simulated device."""
-    name = word.replace("-", "_")
-    if name == "help" or name in DeviceHost.controls:
-        return True
+    return word == "help" or word.replace("_", "-") in all_controls()
+
+
+def all_controls() -> list[str]:
+    """Whatever hands can do to any of them, as it is typed."""
+    names = set(DeviceHost.controls)
     for family in FAMILIES:
         try:
-            if name in find_simulator(family).controls:
-                return True
+            names |= set(find_simulator(family).controls)
         except (ControlError, ImportError):
             continue
-    return False
+    return sorted(name.replace("_", "-") for name in names)
 
 
 # What was typed
@@ -346,15 +352,59 @@ def _choose(running: Sequence[Running], words: Sequence[str]) -> tuple[Running, 
     if not running:
         raise NotThere("no simulated device runs; kioskwire-sim device FAMILY starts one")
     named = [it for it in running if _is_meant(it, words[0])]
+    money = list(words[1:] if named else words)
+    if found := _choose_by_amount(named or running, money):
+        return found
     name = words[0].replace("-", "_")
     able = [it for it in running if name == "help" or name in it.controls]
     chosen, rest = (named, words[1:]) if named else (able, words)
     if not chosen:
-        raise ControlError(f"none of those that run is or can {words[0]}: {', '.join(map(str, running))}")
+        there = ", ".join(map(str, running))
+        raise ControlError(
+            f"nothing that runs is called {words[0]} or can do it; there are {there}; "
+            f"kioskwire-sim do {running[0].url} help tells what one can do"
+        )
     if len(chosen) > 1:
         example = f"kioskwire-sim do {chosen[0].url} {' '.join(rest) or 'help'}"
         raise ControlError(f"several are meant: {', '.join(map(str, chosen))}; say which, as in: {example}")
     return chosen[0], rest or ["help"]
+
+
+def _choose_by_amount(running: Sequence[Running], words: Sequence[str]) -> tuple[Running, Sequence[str]] | None:
+    """Who takes what `insert` puts in, a note or a coin; None where it is something else. Raises `ControlError`."""
+    if not words or words[0] != "insert" or not any(it.takes for it in running):
+        return None
+    if len(words) < 2:
+        raise ControlError("insert: say how much, as in: kioskwire-sim insert 1000")
+    minor = _minor_of(words[1])
+    if minor is None:
+        raise ControlError(f"insert: {words[1]} is no amount; right would be such as kioskwire-sim insert 1000")
+    hands = [(it, control.replace("_", "-")) for it in running for control, known in it.takes.items() if minor in known]
+    if len(hands) == 1:
+        which, control = hands[0]
+        return which, [control, f"minor={minor}", *words[2:]]
+    amount = f"{minor / 100:g}"
+    if hands:
+        examples = "\n".join(f"  kioskwire-sim do {it.url} {control} {amount}" for it, control in hands)
+        raise ControlError(f"several take {amount}; say which:\n{examples}")
+    known = "\n".join(
+        f"  {it} takes {', '.join(f'{each / 100:g}' for each in minors)}"
+        for it in running
+        for minors in it.takes.values()
+    )
+    raise ControlError(f"nothing here takes {amount}:\n{known}")
+
+
+def _minor_of(word: str) -> int | None:
+    """`1000`, `value=1000`, `minor=100000`."""
+    name, equals, value = word.rpartition("=")
+    if equals and name not in {"value", "minor"}:
+        return None
+    try:
+        minor = Decimal(value) * (1 if name == "minor" else 100)
+        return int(minor) if minor == minor.to_integral_value() else None
+    except ArithmeticError:
+        return None
 
 
 def _is_meant(it: Running, word: str) -> bool:
@@ -410,7 +460,7 @@ def _short(text: str) -> str:
 
 
 def _shown(figures: Mapping[str, Any]) -> str:
-    lines = []
+    lines: list[str] = []
     for name, value in figures.items():
         if name == "paper" and isinstance(value, list):
             lines += map(str, value)
@@ -419,6 +469,15 @@ def _shown(figures: Mapping[str, Any]) -> str:
         else:
             lines.append(f"{name.replace('_', ' ')}: {_value(value)}")
     return "\n".join(lines)
+
+
+def _put_in(which: Running, asked: Asked, figures: Mapping[str, Any]) -> str:
+    """What became of money that was put in."""
+    minor = asked.arguments.get("minor", "")
+    amount = asked.arguments.get("value") or (f"{int(minor) / 100:g}" if minor.isdecimal() else minor)
+    if figures.get("taken") == 0:
+        return f"not taken by {which}: it takes none just now, as when nobody is to pay"
+    return f"{asked.do.replace('_', '-')} {amount}: into {which}"
 
 
 def _value(value: object) -> str:

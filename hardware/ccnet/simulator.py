@@ -252,6 +252,10 @@ class CcnetSimulator(Simulator):
 
     # Hands
 
+    def takes(self) -> Mapping[str, Sequence[int]]:
+        """Notes of its table."""
+        return {"insert": [bill.minor for bill in self._bills.values()]}
+
     def do_insert(self, now: float, minor: str = "", value: str = "") -> Mapping[str, object]:
         """Whether it was drawn in."""
         return {"taken": int(self.mechanism.insert(self._type(minor, value), Reject.IDENTIFICATION, now))}

@@ -10,6 +10,7 @@ from hardware.cctalk.frames import Sum
 from hardware.cctalk.simulated import ACK, Inhibited, SimulatedDevice, Store
 from hardware.cctalk.states import Category, HopperFlag
 from hardware.simulation.simulator import ControlError, Ledger
+from wire.money import Money
 
 COINS = (("KZ005A", 500), ("KZ010A", 1000), ("KZ020A", 2000), ("KZ050A", 5000), ("KZ100A", 10000), ("KZ200A", 20000))
 NOTES = (("KZ0500A", 50000), ("KZ1K00A", 100000), ("KZ2K00A", 200000), ("KZ5K00A", 500000), ("KZ10K0A", 1000000))
@@ -19,6 +20,14 @@ COIN_S = 0.25  # a hopper's coin
 EMPTY_S = 2.0  # no coin for so long ends a payout
 NOTE_S = 1.2  # drawn in, pushed into the cassette, or pushed out
 ESCROW_S = 30.0  # then the validator gives a note back by itself
+
+
+def _money(minor: int) -> str:
+    return str(Money(minor, CURRENCY))
+
+
+def _all(table: tuple[tuple[str, int], ...]) -> str:
+    return ", ".join(_money(minor) for _, minor in table)
 
 
 class SimulatedCoinAcceptor(Inhibited):
@@ -36,7 +45,7 @@ class SimulatedCoinAcceptor(Inhibited):
         """A coin enters. `fate`: "" for a good one, or the event it ends in."""
         numbers = [number for number, (_, value) in enumerate(COINS, 1) if value == minor]
         if not numbers:
-            raise ControlError(f"there is no coin of {minor}; there are {', '.join(str(value) for _, value in COINS)}")
+            raise ControlError(f"there is no coin of {_money(minor)}; there are {_all(COINS)}")
         if self.powered:
             self.later(now + ROLL_S, lambda at: self._validate(numbers[0], fate, at))
         else:
@@ -240,7 +249,7 @@ class SimulatedBillValidator(Inhibited):
         """A note at the entry."""
         numbers = [number for number, (_, value) in enumerate(NOTES, 1) if value == minor]
         if not numbers:
-            raise ControlError(f"there is no note of {minor}; there are {', '.join(str(value) for _, value in NOTES)}")
+            raise ControlError(f"there is no note of {_money(minor)}; there are {_all(NOTES)}")
         if self.store["held"]:
             raise ControlError("there is a note inside already")
         if self.powered:

@@ -9,7 +9,13 @@ from typing import Any, ClassVar
 
 from hardware.cctalk.frames import GAP_S, HOST, NAK, OVERHEAD, REPLY, Frame, Sum, decode, encode
 from hardware.cctalk.simulated import SimulatedDevice
-from hardware.cctalk.simulated_cash import SimulatedBillValidator, SimulatedCoinAcceptor, SimulatedHopper
+from hardware.cctalk.simulated_cash import (
+    COINS,
+    NOTES,
+    SimulatedBillValidator,
+    SimulatedCoinAcceptor,
+    SimulatedHopper,
+)
 from hardware.simulation.simulator import Control, ControlError, Ledger, Simulator
 
 COIN, NOTE, DEVICE = {"minor": "10000"}, {"minor": "100000"}, {"device": "coins"}
@@ -190,6 +196,13 @@ class CctalkBusSimulator(Simulator):
         if name not in self.devices:
             raise ControlError(f"there is no {name!r} on this bus; there are {', '.join(self.devices)}")
         return self.devices[name]
+
+    def takes(self) -> Mapping[str, Sequence[int]]:
+        """Coins and notes of the devices that are on the bus."""
+        there = {"insert_coin": ("coins", COINS), "insert_note": ("bills", NOTES)}
+        return {
+            name: [minor for _, minor in table] for name, (device, table) in there.items() if device in self.devices
+        }
 
     def do_insert_coin(self, *, now: float, minor: str | int) -> None:
         self._coins().insert(_number(minor), now)

@@ -298,6 +298,10 @@ class Id003Simulator(Simulator):
 
     # A person's hand
 
+    def takes(self) -> Mapping[str, Sequence[int]]:
+        """Notes of its country."""
+        return {"insert": [self._money(code).minor for code in VALUES]}
+
     def do_insert(self, now: float, minor: str = "50000", forged: str = "0") -> Mapping[str, object]:
         """A note enters, if it may."""
         code = next((code for code in VALUES if str(self._money(code).minor) == str(minor)), None)

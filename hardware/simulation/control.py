@@ -55,6 +55,7 @@ class Running(msgspec.Struct, frozen=True):
     controls: dict[str, dict[str, str]]  # each with its arguments' examples
     summaries: dict[str, str]
     socket: str = ""
+    takes: dict[str, list[int]] = {}  # controls that put money in: the denominations, in minor units
 
     def __str__(self) -> str:
         return f"{self.family} at {self.url}"
@@ -152,6 +153,7 @@ def describe(host: DeviceHost, state: str = "") -> Running:
         state=state,
         controls={name: dict(control.arguments) for name, control in controls.items()},
         summaries={name: control.summary for name, control in controls.items()},
+        takes={name: sorted(minors) for name, minors in host.simulator.takes().items()},
     )
 
 

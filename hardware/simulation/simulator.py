@@ -89,12 +89,18 @@ class Simulator(ABC):
         try:
             inspect.signature(hand).bind(now=now, **arguments)
         except TypeError as error:
-            raise ControlError(f"{name}: {error}") from None
+            word = name.replace("_", "-")
+            example = " ".join(f"{key}={value}" for key, value in self.controls[name].arguments.items())
+            raise ControlError(f"{word}: {error}; right would be such as {word} {example}".rstrip()) from None
         done = hand(now=now, **arguments)
         return {} if done is None else dict(done)
 
     def hung_up(self, now: float) -> None:  # noqa: B027 - a serial line has no such thing
         """The host closed the connection, on a line that has one (TCP): half a request is forgotten."""
+
+    def takes(self) -> Mapping[str, Sequence[int]]:
+        """Its controls that put money in, each with the denominations it takes, in minor units."""
+        return {}
 
     @abstractmethod
     def describe(self) -> Mapping[str, object]:

@@ -320,6 +320,10 @@ class SspSimulator(Simulator):
 
     # A person's hand
 
+    def takes(self) -> Mapping[str, Sequence[int]]:
+        """Notes of its data set."""
+        return {"insert": [value * 100 for value in VALUES]}
+
     def do_insert(self, now: float, minor: str = "50000", forged: str = "0") -> Mapping[str, object]:
         """A note enters, if it may."""
         known = [value * 100 for value in VALUES]

@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appliance.simulate import expand, main
 from appliance.workbench import simulated
 from hardware.simulation import families
-from hardware.simulation.control import Running
+from hardware.simulation.control import Running, read_words
 from hardware.simulation.simulator import ControlError
 from tests.hardware.simulation.toy import Toy
 
@@ -118,7 +119,8 @@ def test_which_is_meant(typed: str, family: str, rest: list[str]) -> None:
     [
         ("insert 5", "several are meant: ccnet at /tmp/bills, id003 at /tmp/jcm; say which, as in: "
          "kioskwire-sim do /tmp/bills insert 5"),
-        ("dance", "none of those that run is or can dance: ccnet at /tmp/bills, id003 at /tmp/jcm"),
+        ("dance", "nothing that runs is called dance or can do it; there are ccnet at /tmp/bills, id003 at /tmp/jcm; "
+         "kioskwire-sim do /tmp/bills help tells what one can do"),
     ],
 )  # fmt: skip
 def test_which_is_not_clear(typed: str, words: str) -> None:
@@ -137,3 +139,76 @@ def test_what_happened_is_told_in_words() -> None:
         "state: 19",
         "path: null",
     ]
+
+
+BILLS = msgspec.structs.replace(TWO[0], takes={"insert": [20000, 50000, 100000]})
+COINS = msgspec.structs.replace(
+    running("cctalk", "/tmp/bus", "insert_coin", "insert_note"), takes={"insert_coin": [5000, 10000, 20000]}
+)
+PRINTER = running("escpos", "/tmp/printer", "paper_out")
+
+
+@pytest.mark.parametrize(
+    ("typed", "family", "rest"),
+    [
+        ("insert 1000", "ccnet", ["insert", "minor=100000"]),
+        ("insert value=500", "ccnet", ["insert", "minor=50000"]),
+        ("insert minor=5000", "cctalk", ["insert-coin", "minor=5000"]),
+        ("insert 50", "cctalk", ["insert-coin", "minor=5000"]),
+        ("insert 500 forged=1", "ccnet", ["insert", "minor=50000", "forged=1"]),
+        ("bus insert 200", "cctalk", ["insert-coin", "minor=20000"]),
+        ("bills insert 200", "ccnet", ["insert", "minor=20000"]),
+        ("insert-coin 200", "cctalk", ["insert-coin", "200"]),
+    ],
+)
+def test_money_goes_to_who_takes_it(typed: str, family: str, rest: list[str]) -> None:
+    chosen, words = simulated._choose((BILLS, COINS, PRINTER), typed.split())
+    assert (chosen.family, list(words)) == (family, rest)
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("insert 200", "several take 200; say which:\n  kioskwire-sim do /tmp/bills insert 200\n"
+         "  kioskwire-sim do /tmp/bus insert-coin 200"),
+        ("insert 55", "nothing here takes 55:\n  ccnet at /tmp/bills takes 200, 500, 1000\n"
+         "  cctalk at /tmp/bus takes 50, 100, 200"),
+        ("insert 0.5", "nothing here takes 0.5"),
+        ("insert", "insert: say how much, as in: kioskwire-sim insert 1000"),
+        ("insert paper", "insert: paper is no amount; right would be such as kioskwire-sim insert 1000"),
+        ("insert 1e999999", "no amount"),
+        ("bus insert 1000", "nothing here takes 1000:\n  cctalk at /tmp/bus takes 50, 100, 200"),
+        ("printer insert 5", "there is no"),
+    ],
+)  # fmt: skip
+def test_money_that_cannot_be_placed_is_told(typed: str, words: str) -> None:
+    def carry_out() -> None:
+        chosen, rest = simulated._choose((BILLS, COINS, PRINTER), typed.split())
+        read_words(chosen.controls, rest)
+
+    with pytest.raises(ControlError) as caught:
+        carry_out()
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("family", ["ccnet", "id003", "ssp", "cctalk"])
+def test_every_family_tells_what_it_takes_and_takes_it(family: str) -> None:
+    simulator = families.build(families.find_simulator(family), {}, lambda _happened, _figures: None, {})
+    takes = simulator.takes()
+    assert takes
+    for control, minors in takes.items():
+        assert control in simulator.controls
+        for minor in minors:
+            told = ""
+            try:
+                simulator.control(control, {"minor": str(minor)}, 0.0)
+            except ControlError as error:  # some take none without power; but they know it
+                told = str(error)
+            assert "there is no coin" not in told
+            assert "there is no note" not in told
+
+
+def test_a_word_that_is_nearly_one_is_asked_about(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["pull-casette"])
+    assert "did you mean pull-cassette?" in capsys.readouterr().err
