@@ -37,7 +37,7 @@ class Maker(msgspec.Struct, frozen=True):
     family: str
     driver: str
     hands: dict[str, str]
-    line: tuple[str, str]  # the ledger's word, and the figure with the text; none: it tells of no single lines
+    line: tuple[str, str]  # the ledger's word, and the figure with the text; an ATOL's are those of a whole slip
     options: dict[str, str] = {}
 
 
@@ -46,8 +46,8 @@ PRINTER = Maker(
     {"no paper": "paper_out", "paper": "load_paper", "open": "open_cover", "close": "close_cover"},
     ("line_printed", "text"),
 )  # fmt: skip
-SHTRIH = Maker("shtrih", "shtrih", {"no paper": "paper_out", "paper": "paper_in"}, ("", ""))
-ATOL = Maker("atol", "atol", {"no paper": "paper_out", "paper": "paper_in"}, ("", ""))
+SHTRIH = Maker("shtrih", "shtrih", {"no paper": "paper_out", "paper": "paper_in"}, ("line_printed", "text"))
+ATOL = Maker("atol", "atol", {"no paper": "paper_out", "paper": "paper_in"}, ("printed", "text"))
 
 
 class Life:
@@ -168,9 +168,10 @@ class World:
 
     @property
     def paper(self) -> list[str]:
-        """The lines that are on paper, without empty ones, of a receipt printer."""
+        """The lines that are on paper, without empty ones."""
         kind, text = self.maker.line
-        return [line[text].strip() for line in self.ledger(kind) if line[text].strip()]
+        lines = [part.strip() for line in self.ledger(kind) for part in line[text].split(" | ")]
+        return [line for line in lines if line]
 
 
 def shown(result: Answered | NeverGot) -> dict[str, Any]:
