@@ -257,7 +257,7 @@ def _outcomes(books: Books) -> Iterator[str]:
         if "problem" in work.result:
             if one.executed != "no":
                 yield f"cash {request_id} was never begun, and is told as {one}"
-        elif one.executed != "yes" or {**one.body, "receipt": None} != {**work.result, "receipt": None}:
+        elif one.executed != "yes" or {name: one.body.get(name) for name in work.result} != work.result:
             yield f"cash {request_id} ended as {work.result} and is told as {one}"
     for work in books.works:
         if work.kind == "cash" and work.id not in books.asked:
