@@ -93,16 +93,25 @@ class AtolWeb:
         return AtolWebTarget(self, kept.kind, kept.kind.timeout_default)
 
     async def recover(self) -> None:
-        """End the works whose operation has an outcome already: its end could not be written then."""
+        """End the works that no operation asks after any more.
+
+        One has its outcome already, and only the end of its work could not be written then. Or it was lost with a
+        damaged journal, and nobody will ever ask: a person is told.
+        """
         try:
             for work in await self.journal.read(lambda book: book.open_works(KIND)):
                 row = await self.journal.find(work.id)
-                if row is None or row.response is not None:
-                    end = End(never="its operation had ended already")
-                    await self.journal.write(
-                        partial(_end_work, id=work.id, end=end, event=None, at=0.0), point="appliance.atol.clear"
-                    )
-        except StorageError as error:
+                if row is not None and row.response is None:
+                    continue
+                end, event = End(never="its operation had ended already"), None
+                if row is None:
+                    words = "its operation was lost with the kiosk's journal: look in the register's own journal"
+                    uuid = msgspec.json.decode(work.data, type=Kept).uuid
+                    end = End(unclear=words)
+                    event = {"request_id": work.id, "operation": "", "uuid": uuid, "types": [], "words": words}
+                call = partial(_end_work, id=work.id, end=end, event=event, at=self.clock())
+                await self.journal.write(call, point="appliance.atol.clear")
+        except (StorageError, msgspec.MsgspecError) as error:
             _log.warning("the works of ATOL servers cannot be read", extra={"reason": str(error)})
 
     async def close(self) -> None:
@@ -142,7 +151,9 @@ class AtolWebTarget(Target):
             data = msgspec.Raw(msgspec.json.encode(kept))
             work = Work(id=ask.request_id, kind=KIND, begun_at=self._room.clock(), data=data)
             try:
-                await self._journal.write(lambda book: book.begin_work(work), point="appliance.atol.begin")
+                await self._journal.write(
+                    lambda book: book.begin_work(work), point="appliance.atol.begin", needs_room=True
+                )
             except StorageError as error:
                 return NeverGot(f"it cannot be written down, so nothing was begun: {error}", "kiosk-storage")
         ask.tell({"stage": "sending", "words": "the web server is asked", "uuid": uuid})

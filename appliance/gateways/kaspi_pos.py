@@ -56,6 +56,8 @@ _ACCEPT = 'a person must let it in: send {"action": "register"} to this route an
 
 _log = logging.getLogger(__name__)
 
+_Event = tuple[str, dict[str, Any], float]  # kind, data, when
+
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A work's data: what was begun, where, and the terminal's number for it."""
@@ -105,16 +107,26 @@ class KaspiPos:
         return found
 
     async def recover(self) -> None:
-        """End the works whose operation has an outcome already: its end could not be written then."""
+        """End the works that no operation asks after any more.
+
+        One has its outcome already, and only the end of its work could not be written then. Or it was lost with a
+        damaged journal, and nobody will ever ask: a person is told.
+        """
         try:
             for work in await self.journal.read(lambda book: book.open_works(KIND)):
                 row = await self.journal.find(work.id)
-                if row is None or row.response is not None:
-                    end = msgspec.to_builtins(End(never="its operation had ended already"))
-                    await self.journal.write(
-                        partial(_end_work, id=work.id, end=end, events=()), point="appliance.kaspi.clear"
-                    )
-        except StorageError as error:
+                if row is not None and row.response is None:
+                    continue
+                end, events = End(never="its operation had ended already"), []  # type: tuple[End, list[_Event]]
+                if row is None:
+                    words = "its operation was lost with the kiosk's journal"
+                    kept = msgspec.json.decode(work.data, type=Kept)
+                    end = End(unclear=words)
+                    data = _unclear(work.id, kept.operation, kept.wish, kept.process_id, words)
+                    events = [(UNCLEAR, data, self.clock())]
+                call = partial(_end_work, id=work.id, end=msgspec.to_builtins(end), events=tuple(events))
+                await self.journal.write(call, point="appliance.kaspi.clear")
+        except (StorageError, msgspec.MsgspecError) as error:
             _log.warning("the works of Kaspi terminals cannot be read", extra={"reason": str(error)})
 
     async def close(self) -> None:
@@ -212,7 +224,9 @@ class KaspiPosTarget(Target):
             id=ask.request_id, kind=KIND, begun_at=self._room.clock(), data=msgspec.Raw(msgspec.json.encode(kept))
         )
         try:
-            await self._journal.write(lambda book: book.begin_work(work), point="appliance.kaspi.begin")
+            await self._journal.write(
+                lambda book: book.begin_work(work), point="appliance.kaspi.begin", needs_room=True
+            )
         except StorageError as error:
             return NeverGot(f"it cannot be written down, so nothing was begun: {error}", "kiosk-storage")
         ask.tell({"stage": "starting", "words": "the terminal is asked", "sub_status": ""})
@@ -332,11 +346,7 @@ class KaspiPosTarget(Target):
     async def _give_up(self, ask: Ask, kept: Kept | None, words: str) -> None:
         """It is for a person from now on."""
         wish = read_wish(ask.body, "tiyn")
-        data = {
-            "request_id": ask.request_id, "operation": ask.operation, "action": wish.action, "amount": wish.amount,
-            "currency": CURRENCY, "process_id": kept.process_id if kept else "",
-            "words": f"{words}; look for it in the terminal's own list",
-        }  # fmt: skip
+        data = _unclear(ask.request_id, ask.operation, wish, kept.process_id if kept else "", words)
         _log.error("what became of a payment cannot be known", extra={"request_id": ask.request_id, "reason": words})
         if kept is None:
             await self._journal.add_event(UNCLEAR, data)
@@ -344,7 +354,15 @@ class KaspiPosTarget(Target):
         await self._end(ask.request_id, End(unclear=words), events=[(UNCLEAR, data)])
 
 
-def _end_work(book: Book, *, id: str, end: object, events: tuple[tuple[str, dict[str, Any], float], ...]) -> None:
+def _unclear(id: str, operation: str, wish: Wish, process_id: str, words: str) -> dict[str, Any]:
+    """The event's data."""
+    return {
+        "request_id": id, "operation": operation, "action": wish.action, "amount": wish.amount, "currency": CURRENCY,
+        "process_id": process_id, "words": f"{words}; look for it in the terminal's own list",
+    }  # fmt: skip
+
+
+def _end_work(book: Book, *, id: str, end: object, events: tuple[_Event, ...]) -> None:
     if book.end_work(id, end):
         for kind, data, at in events:
             book.tell(kind, data, at=at)

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
+from appliance.gateways import Answered, Gateways, NeverGot
 from appliance.gateways.faults import FAULTS
+from appliance.gateways.http import Pinned
+from appliance.gateways.kaspi_faults import KASPI_FAULTS
 from appliance.simulate import COMMANDS, main
 from wire.version import VERSION
 
@@ -25,9 +30,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
+def running(*arguments: str, service: str = "gateway") -> Iterator[tuple["subprocess.Popen[str]", dict[str, Any]]]:
     """The program and its line that says where it listens."""
-    command = [sys.executable, "-m", "appliance.simulate", "gateway", *arguments]
+    command = [sys.executable, "-m", "appliance.simulate", service, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -46,6 +51,12 @@ def test_help_of_the_gateway_explains_the_faults() -> None:
     answer = run("gateway", "--help")
     assert answer.returncode == 0
     assert [name for name, words in FAULTS.items() if f"{name:15} {words}" not in answer.stdout] == []
+
+
+def test_help_of_the_terminal_explains_the_faults() -> None:
+    answer = run("kaspi-pos", "--help")
+    assert answer.returncode == 0
+    assert [name for name, words in KASPI_FAULTS.items() if f"{name:16} {words}" not in answer.stdout] == []
 
 
 def test_version() -> None:
@@ -109,3 +120,62 @@ def test_a_port_that_is_taken_is_told_in_words() -> None:
         f"kioskwire-sim: cannot listen on 127.0.0.1 port {port}: "
         "another program listens there; choose another --port, or 0\n"
     )
+
+
+def test_all_mistakes_of_a_terminal_are_told_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--unit", "rouble", "--method", "cash", "--speed", "0", "--fault", "pay=lost", "--fault", "slow:x"]
+    assert main(["kaspi-pos", *arguments, "--port", "x", "--ledger", "/nowhere/ledger.jsonl"]) == 2
+    told = [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
+    assert told == [
+        "--unit=rouble", "--method=cash", "--speed=0", "--port=x", "--fault=pay=lost", "--fault=slow:x",
+        "--ledger=/nowhere/ledger.jsonl",
+    ]  # fmt: skip
+
+
+def test_a_terminal_charges_and_keeps_a_ledger(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.jsonl"
+    with running("--ledger", str(ledger), "--speed", "50", service="kaspi-pos") as (process, line):
+        with httpx.Client(base_url=line["url"], trust_env=False) as client:
+            begun = client.get("/v2/payment", params={"amount": "1250", "owncheque": "false"}).json()["data"]
+            told = {"status": "wait"}
+            deadline = time.monotonic() + 10
+            while told["status"] == "wait" and time.monotonic() < deadline:
+                told = client.get("/v2/status", params={"processId": begun["processId"]}).json()["data"]
+            assert told["status"] == "success"
+        effects = [json.loads(text) for text in ledger.read_text().splitlines()]
+        assert [(each["effect"], each["minor"], each["process_id"]) for each in effects] == [
+            ("charge", 125000, begun["processId"])
+        ]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by the openssl command")
+async def test_a_terminal_with_a_certificate_of_its_own_is_known_by_its_fingerprint() -> None:
+    with running("--tls", service="kaspi-pos") as (_process, line):
+        gateways, url = Gateways(), f"{line['url']}/v2/deviceinfo"
+        right = await gateways.fetch(url, timeout=5.0, trust=Pinned(line["fingerprint"]))
+        assert isinstance(right, Answered)
+        assert b"serialNum" in bytes(right.body)
+        wrong = await gateways.fetch(url, timeout=5.0, trust=Pinned("0" * 64))
+        assert isinstance(wrong, NeverGot)
+        assert f"its certificate has the fingerprint {line['fingerprint']}, not the one" in wrong.detail
+        unsaid = await gateways.fetch(url, timeout=5.0)
+        assert isinstance(unsaid, NeverGot)
+        assert "verify failed" in unsaid.detail
+        await gateways.close()
+
+
+def test_atol_web_is_the_device_under_the_name_of_its_route(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "appliance.simulate", "atol-web", "--tcp", "127.0.0.1:0", "--quiet"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            where = process.stdout.readline().split()
+            assert where[:2] == ["atol", "at"]
+            url = where[2].rstrip(";").replace("tcp://", "http://")
+            answer = httpx.get(f"{url}/api/v2/requests/1", trust_env=False)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, 505)
+        finally:
+            process.kill()

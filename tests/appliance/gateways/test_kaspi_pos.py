@@ -10,7 +10,8 @@ import pytest
 from appliance.gateways.kaspi_pos_watch import Timing
 from appliance.targets import Answered, NeverGot, NoAnswer
 from tests.appliance.gateways.kaspi_world import QUICK, counter, kiosk, said
-from tests.appliance.worlds import until
+from tests.appliance.worlds import request, until
+from wire.messages import Executed, Response
 
 CHARGED = [("charge", 125000)]
 
@@ -339,13 +340,21 @@ async def test_a_disk_that_fails_for_a_while_gets_the_process_id_later(
         assert there.effects() == CHARGED
 
 
-async def test_works_that_belong_to_no_operation_are_cleared_away(tmp_path: Path) -> None:
+async def test_works_that_no_operation_asks_after_are_cleared_away(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
-        there.fault("lost")
-        assert isinstance(await here.pay(), NoAnswer)
-        assert (await here.work()).is_open
-        await here.anew().recover()  # no operation of that id is in this journal
-        assert not (await here.work()).is_open
+        for request_id in ("lost", "told", "doubt"):
+            there.fault("lost")
+            assert isinstance(await here.pay({}, request_id), NoAnswer)
+            await there.idle()
+        for request_id in ("told", "doubt"):
+            await here.journal.begin(request(request_id, "pos"))
+        await here.journal.finish(Response(request_id="told", operation="pos", executed=Executed.YES, status=200))
+        await here.anew().recover()
+        assert [(await here.work(request_id)).is_open for request_id in ("lost", "told", "doubt")] == [
+            False, False, True,
+        ]  # fmt: skip
+        (event,) = await here.events()
+        assert (event["request_id"], event["amount"]) == ("lost", 125000)
 
 
 async def test_whose_route_has_gone_is_found_by_its_work(tmp_path: Path) -> None:
