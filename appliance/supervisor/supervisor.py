@@ -15,7 +15,7 @@ from appliance.screen import Screen
 from appliance.supervisor.keeper import Keeper
 from appliance.supervisor.page import Page
 from appliance.supervisor.watched import Unavailable, Watched
-from hardware.events import Event, StateChanged
+from hardware.events import DeviceState, Event, StateChanged
 from hardware.roles import Device
 
 _FIRST_TRY_S = 5.0  # how long the start waits for the drivers to be open; for a device it never waits
@@ -201,8 +201,10 @@ class Supervisor:
         watched.circuit.succeeded()
 
     def _forget(self, name: str) -> None:
-        del self._watched[name]
-        self._screen.clear("device", name)
+        watched = self._watched.pop(name)
+        self._screen.clear("device", name, {
+            "role": watched.role, "state": DeviceState.ABSENT.value, "code": "", "words": watched.leaving,
+        })  # fmt: skip
 
     async def _say(self, names: list[str]) -> None:
         done = [name for name in names if self._wanted.get(name) == self._entry(name)]

@@ -423,7 +423,8 @@ async def test_devices_come_and_go_without_touching_the_others(tmp_path: Path, o
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         bills = {"driver": "ccnet", "port": await there.put("bills", "ccnet"), "currency": "KZT"}
         printer = {"driver": "escpos", "port": await there.put("printer", "escpos")}
-        async with supervised(memory, entries(bills=bills)) as supervisor:
+        screen = Screen()
+        async with supervised(memory, entries(bills=bills), screen) as supervisor:
             await well(supervisor, "bills")
             first = supervisor.find("bills").device
             await supervisor.reload(entries(printer=printer, bills=bills))
@@ -431,7 +432,11 @@ async def test_devices_come_and_go_without_touching_the_others(tmp_path: Path, o
             await well(supervisor, "printer")
             assert supervisor.find("bills").device is first
             gone = supervisor.find("printer")
-            await supervisor.reload(entries(bills=bills))
+            with screen.watch() as watcher:
+                await supervisor.reload(entries(bills=bills))
+                while not (news := await watcher.get()).get("over"):
+                    """What stands, and how it is closed."""
+            assert (news["id"], news["over"], news["state"]) == ("printer", True, "absent")
             assert [watched.name for watched in supervisor.all()] == ["bills"]
             assert gone.hindrance == "is no longer in the routing file"
             with pytest.raises(Unavailable):
