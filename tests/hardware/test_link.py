@@ -582,9 +582,11 @@ async def test_a_driver_that_fails_is_told_and_lets_go_of_its_port(
         raise ZeroDivisionError("a mistake of ours")
 
     world.link.protocol.on_data = fail
+    assert world.link.failed == ""
     world.port.came.put_nowait(b"x")
     with pytest.raises(OutcomeUnknown, match="its driver failed"):
         await call
+    assert world.link.failed == "the driver failed: ZeroDivisionError"
     with pytest.raises(TransportError, match="out of use"):
         await world.do()
     assert "Traceback" in caplog.text
