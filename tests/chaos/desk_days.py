@@ -17,9 +17,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from appliance.journal.book import Book
+from appliance.levels.collections import set_level
 from hardware.events import DeviceState
 from tests.chaos import desk_clock
 from tests.chaos.desk_agree import Books, Hardware, Outcome, agree, read_book
+from tests.chaos.desk_reckoned import reckoned
 from tests.chaos.desk_world import Asked, World
 from wire.money import Money
 
@@ -147,7 +149,7 @@ async def _live(day: Day, world: World, kit: Kit, rng: random.Random) -> None:
     finally:
         await world.close()
     day.statuses = [asked.end for asked in world.hub.asked.values()]
-    day.breaches += [*world.hub.odd, *agree(books(world, kit))]
+    day.breaches += [*world.hub.odd, *agree(books(world, kit)), *reckoned(world.directory / "journal.db")]
 
 
 def books(world: World, kit: Kit) -> Books:
@@ -183,7 +185,7 @@ async def _count_hoppers(world: World, kit: Kit) -> None:
 
     def write(book: Book) -> None:
         for name, count in kit.stock.items():
-            book.set_tally(name, Money(kit.hardware[name].coin, "KZT"), count)
+            set_level(book, name, Money(kit.hardware[name].coin, "KZT"), count, at=0.0)
 
     if world.life is not None:
         await world.life.journal.write(write)
