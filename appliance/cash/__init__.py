@@ -6,6 +6,7 @@
     takings    what its events come to, heard one by one or read from the book: pure
     outcome    the answer that follows from them: pure
     change     which coins make an amount, and whether the hoppers can: pure
+    stocks     how much a hopper is believed to hold
     reading    a request's JSON, every mistake at once: pure
     carrier    carries a session out on devices; `ending` is its last transaction
     cutoff     ends a session of the run before, by the book

@@ -3,9 +3,9 @@
 Greedy is wrong (with coins of 1, 3 and 4, six is 3 + 3), so the fewest coins are looked for by dynamic programming in
 steps of the coins' greatest common divisor.
 
-**What a hopper holds.** A count above 0 is believed, and change is promised by it. Any other (never set, or by our
-count empty) is *doubtful*: such a hopper is never promised, so no note is taken for it; but when somebody is to be paid
-and the believed ones cannot, it is tried before anything is owed: at worst it comes up short, which is a result.
+**What a hopper holds** (`stocks`). A count is believed, and change is promised by it. One without (empty by our count,
+or it came up short) is *doubtful*: such a hopper is never promised, so no note is taken for it; but when somebody is to
+be paid and the believed ones cannot, it is tried before anything is owed: at worst it comes up short once more.
 """
 
 import math

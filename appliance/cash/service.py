@@ -11,13 +11,13 @@ from typing import Any
 import msgspec
 
 from appliance.cash.carrier import Carrier
-from appliance.cash.change import Stock
 from appliance.cash.claims import new_claim
 from appliance.cash.cutoff import CutOff
 from appliance.cash.devices import AWAY, Acceptor, Hopper
 from appliance.cash.reading import Wanted
 from appliance.cash.result import WORK_KIND, CashResult, CashWork, NeverBegun, read_result
 from appliance.cash.session import Session
+from appliance.cash.stocks import read_stock
 from appliance.cash.target import CashTarget
 from appliance.cash.unclaimed import look, sweep
 from appliance.journal import Journal, StorageError, Work
@@ -138,15 +138,12 @@ class CashDesk:
         return known, known.kind == WORK_KIND and known.data == work.data
 
     async def _hoppers(self, watched: dict[str, Watched], currency: str) -> dict[str, Hopper]:
-        tallies = await self._journal.read(lambda book: book.tallies())
         found = {}
         for name, each in watched.items():
-            if not isinstance(each.device, CoinHopper) or each.hindrance or each.device.coin.currency != currency:
-                continue
-            coin = each.device.coin
-            count = tallies.get(name, {}).get(coin, 0)
-            stock = Stock(name, coin.minor, count if count > 0 else None)
-            found[name] = Hopper(stock, away=each.status.state in AWAY)
+            device = each.device
+            if isinstance(device, CoinHopper) and not each.hindrance and device.coin.currency == currency:
+                stock = await self._journal.read(partial(read_stock, device=name, coin=device.coin))
+                found[name] = Hopper(stock, away=each.status.state in AWAY)
         return found
 
     async def _run(

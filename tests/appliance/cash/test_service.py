@@ -178,6 +178,30 @@ def test_what_no_hopper_has_is_owed(tmp_path: Path) -> None:
     play(script, tmp_path)
 
 
+def test_a_hopper_nobody_counted_is_believed_until_it_comes_up_short(tmp_path: Path) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            target = kiosk.target(devices=("bills", "hopper"))
+            paying = kiosk.pay("r1", target=target, amount=180000)
+            await notes(kiosk, 200000)
+            assert body(await paying)["change_paid"] == 20000
+            world.do("hopper", "empty_hopper")
+            paying = kiosk.pay("r2", target=target, amount=180000)
+            await notes(kiosk, 200000)
+            assert body(await paying)["change_owed"] == 20000
+            paying = kiosk.pay("r3", target=target, amount=180000)
+            assert max((await kiosk.stage("collecting", amount=180000))["accepts"]) == 100000
+            target.cancel("r3", "hub")
+            await paying
+            await kiosk.set_level("hopper", 10000, 10)
+            paying = kiosk.pay("r4", target=target, amount=180000)
+            assert max((await kiosk.stage("collecting", amount=180000))["accepts"]) == 200000
+            target.cancel("r4", "hub")
+            await paying
+
+    play(script, tmp_path)
+
+
 # Ended before it is paid
 
 

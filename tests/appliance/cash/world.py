@@ -23,6 +23,7 @@ from appliance.cash.target import CashTarget
 from appliance.devices import read_devices
 from appliance.journal import Book, Entry, Journal, Limits, StorageError, Work
 from appliance.kinds import CashRoute
+from appliance.levels.collections import set_level
 from appliance.routes import Route
 from appliance.screen import Screen
 from appliance.supervisor import Supervisor
@@ -195,7 +196,8 @@ class Kiosk:
 
     async def set_level(self, device: str, minor: int, count: int) -> None:
         """As somebody who filled a hopper says."""
-        await self.journal.write(lambda book: book.set_tally(device, Money(minor, "KZT"), count))
+        coin, at = Money(minor, "KZT"), 1.8e9 + self.world.clock.now
+        await self.journal.write(lambda book: set_level(book, device, coin, count, at=at))
 
     async def tallies(self) -> Json:
         """What lies where."""
