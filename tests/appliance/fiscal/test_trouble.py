@@ -7,12 +7,7 @@ import pytest
 
 from appliance.fiscal import records, service
 from appliance.fiscal.reading import Mistakes
-from tests.appliance.fiscal.world import Play, Registers, World, sale, until
-
-
-def only(registers: Registers, family: str) -> None:
-    if registers.name not in (family, f"{family}-v2"):
-        pytest.skip(f"a hand that only {family} knows")
+from tests.appliance.fiscal.world import Play, Registers, World, only, sale, until
 
 
 def test_a_register_that_refuses_once_is_asked_again(registers: Registers, play: Play) -> None:
@@ -164,5 +159,78 @@ def test_a_payment_at_a_register_that_there_is_not(play: Play) -> None:
         async with world.life(ready=False) as life:
             answer = await life.desk.receipt(reference="p", register="other", body=sale(), within_s=30.0)
             assert (answer["status"], "no device other" in answer["reason"]) == ("pending", True)
+
+    play(script)
+
+
+def test_paper_is_noticed_soon_however_long_it_was_out(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("r1", sale())
+            life.do("paper_out")
+            assert (await life.run("r2", sale(700)))["status"] == "pending"
+            await asyncio.sleep(700)  # by now the pauses are the longest
+            life.do("paper_in")
+            async with asyncio.timeout(90):
+                assert (await life.settled("r2"))["status"] == "registered"
+
+    assert play(script).totals == [12_345, 700]
+
+
+def test_whether_the_register_may_have_it_stands_in_the_book(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+
+            async def is_asked(reference: str) -> bool:
+                work = await life.journal.read(lambda book: book.find_work(reference))
+                document = None if work is None else records.read_document(work)
+                assert document is not None
+                return document.asked
+
+            await life.run("open", {"action": "open-shift"})
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            await until(lambda: world.totals)
+            assert await is_asked("r1")
+            await asked
+            life.do("paper_out")
+            await asyncio.sleep(10)
+            assert (await life.run("r2", sale(700)))["status"] == "pending"
+            assert not await is_asked("r2")
+
+    play(script)
+
+
+def test_what_was_refused_stays_refused_though_the_journal_could_not_be_read(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            bad, good = sale(currency="EUR"), sale()
+            first = await life.desk.receipt(reference="p", register="register", body=bad, within_s=30.0)
+            life.journal.unreadable = 1
+            again = await life.desk.receipt(reference="p", register="register", body=good, within_s=30.0)
+            assert first == again
+            assert first["status"] == "refused"
+
+    assert play(script).totals == []
+
+
+def test_what_was_ordered_and_not_begun_before_a_power_cut_is_not_done_after_it(
+    registers: Registers, play: Play
+) -> None:
+    only(registers, "shtrih", "atol")
+    put = {"action": "cash-in", "amount": 50_000, "currency": "RUB"}
+
+    async def script(world: World) -> None:
+        async with world.life(die_at="appliance.fiscal.take.after") as life:
+            asked = asyncio.ensure_future(life.run("in", put))
+            await until(life.journal.dead.is_set)
+            asked.cancel()
+        async with world.life() as life:
+            found = await life.find_out("in", put)
+            assert found == {"problem": "device-fault", "detail": "it was not done in time; ask for it anew"}
+            assert not world.ledger(world.registers.cash[0])
 
     play(script)

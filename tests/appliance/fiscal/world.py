@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+import pytest
 
 from appliance.devices import DeviceEntry
 from appliance.fiscal.service import FiscalDesk
@@ -250,6 +251,12 @@ class World:
 
 Play = Callable[[Callable[[World], Coroutine[Any, Any, None]]], World]
 """Plays a script, and gives the world as it is then."""
+
+
+def only(registers: Registers, *families: str) -> None:
+    """Skip what is the same for the others, or what only these know."""
+    if registers.name not in {*families, *(f"{family}-v2" for family in families)}:
+        pytest.skip(f"for {', '.join(families)}")
 
 
 def shown(result: Answered | NeverGot | NoAnswer) -> dict[str, Any]:
