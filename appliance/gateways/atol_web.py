@@ -76,7 +76,7 @@ class AtolWeb:
 
     def __init__(
         self, *, journal: Journal, gateways: Gateways, clock: Callable[[], float], timing: Timing | None = None
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.journal = journal
         self.gateways = gateways
         self.clock = clock
@@ -371,6 +371,14 @@ class AtolWebTarget(Target):
                 "request_id": ask.request_id, "uuid": kept.uuid, "reason": str(error),
             })  # fmt: skip
 
+    async def _tell(self, data: dict[str, Any]) -> None:
+        """Of what has no work to end, and as important as of what has one."""
+        at = self._room.clock()
+        try:
+            await self._journal.write(lambda book: book.tell(UNCLEAR, data, at=at))
+        except StorageError as error:
+            _log.error("an unclear end could not be written", extra={"reason": str(error)})
+
     async def _give_up(self, ask: Ask, tasks: Tasks, kept: Kept, words: str, *, written: bool) -> None:
         data = {
             "request_id": ask.request_id, "operation": ask.operation, "uuid": kept.uuid, "types": tasks.types,
@@ -380,7 +388,7 @@ class AtolWebTarget(Target):
         if written:
             await self._end(ask, kept, End(unclear=words), data)
         else:
-            await self._journal.add_event(UNCLEAR, data)
+            await self._tell(data)
 
 
 def _end_work(book: Book, *, id: str, end: object, event: dict[str, Any] | None, at: float) -> None:

@@ -343,13 +343,21 @@ class KaspiPosTarget(Target):
         except StorageError as error:
             _log.error("a payment's end could not be written", extra={"request_id": id, "reason": str(error)})
 
+    async def _tell(self, data: dict[str, Any]) -> None:
+        """Of what has no work to end, and as important as of what has one."""
+        at = self._room.clock()
+        try:
+            await self._journal.write(lambda book: book.tell(UNCLEAR, data, at=at))
+        except StorageError as error:
+            _log.error("an unclear end could not be written", extra={"reason": str(error)})
+
     async def _give_up(self, ask: Ask, kept: Kept | None, words: str) -> None:
         """It is for a person from now on."""
         wish = read_wish(ask.body, "tiyn")
         data = _unclear(ask.request_id, ask.operation, wish, kept.process_id if kept else "", words)
         _log.error("what became of a payment cannot be known", extra={"request_id": ask.request_id, "reason": words})
         if kept is None:
-            await self._journal.add_event(UNCLEAR, data)
+            await self._tell(data)
             return
         await self._end(ask.request_id, End(unclear=words), events=[(UNCLEAR, data)])
 

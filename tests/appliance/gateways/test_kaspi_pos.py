@@ -369,3 +369,11 @@ async def test_whose_route_has_gone_is_found_by_its_work(tmp_path: Path) -> None
         found = await here.anew().target_of(await here.work()).find_out(gone)
         assert isinstance(found, Answered)
         assert said(found)["status"] == "approved"
+
+
+async def test_what_may_have_been_lost_with_the_journal_is_never_called_not_executed(tmp_path: Path) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no journal" * 1000)
+    async with counter() as there, kiosk(tmp_path, there.url) as here:
+        assert here.journal.facts.notices
+        assert await here.find_out() is None
+        assert [event["request_id"] for event in await here.events()] == ["request-1"]
