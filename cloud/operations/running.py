@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 
+import msgspec
+
 from cloud.errors import Refused
 from cloud.operations.answers import Answer
 from cloud.operations.operation import Operation
@@ -11,7 +13,9 @@ from cloud.operations.operation import Operation
 class Running:
     """One operation under way. `started` and `start_by` are seconds of the loop's clock."""
 
-    __slots__ = ("answer", "answered", "deadline", "lost", "operation", "sent", "settling", "start_by", "started")
+    __slots__ = (
+        "answer", "answered", "deadline", "lost", "operation", "progress", "sent", "settling", "start_by", "started",
+    )  # fmt: skip
 
     def __init__(self, operation: Operation, started: float, start_by: float) -> None:
         self.operation = operation
@@ -21,6 +25,7 @@ class Running:
         self.answered = False  # whoever waits was told an outcome, or that it is unknown
         self.sent = False  # it may have been put on a socket: from here on "not executed" is the kiosk's to say
         self.settling = False  # its outcome is being stored, and then the kiosk may forget it
+        self.progress: msgspec.Raw | None = None  # the kiosk's last, for who begins to watch now
         self.deadline: asyncio.TimerHandle | None = None  # end of the caller's patience
         self.lost: asyncio.TimerHandle | None = None  # end of the grace, while the kiosk is away
 

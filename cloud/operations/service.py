@@ -44,6 +44,7 @@ _RECENT = 60.0
 _MARGIN, _MARGIN_PART = 1.0, 0.25
 _STORE_RETRY = 1.0
 _STORE_AT_STOP = 1.0
+_PROGRESS_KEPT_BYTES = 4096  # of each operation under way
 
 
 class Operations:
@@ -192,6 +193,11 @@ class Operations:
         running = self._books.get(operation.request_id)
         return running.operation if running else operation
 
+    def progress(self, request_id: str) -> msgspec.Raw | None:
+        """What its kiosk last told of one under way; None: nothing, or too much to be kept."""
+        running = self._books.get(request_id)
+        return None if running is None else running.progress
+
     async def cancel(self, request_id: str) -> Operation:
         """Wish that it be not executed. What the kiosk has begun over HTTP goes on; its outcome tells.
 
@@ -241,6 +247,8 @@ class Operations:
             if running is None or running.operation.kiosk_id != link.kiosk_id:
                 return
             if isinstance(message, Progress):
+                short = len(bytes(message.data)) <= _PROGRESS_KEPT_BYTES
+                running.progress = msgspec.Raw(bytes(message.data)) if short else None
                 self._news.tell(message.request_id, Item("progress", message.data))
             elif rules.accepted(running.operation, time.time()):
                 self._settling.tell(running.operation)

@@ -119,6 +119,7 @@ class EventsHandler(_AboutOperations):
         self.authorize_backend()
         operations = self.services.operations
         with self.services.news.subscribe(_request_id(request_id)) as news:
+            progress = operations.progress(request_id)  # what comes from now on is news
             operation = await operations.find(request_id)
             self.set_header("Content-Type", "text/event-stream")
             self.set_header("X-Accel-Buffering", "no")
@@ -126,6 +127,8 @@ class EventsHandler(_AboutOperations):
                 await self._event(operation.state, record(operation))
                 waited = 0.0
                 last = operation.is_final
+                if progress is not None and not last:
+                    await self._event("progress", progress)
                 while not last and waited < _STREAM_MAX:
                     item = await news.next(_PAUSE)
                     if item is None:

@@ -147,6 +147,26 @@ async def test_the_event_stream_tells_every_state_and_progress_and_ends_with_the
         assert [("succeeded", request["request_id"])] == [(kind, data["request_id"]) for kind, data in seen]
 
 
+async def test_who_begins_to_watch_in_the_middle_is_told_how_far_it_is(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk() as kiosk:
+        asked = hub.sending(operation="cash")
+        request = await kiosk.request()
+        await kiosk.say("accepted", request_id=request["request_id"])
+        for collected in (0, 500):
+            await kiosk.say("progress", request_id=request["request_id"], data={"collected": collected})
+        await until(lambda: b"500" in bytes(hub.services.operations.progress(request["request_id"]) or b""))
+        stream = events(hub, request["request_id"])
+        assert (await anext(stream))[0] == "accepted"
+        assert await anext(stream) == ("progress", {"collected": 500})
+        await kiosk.say("progress", request_id=request["request_id"], data={"padding": "x" * 5000})
+        assert (await anext(stream))[0] == "progress"
+        assert hub.services.operations.progress(request["request_id"]) is None, "too long to be kept"
+        await kiosk.answer(request)
+        await asked
+        assert (await anext(stream))[0] == "succeeded"
+        assert [kind async for kind, _data in events(hub, request["request_id"])] == ["succeeded"]
+
+
 async def test_a_watcher_that_leaves_is_forgotten(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         asked = hub.sending()
