@@ -178,6 +178,9 @@ class Demo:
         self.page.sent(len(self.record["steps"]) + 1, title, request)
         began = time.monotonic()
         answer = self._answered(title, request, lambda: payment.take(idempotency), began)
+        for name, value in (("status", "paid"), ("collected", sum(cash.NOTES)), ("change_owed", 0)):
+            self._expect(answer, name, value)
+        self._expect(answer["receipt"], "status", "registered")
         paper, levels = payment.paper(), payment.levels()
         self.page.title("The receipt, as it came out of the register")
         self.page.paper(paper)
@@ -185,9 +188,6 @@ class Demo:
         self.page.pairs(levels)
         differences = payment.differences(answer)
         self.record |= {"progress": payment.told, "paper": paper, "levels": levels, "differences": differences}
-        for name, value in (("status", "paid"), ("collected", sum(cash.NOTES)), ("change_owed", 0)):
-            self._expect(answer, name, value)
-        self._expect(answer["receipt"], "status", "registered")
         if differences:
             raise StackError(f"the devices' own ledgers say something else: {'; '.join(differences)}")
         self.page.line()
