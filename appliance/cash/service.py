@@ -14,6 +14,7 @@ from appliance.cash.carrier import Carrier
 from appliance.cash.claims import new_claim
 from appliance.cash.cutoff import CutOff
 from appliance.cash.devices import AWAY, Acceptor, Hopper
+from appliance.cash.ending import ending, write_ending
 from appliance.cash.reading import Wanted
 from appliance.cash.result import WORK_KIND, CashResult, CashWork, NeverBegun, read_result
 from appliance.cash.session import Session
@@ -99,10 +100,10 @@ class CashDesk:
                 reference=wanted.reference,
             )  # fmt: skip
             try:
-                known, new = await self._begin(id, work)
                 hoppers = await self._hoppers(watched, wanted.currency)
+                known, new = await self._begin(id, work)
             except StorageError as error:
-                return NeverGot(f"the journal does not take it: {error}", "kiosk-storage")
+                return as_answer(await self._take_back(id, error))
             if not new:
                 return await self.end_of(id)
             return as_answer(await self._run(known, work, watched, hoppers, tell))
@@ -136,6 +137,22 @@ class CashDesk:
             lambda book: book.begin_work(work), point="appliance.cash.begin", needs_room=True
         )
         return known, known.kind == WORK_KIND and known.data == work.data
+
+    async def _take_back(self, id: str, error: StorageError) -> NeverBegun:
+        """It does not begin; what may have been written of it is ended first, so that nobody finds it open later."""
+        result = NeverBegun(problem="kiosk-storage", detail=f"the journal does not take it: {error}")
+        end = ending(id, result, 0, self._clock())
+        while not error.certain:
+            try:
+                await self._journal.write(partial(write_ending, end=end), point="appliance.cash.take_back")
+            except StorageError as again:
+                _log.error("a cash session that does not begin cannot be taken back", extra={
+                    "work": id, "reason": str(again),
+                })  # fmt: skip
+                await asyncio.sleep(AGAIN_S)
+            else:
+                break
+        return result
 
     async def _hoppers(self, watched: dict[str, Watched], currency: str) -> dict[str, Hopper]:
         found = {}

@@ -540,3 +540,40 @@ def test_a_device_out_of_service_by_order_takes_no_part(tmp_path: Path) -> None:
             assert "repair" in other.detail
 
     play(script, tmp_path)
+
+
+def test_a_beginning_of_which_the_disk_does_not_tell_is_taken_back(tmp_path: Path) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            kiosk.journal.points.clear()
+            kiosk.journal.lost_at = {1, 2}
+            result = await kiosk.pay()
+            assert isinstance(result, NeverGot)
+            assert result.problem == "kiosk-storage"
+            assert await kiosk.target().find_out(kiosk.ask()) == result
+            work = await kiosk.work()
+            assert work is not None
+            assert not work.is_open
+        async with world.opened() as kiosk:
+            await asyncio.sleep(40)
+            assert await kiosk.target().find_out(kiosk.ask()) == result
+
+    play(script, tmp_path)
+
+
+@pytest.mark.parametrize("lost", range(2, 24))
+def test_a_write_of_which_the_disk_does_not_tell_is_not_done_twice(tmp_path: Path, lost: int) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            await filled(kiosk)
+            kiosk.journal.points.clear()
+            kiosk.journal.lost_at = {lost}
+            paying = kiosk.pay(amount=135000)
+            await notes(kiosk, 100000, 50000)
+            found = body(await paying)
+            assert (found["status"], found["collected"], found["change_paid"]) == ("paid", 150000, 15000)
+            await settled(world, found)
+            assert len(await kiosk.events("cash-ended")) == 1
+            assert not await kiosk.events("cash-unclaimed")
+
+    play(script, tmp_path)

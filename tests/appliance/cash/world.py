@@ -104,6 +104,7 @@ class WarpedJournal(Journal):
         self.kill_at: tuple[int, str] | None = None  # number of the write from 1, and before or after
         self.killed = asyncio.Event()
         self.failing = False
+        self.lost_at: set[int] = set()  # writes that are on the disk, and nobody is told
         super().__init__(
             directory, limits=Limits(min_free_bytes=0), clock=lambda: 1.8e9 + clock.now, boot_id="test",
             reserve_bytes=64 * 1024,
@@ -126,6 +127,8 @@ class WarpedJournal(Journal):
         await self._perhaps_die(number, "before")
         found = await super().write(call, point=point, **more)
         await self._perhaps_die(number, "after")
+        if number in self.lost_at:
+            raise StorageError("the disk did not answer within 30 s")
         return found
 
     async def _perhaps_die(self, number: int, moment: str) -> None:
