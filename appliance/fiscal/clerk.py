@@ -21,7 +21,7 @@ from collections.abc import Callable
 from appliance.fiscal import records
 from appliance.fiscal.kept import Hindered, Kept
 from appliance.fiscal.records import Document
-from appliance.fiscal.result import End, Refused, Registered, Unclear, read_end
+from appliance.fiscal.result import NO_DISK, NO_LINK, End, Refused, Registered, Unclear, read_end
 from appliance.fiscal.shift import CASH_IN, First, Go, No, Wait, before
 from appliance.journal import Book, Journal, StorageError
 from appliance.supervisor import NoSuchDevice, Supervisor, Unavailable, Watched
@@ -37,7 +37,6 @@ AGAIN_S = (1.0, 300.0)  # between two attempts: at first, and at most
 LOOKS_MAX = 8  # at one document in one attempt: a shift closed and opened, a refusal looked after
 REFUSALS_MAX = 3  # by the register itself; some go away by themselves (a document of before is still printed)
 UNKNOWN_MAX = 5  # answers lost for ever, each after the register said how it stands
-NO_LINK = "no-link"
 _OURS = frozenset({"receipt", "currency", "tax", "amount", "reference"})  # a driver's, of what is in the document
 
 _log = logging.getLogger(__name__)
@@ -303,7 +302,7 @@ class Clerk:
                 lambda book: records.begin(book, kept.reference, kept.document, at), point="appliance.fiscal.begin"
             )
         except StorageError as error:
-            raise Hindered(f"the kiosk's disk does not take it: {error}", "storage") from error
+            raise Hindered(f"the kiosk's disk does not take it: {error}", NO_DISK) from error
         kept.in_book = True
         kept.document = records.read_document(work) or kept.document
         return None if work.result is None else read_end(kept.reference, kept.document.kind, work.result)
@@ -319,14 +318,14 @@ class Clerk:
             )
         except StorageError as error:
             if asked:
-                raise Hindered(f"the kiosk's disk does not take it: {error}", "storage") from error
+                raise Hindered(f"the kiosk's disk does not take it: {error}", NO_DISK) from error
 
     async def _read(self, kept: Kept) -> tuple[End | None, int]:
         """What the register told of it: see `records.find_end`."""
         try:
             return await self._journal.read(lambda book: records.find_end(book, kept.reference, kept.document))
         except StorageError as error:
-            raise Hindered(f"the kiosk's journal cannot be read: {error}", "storage") from error
+            raise Hindered(f"the kiosk's journal cannot be read: {error}", NO_DISK) from error
 
     async def _end(self, kept: Kept, end: End) -> None:
         """Write it, until the disk takes it; then tell whoever waits."""

@@ -4,7 +4,8 @@ its work in the book. One JSON object, told apart by `status`:
     registered   200   the register holds it. `printed` false: it is not on paper, a copy is had by an action
     moved        200   cash in or out: the register holds it; it has no number of its own
     pending      202   not now, and not forgotten: it is tried again by the kiosk under the same reference
-    refused       -    surely not registered, and never will be; an operation's answer is the problem `device-fault`
+    refused       -    surely not registered, and never will be; an operation's answer is the problem `device-fault`, or
+                       what kept it from being asked: `gateway-unreachable`, `kiosk-storage`
     unclear      409   the register cannot tell; a person looks (`remedy`), and it is never done again by itself
 
 Amounts are minor units of `currency`, `since` is seconds since 1970, `at` is the register's own clock without a zone.
@@ -68,6 +69,10 @@ class Unclear(_Result, frozen=True, kw_only=True, tag="unclear"):
 End = Registered | Moved | Refused | Unclear
 Result = End | Pending
 
+NO_LINK, NO_DISK = "no-link", "storage"
+"""Codes of ours, of what kept an operator's order from being begun at all."""
+
+_PROBLEMS = {NO_LINK: "gateway-unreachable", NO_DISK: "kiosk-storage"}
 _STATUS = {Registered: 200, Moved: 200, Pending: 202, Unclear: 409}
 
 
@@ -80,7 +85,7 @@ def fields(result: Result) -> dict[str, Any]:
 def answered(result: Result) -> Answered | NeverGot:
     """As an operation's answer."""
     if isinstance(result, Refused):
-        return NeverGot(result.reason, "device-fault")
+        return NeverGot(result.reason, _PROBLEMS.get(result.code, "device-fault"))
     return answer(result, _STATUS[type(result)])
 
 

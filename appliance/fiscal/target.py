@@ -23,7 +23,7 @@ from appliance.fiscal.records import Document
 from appliance.fiscal.result import Pending, Result, answered
 from appliance.fiscal.shift import KINDS
 from appliance.journal import StorageError
-from appliance.supervisor import NoSuchDevice
+from appliance.supervisor import NoSuchDevice, Unavailable
 from appliance.targets import Answered, Ask, NeverGot, NoAnswer, NotUnderstood, Target, answer
 from hardware.errors import DeviceError, OutcomeUnknown, TransportError
 from hardware.roles import FiscalRegister
@@ -75,10 +75,14 @@ class FiscalTarget(Target):
 
     def check(self, ask: Ask) -> None:
         try:
-            read_asked(ask.body)
-            self._desk.register(self._device)
+            asked = read_asked(ask.body)
+            register = self._desk.register(self._device)
+        except Unavailable:
+            return  # it has no driver at this moment, and may have one by then
         except (Mistakes, NoSuchDevice) as error:
             raise NotUnderstood(str(error)) from error
+        if asked.receipt is not None and (objections := register.objections(asked.receipt)):
+            raise NotUnderstood("; ".join(objections))
 
     async def run(self, ask: Ask) -> Answered | NeverGot | NoAnswer:
         try:

@@ -9,6 +9,7 @@ import pytest
 
 from appliance.fiscal import records
 from appliance.fiscal.reading import read_receipt
+from appliance.targets import NotUnderstood
 from tests.appliance.fiscal import world as worlds
 from tests.appliance.fiscal.world import REGISTERS, Play, Registers, World, only, sale, until
 
@@ -190,14 +191,29 @@ def test_stopped_in_the_middle(play: Play, after_s: float) -> None:
     assert len(play(script).totals) <= 1
 
 
-def test_what_the_register_refuses_has_ended(play: Play) -> None:
+def test_what_the_register_s_settings_exclude_is_not_begun(play: Play) -> None:
     async def script(world: World) -> None:
         async with world.life() as life:
-            answer = await life.run("r1", sale(currency="EUR"))
+            with pytest.raises(NotUnderstood, match=r"RUB, not (in )?EUR"):
+                await life.run("r1", sale(currency="EUR"))
+            assert (await life.run("q", {"action": "find", "reference": "r1"}))["status"] == "absent"
+
+    assert play(script).totals == []
+
+
+def test_what_the_register_refuses_has_ended(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih")
+    too_much = {"action": "cash-out", "amount": 50_000, "currency": "RUB"}
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            answer = await life.run("out", too_much)
             assert answer["problem"] == "device-fault"
-            assert "EUR" in answer["detail"]
-            assert (await life.run("r1", sale(currency="EUR"))) == answer
-            assert (await life.run("q", {"action": "find", "reference": "r1"}))["status"] == "refused"
+            assert "not enough cash in the drawer" in answer["detail"]
+            assert (await life.run("out", too_much)) == answer
+            found = await life.run("q", {"action": "find", "reference": "out"})
+            assert (found["status"], found["code"]) == ("refused", "46")
+            assert not await life.events("document-refused")
             assert (await life.run("r2", sale(700)))["status"] == "registered"
 
     assert play(script).totals == [700]

@@ -7,6 +7,7 @@ import pytest
 
 from appliance.fiscal import records, service
 from appliance.fiscal.reading import Mistakes
+from appliance.supervisor.watched import NotBuilt
 from tests.appliance.fiscal.world import Play, Registers, World, only, sale, until
 
 
@@ -234,3 +235,22 @@ def test_what_was_ordered_and_not_begun_before_a_power_cut_is_not_done_after_it(
             assert not world.ledger(world.registers.cash[0])
 
     play(script)
+
+
+def test_a_register_whose_driver_is_just_being_built_is_let_wait_for(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih", "atol")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            watched = life.supervisor.find("register")
+            driver, watched.device = watched.device, NotBuilt("register", "is being changed")
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            await asyncio.sleep(5)
+            assert (await life.run("z", {"action": "close-shift"}))["problem"] == "gateway-unreachable"
+            assert (await life.run("q", {"action": "register-status"}))["problem"] == "gateway-unreachable"
+            watched.device = driver
+            answer = await asked
+            assert answer["status"] in ("registered", "pending")
+            assert (await life.settled("r1"))["status"] == "registered"
+
+    assert play(script).totals == [12_345]
