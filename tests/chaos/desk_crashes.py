@@ -37,11 +37,11 @@ _SLICE = 8  # cases below full scale
 
 
 class Story(NamedTuple):
-    """What is asked for of which route, whose rooms it leads through, and the hands that belong to it."""
+    """What is asked for of which route, which points it leads past, and the hands that belong to it."""
 
     operation: str
     body: Json
-    rooms: tuple[str, ...]
+    points: tuple[str, ...]  # those that are tried in it, by how they begin
     hands: "Callable[[Hands], None]" = lambda _hands: None
     before: Callable[[DeskKiosk], None] = lambda _kiosk: None
 
@@ -73,7 +73,7 @@ class Hands:
     def __init__(self, kiosk: DeskKiosk) -> None:
         self.kiosk = kiosk
         self._before = self._kept()
-        self._since = time.monotonic()
+        self.since = time.monotonic()
 
     def pay(self) -> None:
         """As far as the devices take anything just now; the coin first, which is ready later, if it is at all."""
@@ -81,7 +81,7 @@ class Hands:
         if not coins and self.kiosk.rack["bus"].do("describe")["coins"]["taking"]:
             self.kiosk.rack["bus"].do("insert_coin", minor=10000)
             time.sleep(0.6)
-        elif not notes and (coins or time.monotonic() > self._since + _COIN_WITHIN_S):
+        elif not notes and (coins or time.monotonic() > self.since + _COIN_WITHIN_S):
             self.kiosk.rack["bills"].do("insert", minor=100000)
 
     def _kept(self) -> tuple[int, int]:
@@ -102,23 +102,44 @@ def _full(kiosk: DeskKiosk) -> None:
         kiosk.rack[name].do("fill_hopper", coins=100)
 
 
+def _without_paper(kiosk: DeskKiosk) -> None:
+    kiosk.rack["register"].do("paper_out")
+
+
+def _bring_paper(hands: Hands) -> None:
+    if time.monotonic() > hands.since + 3.0:
+        hands.kiosk.rack["register"].do("paper_in")
+
+
 _RECEIPT: Json = {"kind": "sale", "currency": "KZT", "lines": [{"name": "Кофе", "price": 85000, "tax": "none"}]}
+_SETTLED: Json = {**_RECEIPT, "settlements": [{"tender": "cash", "amount": 85000}]}
 _CASH: Json = {"amount": 85000, "currency": "KZT", "overpay": "change", "idle_timeout": 5}
+_DEVICE = "appliance.device.record."
 STORIES = {
     "cash": Story(
-        "cash", {**_CASH, "receipt": _RECEIPT}, ("cash", "device", "desk", "fiscal"), lambda hands: hands.pay(), _full
+        "cash", {**_CASH, "receipt": _RECEIPT}, ("appliance.cash.", "appliance.desk.payment_", _DEVICE),
+        hands=lambda hands: hands.pay(), before=_full,
     ),
-    "owed": Story("cash", _CASH, ("cash", "desk", "printing"), lambda hands: hands.pay(), _empty),
-    "receipt": Story(
-        "register",
-        {**_RECEIPT, "settlements": [{"tender": "cash", "amount": 85000}]},
-        ("fiscal", "device"),
+    "owed": Story(
+        "cash", _CASH, ("appliance.cash.end.", "appliance.printing."), hands=lambda hands: hands.pay(), before=_empty
     ),
-    "shift": Story("register", {"action": "close-shift"}, ("fiscal",)),
-    "slip": Story("printer", {"lines": ["one", "two"]}, ("printing", "device")),
-    "level": Story("hopper", {"action": "set-level", "denomination": 10000, "count": 100}, ("levels", "desk")),
-    "collect": Story("coins", {"action": "collect"}, ("levels", "desk")),
-    "disable": Story("coins", {"action": "enable"}, ("supervisor", "levels", "desk")),
+    "receipt": Story("register", _SETTLED, ("appliance.fiscal.", _DEVICE)),
+    "pending": Story(
+        "register", _SETTLED, ("appliance.fiscal.pend.", "appliance.fiscal.end."), hands=_bring_paper,
+        before=_without_paper,
+    ),
+    "shift": Story("register", {"action": "close-shift"}, ("appliance.fiscal.",)),
+    "slip": Story("printer", {"lines": ["one", "two"]}, ("appliance.printing.", _DEVICE)),
+    "level": Story("hopper", {"action": "set-level", "denomination": 10000, "count": 100}, ("appliance.desk.count.",)),
+    "reconcile": Story("coins", {"action": "reconcile"}, ("appliance.desk.reconcile.",)),
+    "disable": Story("second", {"action": "disable"}, ("appliance.device.order.",)),
+    "enable": Story("second", {"action": "enable"}, ("appliance.device.order.",)),
+}  # fmt: skip
+# Visited by a life that finds something left open; where the life before it ends.
+_FIRST = {"appliance.cash.recover.": "appliance.cash.end.before"}
+# What no story here gets to, and where it is tried.
+ELSEWHERE = {
+    "appliance.cash.sweep.": "money outside of any session: the scenario `desk`, tests/appliance/cash",
 }
 
 
@@ -127,13 +148,21 @@ def points() -> list[str]:
     return [name for name in names("appliance") if name.split(".")[1] in DESK_ROOMS]
 
 
+def all_units(stories: list[str]) -> list[tuple[str, str]]:
+    """Each story with each of its points."""
+    return [
+        (story, point)
+        for story in stories
+        for point in points()
+        if point.startswith(STORIES[story].points) and not point.startswith(tuple(ELSEWHERE))
+    ]
+
+
 def run(directory: Path, seed: int, scale: float) -> Result:
     """Every visit of every point; below full scale a few cases."""
     result = Result(scenario=NAME, seed=seed)
     with timed(result):
-        units = [
-            (story, point) for story in STORIES for point in points() if point.split(".")[1] in STORIES[story].rooms
-        ]
+        units = all_units(list(STORIES))
         random.Random(f"{seed} {NAME}").shuffle(units)
         whole = scale >= 1
         ended = run_units(directory, units if whole else units[: max(2, round(_SLICE * scale))], visits=whole)
@@ -143,7 +172,8 @@ def run(directory: Path, seed: int, scale: float) -> Result:
             result.breaches += [f"{one.case}: {words}" for words in one.breaches]
         result.faults["killed at a crash point"] += sum(one.died for one in ended)
         if whole:
-            result.breaches += [f"{point}: no story got there" for point in points() if point not in visited]
+            missed = [point for point in points() if point not in visited and not point.startswith(tuple(ELSEWHERE))]
+            result.breaches += [f"{point}: no story got there" for point in missed]
         result.figures |= {"cases_count": len(ended), "points_count": len(points()), "visited_count": len(visited)}
     return result
 
@@ -191,11 +221,13 @@ def run_case(kiosk: DeskKiosk, case: Case) -> Ended:
         kiosk.appliance.kill()
         log = kiosk.appliance.log
         size = log.stat().st_size
-        kiosk.start({VARIABLE: f"{case.point}:{case.visit}"}, wait=False)
+        lives = [f"{case.point}:{case.visit}"]
+        lives += [first for start, first in _FIRST.items() if case.point.startswith(start)]
+        kiosk.start({VARIABLE: lives.pop()}, wait=False)
         _up_or_dead(kiosk)
         asked = kiosk.ask(story.operation, story.body, queued=True)
         hands = Hands(kiosk)
-        state, died = _tell(kiosk, story, asked, hands)
+        state, died = _tell(kiosk, story, asked, hands, lives)
         if died and f"crash point {case.point}: ".encode() not in log.read_bytes()[size:]:
             breaches.append(f"it died elsewhere: {kiosk.appliance.tail(5)}")
         if not died:
@@ -222,15 +254,18 @@ def _up_or_dead(kiosk: DeskKiosk) -> None:
     until(f"{kiosk.id} being up or dead", stands)
 
 
-def _tell(kiosk: DeskKiosk, story: Story, asked: Asked, hands: Hands) -> tuple[str, bool]:
-    """To its end: the state of the operation, and whether the appliance died on the way."""
+def _tell(kiosk: DeskKiosk, story: Story, asked: Asked, hands: Hands, lives: list[str]) -> tuple[str, bool]:
+    """To its end: the state of the operation, and whether the appliance died as often as it should.
+
+    `lives`: where those after the first are to end.
+    """
     died = False
     end = time.monotonic() + _STORY_S
     request_id = asked.future.result(30).headers["x-request-id"]
     while True:
         if not kiosk.appliance.alive:
-            died = True
-            kiosk.start()
+            died = not lives
+            kiosk.start({VARIABLE: lives.pop()} if lives else {}, wait=died)
         operation = kiosk.site.backend.operation(request_id)
         if operation["state"] in FINAL or (operation["state"] == "unknown" and operation["executed"] == "unknown"):
             break
@@ -249,12 +284,7 @@ def main(arguments: list[str]) -> int:
     """Run them and print each case."""
     stories = [word for word in arguments if word in STORIES] or list(STORIES)
     wanted = [word for word in arguments if word not in STORIES]
-    units = [
-        (story, point)
-        for story in stories
-        for point in points()
-        if point.split(".")[1] in STORIES[story].rooms and (not wanted or any(word in point for word in wanted))
-    ]
+    units = [unit for unit in all_units(stories) if not wanted or any(word in unit[1] for word in wanted)]
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="desk-crashes-") as directory:
         ended = run_units(Path(directory), units, visits=True, note=lambda one: print(_told(one), flush=True))
