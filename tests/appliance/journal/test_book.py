@@ -191,6 +191,34 @@ async def test_a_write_says_whether_it_surely_came_to_nothing(tmp_path: Path, mo
     assert (closed.certain, str(closed)) == (True, "the journal is closed")
 
 
+class NoCommit:
+    """A connection whose disk fails in the commit."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *given: Any) -> sqlite3.Cursor:
+        if statement == "COMMIT":
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+            raise error
+        return self._connection.execute(statement, *given)
+
+
+async def test_what_came_to_a_commit_may_have_been_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with journal(tmp_path):
+        pass
+    monkeypatch.setattr("appliance.journal.writer.connect", lambda path: NoCommit(connect(path)))
+    async with journal(tmp_path) as here:
+        with pytest.raises(StorageError) as caught:
+            await here.write(fill)
+        assert not caught.value.certain
+        assert "disk I/O error" in str(caught.value)
+
+
 async def test_a_full_queue_refuses_at_once_and_surely(tmp_path: Path) -> None:
     async with journal(tmp_path, Limits(min_free_bytes=0, queue_jobs=0)) as here:
         with pytest.raises(StorageError) as caught:

@@ -138,14 +138,16 @@ def claim(shelf: Shelf, n: int, amount: int, work: str = "") -> None:
 def test_money_of_another_while_a_session_ran(shelf: Shelf, reckon: bool) -> None:
     """A validator told late of a note of the session before: it stands among this one's lines, and is not of it."""
     shelf.begin("request-1")
-    end(shelf, "request-1", 10000, 0, status="cancelled")
+    shelf.happen("bills", note(20000), work="request-1")
+    end(shelf, "request-1", 50000, 20000, status="cancelled", change_owed=15000, change_unclear=5000)
     shelf.begin("request-2")
     foreign = shelf.happen("bills", note(50000, late=True), work="request-2")
     shelf.happen("bills", note(20000), work="request-2")
-    shelf.happen("hopper", paid("request-1/change/1", 0, 0), work="request-2")
     if reckon:
         record = reconcile(shelf.book, at=shelf.tick())
         assert (record["differences"], record["money"][0]["open"]) == ([], 70000)
+    shelf.happen("hopper", paid("request-1/change/1", 1, 1), work="request-2")
+    shelf.say("cash-cleared", {"device": "hopper", "amount": 5000, "owed": 0, "currency": "KZT"}, "request-1")
     end(shelf, "request-2", 20000, 20000)
     claim(shelf, foreign.n, 50000, "request-1")
     record = reconcile(shelf.book, at=shelf.tick())
