@@ -14,19 +14,20 @@ from appliance.desk import Desk
 from appliance.desk.actions import ActionsTarget
 from appliance.desk.desk import Gone, Missing
 from appliance.desk.device import DeviceTarget
-from appliance.desk.saga import WORK_KIND, PaymentTarget, work_id
+from appliance.desk.saga import WORK_KIND, PaymentTarget, read_saga, work_id
 from appliance.fiscal.target import FiscalTarget
 from appliance.gateways import Gateways, HttpTarget
 from appliance.gateways.atol_web import AtolWebTarget
 from appliance.gateways.kaspi_pos import KaspiPosTarget
-from appliance.journal import Journal, Work
+from appliance.journal import Journal, StorageError, Work
 from appliance.printing.target import PrintTarget
 from appliance.routes import RouteTable, parse_routes
 from appliance.screen import Screen
 from appliance.supervisor import Supervisor
 from appliance.targets import Answered, NotUnderstood, Target
 from tests.appliance.desk.rooms import ask, body_of
-from tests.appliance.worlds import journal
+from tests.appliance.worlds import journal, request
+from wire.messages import Error, Executed, Response
 
 FILE = b"""
 devices:
@@ -158,6 +159,40 @@ async def test_what_was_begun_is_asked_of_who_began_it_whatever_the_route_is_now
         assert isinstance(await kiosk.desk.of_cut_off("r2", None), FiscalTarget)
         await kiosk.begun("r3", "print", {})
         assert isinstance(await kiosk.desk.of_cut_off("r3", kiosk.routes.routes["payment"]), PrintTarget)
+
+
+async def test_a_disk_that_does_not_say_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.desk.desk._READ_AGAIN_S", 0.01)
+    async with here(tmp_path) as kiosk:
+        await kiosk.begun("r1", "fiscal", {})
+        read, failures = Journal.read, iter([True, True, False])
+
+        async def sometimes(journal: Journal, call: Any) -> Any:
+            if next(failures):
+                raise StorageError("the disk is away")
+            return await read(journal, call)
+
+        monkeypatch.setattr(Journal, "read", sometimes)
+        assert isinstance(await kiosk.desk.of_cut_off("r1", None), FiscalTarget)
+
+
+async def test_payments_that_nobody_asks_after_are_brought_to_their_end(tmp_path: Path) -> None:
+    plan = {"receipt": {"lines": [{"name": "Tea", "price": 100}], "currency": "KZT"}, "amount": 100}
+    saga = {"register": "register", "tender": "cash", "plan": plan}
+    refused = Response(request_id="r1", operation="cash", executed=Executed.NO, error=Error("kiosk-storage", ""))
+    async with here(tmp_path) as kiosk:
+        await kiosk.begun(work_id("r1"), WORK_KIND, saga)
+        await kiosk.journal.refuse(request("r1", "cash"), refused)
+        await kiosk.begun(work_id("r2"), WORK_KIND, saga)
+        await kiosk.journal.begin(request("r2", "cash"))  # operations ask after this one
+        await kiosk.begun(work_id("r3"), WORK_KIND, saga)
+        kiosk.desk.start()
+        assert kiosk.desk._resuming is not None
+        await kiosk.desk._resuming
+        (open_one,) = await kiosk.journal.read(lambda book: book.open_works(WORK_KIND))
+        assert open_one.id == work_id("r2")
+        ended = await kiosk.journal.read(lambda book: [book.find_work(work_id(each)) for each in ("r1", "r3")])
+        assert [read_saga(work).receipt["status"] for work in ended if work] == ["not-needed", "unclear"]
 
 
 async def test_where_nothing_was_begun_the_route_tells(tmp_path: Path) -> None:

@@ -150,6 +150,17 @@ async def test_what_is_cancelled_while_it_is_written_down_is_not_begun(
     assert session.taken == []
 
 
+async def test_a_session_goes_on_when_its_route_has_gone(tmp_path: Path) -> None:
+    async with here(tmp_path, Session()) as kiosk:
+        kiosk.operations.request(request(operation="cash"))
+        await until(lambda: len(kiosk.told.progresses) == 2)
+        kiosk.operations.reroute(table(route("", "other")))
+        kiosk.operations.cancel("request-1")
+        assert (await kiosk.told.first()).executed is Executed.YES
+        kiosk.operations.request(request("request-2", operation="cash"))
+        assert problem(await kiosk.told.first("request-2")) == (Executed.NO, "unknown-operation")
+
+
 async def test_stopping_ends_a_session(tmp_path: Path) -> None:
     session = Session()
     async with here(tmp_path, session) as kiosk:
