@@ -136,7 +136,7 @@ class Demo:
             "API docs": f"{self.hub.url}/docs",
             "kiosk health": f"{self.appliance.url}/health",
             "gateway's ledger": f"{self.gateway.url}/sim/ledger",
-            "logs": f"{_short(STATE)}/*/*.log",
+            "logs": f"{_short(STATE)}/{{hub,appliance,gateway,devices/*}}/*.log",
         }
 
     def operate(self) -> None:
@@ -214,6 +214,9 @@ class Demo:
         words = [f"-H '{name}: {value}'" for name, value in headers.items() if name != "Header-Http-Method"]
         self.page.line(f"curl -sS {self.hub.url}/send {' '.join(words)} -d '{body}'")
         self.page.line(f"{_short(Path(program('kioskwire-sim')))} insert 500")
+        self.page.title("What lies where, who is owed what")
+        state = _short(self.appliance.directory / "state")
+        self.page.line(f"STATE_DIR={state} {_short(Path(program('kioskwire-appliance')))} report")
         self.page.title("For the tour in the README")
         self.page.line(f"export HUB={self.hub.url} KEY={self.kept['api_key']}")
         self.page.title("Addresses")
