@@ -48,14 +48,14 @@ class Payment:
             inner.check(self.inner(ask))
         except NotUnderstood as error:
             found.append(str(error))
-        found += self._mistakes(_fields(ask), check_receipt) if _may_pay(ask) else []
+        found += self._mistakes(_fields(ask), check_receipt) if self._may_pay(ask) else []
         if found:
             raise NotUnderstood("; ".join(found))
 
     def plan(self, ask: Ask) -> Plan | None:
         """What receipt is due once it is paid; None: none was asked for. Of a request that was checked."""
         fields = _fields(ask)
-        if not _may_pay(ask) or fields.get("receipt") is None:
+        if not self._may_pay(ask) or fields.get("receipt") is None:
             return None
         receipt = self._completed(fields)
         amount = fields["amount"] if self._states_amount else _total(receipt)
@@ -65,10 +65,14 @@ class Payment:
         """The request as the payment's own target sees it: without what is read here."""
         changed = ask if tell is None else msgspec.structs.replace(ask, tell=tell)
         fields = _fields(ask, msgspec.Raw)
-        if not _may_pay(ask) or not any(name in fields for name in _OURS):
+        if not self._may_pay(ask) or not any(name in fields for name in _OURS):
             return changed
         kept = {name: value for name, value in fields.items() if name not in _OURS}
         return msgspec.structs.replace(changed, body=msgspec.json.encode(kept))
+
+    def _may_pay(self, ask: Ask) -> bool:
+        """A plain gateway's GET only asks; of the others the method says nothing."""
+        return self._states_amount or ask.method != "GET"
 
     def _completed(self, fields: dict[str, Any]) -> dict[str, Any]:
         receipt = dict(fields["receipt"])
@@ -155,10 +159,6 @@ def _disagreements(receipt: dict[str, Any], total: int | None, fields: dict[str,
                 f"receipt.settlements: {ours} by {tender}, and the payment's amount is {amount}; both must agree"
             )
     return found
-
-
-def _may_pay(ask: Ask) -> bool:
-    return ask.method != "GET"
 
 
 def _fields(ask: Ask, value: Any = Any) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from appliance.targets import Answered, Ask, NeverGot, Result, Target
 WORK_KIND = "payment"
 RECEIPT_WITHIN_S = 30.0  # what a caller waits for paper beyond the payment itself; then the receipt is pending
 NOT_NEEDED: dict[str, Any] = {"status": "not-needed"}
+UNCLEAR: dict[str, Any] = {
+    "status": "unclear", "remedy": "what became of the payment is not known: look at its gateway, then make the receipt",
+}  # fmt: skip
 
 R = TypeVar("R", Result, Answered | NeverGot)
 
@@ -144,6 +147,8 @@ class PaymentTarget(Target):
         told = _Told(ask)
         found = await self._inner.find_out(self._payment.inner(ask, told))
         if found is None:
+            if saga is not None:
+                await self._end(ask.request_id, UNCLEAR)
             return None
         if saga is None:
             return await self._without_receipt(ask, found, cut_off=True)
@@ -216,7 +221,7 @@ async def resume(
     if saga.paid:
         receipt = await register_receipt(receipts, request_id, saga)
     elif not saga.status and not not_executed:
-        receipt = {"status": "unclear", "remedy": "what became of the payment was never known: look at its gateway"}
+        receipt = UNCLEAR
     await end(journal, request_id, receipt)
 
 

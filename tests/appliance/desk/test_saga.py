@@ -116,6 +116,15 @@ async def test_money_that_is_kept_is_not_change_on_the_receipt(desk: Desk) -> No
 
 
 @with_desk
+async def test_a_session_has_its_receipt_whatever_the_method_says(desk: Desk) -> None:
+    got = msgspec.structs.replace(ask(BODY), method="GET")
+    assert body_of(await desk.target().run(got))["receipt"] == REGISTERED
+    gateway = desk.target(payment=payments.gateway(FieldIs("status", ("paid",))))
+    assert "receipt" not in body_of(await gateway.run(got)), "a gateway's GET only asks"
+    assert desk.till.bodies[-1] == BODY
+
+
+@with_desk
 async def test_settlements_of_the_request_stand(desk: Desk) -> None:
     parts = [{"tender": "prepaid", "amount": 50000}, {"tender": "cash", "amount": 135000}]
     body = {**BODY, "receipt": {**RECEIPT, "settlements": parts}}
@@ -203,6 +212,7 @@ async def test_what_cannot_be_known_stays_so(desk: Desk) -> None:
     await target.run(ask(BODY))
     assert await target.find_out(ask(BODY)) is None
     assert desk.register.asked == []
+    assert not await desk.is_open()
 
 
 async def cut(desk: Desk, task: "asyncio.Task[Any]") -> None:
