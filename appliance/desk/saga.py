@@ -26,7 +26,7 @@ WORK_KIND = "payment"
 RECEIPT_WITHIN_S = 30.0  # what a caller waits for paper beyond the payment itself; then the receipt is pending
 NOT_NEEDED: dict[str, Any] = {"status": "not-needed"}
 UNCLEAR: dict[str, Any] = {
-    "status": "unclear", "remedy": "what became of the payment is not known: look at its gateway, then make the receipt",
+    "status": "unclear", "remedy": "what became of the payment is not known: look at its gateway",
 }  # fmt: skip
 
 R = TypeVar("R", Result, Answered | NeverGot)
