@@ -10,6 +10,7 @@ import logging
 import random
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +51,7 @@ class Day:
         self.writes = 0
         self.lives = 0
         self.statuses: list[str] = []
+        self.happened: Counter[str] = Counter()  # what stands in the book in the end, and what sessions came to
         self.seconds = 0.0  # of virtual time
 
 
@@ -76,7 +78,7 @@ def play(seed: int, place: Path | None = None) -> Day:
 def draw_kit(rng: random.Random) -> Kit:
     """Devices and routes."""
     devices: dict[str, Any] = {"bills": {"driver": "ccnet", "port": _port("bills"), "currency": "KZT"}}
-    rack: dict[str, tuple[str, dict[str, str]]] = {"bills": ("ccnet", {"pace": "4"})}
+    rack: dict[str, tuple[str, dict[str, str]]] = {"bills": ("ccnet", {"pace": rng.choice("1224")})}
     hardware = {"bills": Hardware("bills", "bills")}
     stock: dict[str, int] = {}
     if rng.random() < 0.85:
@@ -126,7 +128,7 @@ async def _live(day: Day, world: World, kit: Kit, rng: random.Random) -> None:
             if "register" in kit.hardware and rng.random() < 0.4:
                 await _document(world, number, rng)
             else:
-                await _session(world, kit, number, rng)
+                await _session(world, kit, number, turn, rng)
         world.disk.die_at = 0
         async with turn:
             troubles.cancel()
@@ -149,7 +151,13 @@ async def _live(day: Day, world: World, kit: Kit, rng: random.Random) -> None:
     finally:
         await world.close()
     day.statuses = [asked.end for asked in world.hub.asked.values()]
-    day.breaches += [*world.hub.odd, *agree(books(world, kit)), *reckoned(world.directory / "journal.db")]
+    found = books(world, kit)
+    day.happened.update(entry.kind for entry in found.entries)
+    for work in found.works:
+        if work.kind == "cash" and work.result:
+            words = ("collected", "change_paid", "change_owed", "change_unclear", "kept", "unclear", "problem")
+            day.happened.update(f"session with {word}" for word in words if work.result.get(word))
+    day.breaches += [*world.hub.odd, *agree(found), *reckoned(world.directory / "journal.db")]
 
 
 def books(world: World, kit: Kit) -> Books:
@@ -194,9 +202,13 @@ async def _count_hoppers(world: World, kit: Kit) -> None:
 # Customers and backends
 
 
-async def _session(world: World, kit: Kit, number: int, rng: random.Random) -> None:
+async def _session(world: World, kit: Kit, number: int, turn: asyncio.Lock, rng: random.Random) -> None:
     amount = rng.choice((5000, 10000, 15000, 20000, 35000, 50000, 70000, 100000, 135000, 150000))
-    body: dict[str, Any] = {"amount": amount, "currency": "KZT", "overpay": rng.choice(("change", "keep", "refuse"))}
+    body: dict[str, Any] = {
+        "amount": amount,
+        "currency": "KZT",
+        "overpay": rng.choice(("change", "change", "keep", "refuse")),
+    }
     if rng.random() < 0.3:
         body["idle_timeout"] = rng.choice((3, 6))
     if "register" in kit.hardware and rng.random() < 0.8:
@@ -206,13 +218,42 @@ async def _session(world: World, kit: Kit, number: int, rng: random.Random) -> N
     world.story(f"asked for cash-{number}: {body}")
     backend = world.mine(_backend(world, asked, f"cash-{number}", rng))
     put_in = 0
+    worst = []
     for _ in range(rng.randrange(1, 7)):
         await asyncio.sleep(rng.choice((0.2, 0.8, 1.5, 3.0, 6.0)))
         if asked.told or (put_in >= amount and rng.random() < 0.8):
             break
         put_in += _put_in(world, kit, amount - put_in, rng)
+        if rng.random() < 0.3:
+            worst.append(world.mine(_worst(world, turn, rng)))
     await world.until(lambda: bool(asked.told), rng.choice((2.0, 25.0, 80.0)))
     backend.cancel()
+    await asyncio.gather(*worst)
+
+
+async def _worst(world: World, turn: asyncio.Lock, rng: random.Random) -> None:
+    """Money is on its way: into the cassette, or a little later out of a hopper."""
+    await asyncio.sleep(rng.uniform(0.0, 1.2) if rng.random() < 0.6 else rng.uniform(1.0, 4.0))
+    what = rng.random()
+    name = rng.choice(list(world.rack.hosts))
+    if what < 0.35:
+        async with turn:
+            await world.bury()
+            await asyncio.sleep(rng.choice((0.1, 0.5, 3.0)))
+            await world.start()
+    elif what < 0.55:
+        world.disk.refuses = rng.choice((0.5, 1.0))
+        world.story(f"the disk refuses {world.disk.refuses:.0%}")
+        await asyncio.sleep(rng.uniform(0.3, 3))
+        world.disk.refuses = 0.0
+        world.story("the disk is well")
+    elif what < 0.75:
+        world.hand(name, "unplug")
+        await asyncio.sleep(rng.choice((0.2, 4.0)))
+        world.hand(name, "plug")
+    elif world.hand(name, "power_off"):
+        await asyncio.sleep(rng.choice((0.2, 2.0)))
+        world.hand(name, "power_on")
 
 
 async def _document(world: World, number: int, rng: random.Random) -> None:
