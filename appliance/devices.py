@@ -77,6 +77,13 @@ class DeviceEntry(msgspec.Struct, frozen=True, kw_only=True):
         return _ROLES[find_driver(self.driver).role]
 
     @property
+    def currency(self) -> str | None:
+        """What it counts in, as it is set or by its driver; None where that says nothing."""
+        declared = find_driver(self.driver).settings().get("currency")
+        given = self.settings.get("currency", None if declared is None else declared.default)
+        return given if isinstance(given, str) and given else None
+
+    @property
     def path(self) -> str:
         """Where it stands in the file."""
         return f"devices.{self.name}"

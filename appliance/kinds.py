@@ -47,8 +47,8 @@ class CashRoute(msgspec.Struct, frozen=True, tag="cash"):
 
     def describe(self) -> str:
         """For a person."""
-        receipt = f", receipts by {self.receipt}" if self.receipt else ""
-        return f"cash desk of {', '.join(self.devices)}{receipt}"
+        slips = f", slips by {self.printer}" if self.printer else ""
+        return f"cash desk of {', '.join(self.devices)}, overpay {self.overpay}, idle {self.idle_timeout:g} s{slips}"
 
 
 class KaspiPosRoute(msgspec.Struct, frozen=True, tag="kaspi-pos"):

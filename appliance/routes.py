@@ -123,8 +123,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             words.append(f"{self.retries} retries of GET")
         if self.status:
             words.append(f"status query {shown_url(self.status.url)}")
-        if self.receipt:
-            words.append(f"receipts by {self.receipt}")
+        if self.register:
+            words.append(f"receipts by {self.register}")
         if not self.tls.verify:
             words.append("certificate not verified")
         return ", ".join(words)
@@ -265,6 +265,17 @@ class _Reader(Reader):
             if kinds == {"coin hopper"}:
                 words = f"names nothing that takes money; right would be a {' or a '.join(TAKES_MONEY)} among them"
                 self.wrong(f"{route.path}.devices", None, words)
+            self.currencies(route.path, route.kind, devices)
+
+    def currencies(self, path: str, cash: CashRoute, devices: dict[str, DeviceEntry]) -> None:
+        """A register that counts another currency would refuse every receipt."""
+        counts = devices[cash.receipt].currency if cash.receipt in devices else None
+        for name in cash.devices:
+            takes = devices[name].currency if name in devices else None
+            if counts and takes and takes != counts:
+                right = f"right would be devices.{cash.receipt}.currency: {takes}"
+                self.wrong(f"{path}.receipt", cash.receipt, f"counts {counts}, and {name} takes {takes}; {right}")
+                return
 
     def route(self, name: str, path: str, fields: object) -> Route | None:
         if not isinstance(fields, dict):

@@ -171,6 +171,20 @@ def with_routes(routes: str) -> bytes:
     return DESK.partition(b"routes:")[0] + f"routes: {{{routes}}}".encode()
 
 
+def of_tenge(routes: str) -> bytes:
+    """The same, with a register that counts what the validator takes."""
+    return with_routes(routes).replace(b"password: 30}", b"password: 30, currency: KZT}")
+
+
+def test_a_register_counts_what_is_taken() -> None:
+    routes = "cash: {desk: cash, devices: [bills], receipt: register}"
+    (told,) = wrong(with_routes(routes))
+    assert told.startswith(
+        "routes.cash.receipt=register: counts RUB, and bills takes KZT; right would be devices.regist"
+    )
+    assert parse_routes(of_tenge(routes), "r").names() == ["cash"]
+
+
 def test_the_desks_file_is_read_as_it_is() -> None:
     table = parse_routes(DESK, "routes.yaml")
     assert table.names() == ["cash", "fiscal", "payment", "print"]
@@ -181,14 +195,14 @@ def test_the_desks_file_is_read_as_it_is() -> None:
     assert fiscal.kind == DeviceRoute("register")
     assert (fiscal.timeout, fiscal.concurrency) == (120.0, 1)
     assert [table.routes[name].describe() for name in ("cash", "print")] == [
-        "cash desk of bills, coins, hopper, timeout 180 s, 1 at a time",
+        "cash desk of bills, coins, hopper, overpay change, idle 60 s, timeout 180 s, 1 at a time",
         "device printer, timeout 120 s, 1 at a time",
     ]
 
 
 def test_every_option_of_a_cash_route_is_read() -> None:
     (cash,) = parse_routes(
-        with_routes(
+        of_tenge(
             "cash: {desk: cash, devices: [bills], timeout: 600, waiting: 0, idle_timeout: 30, overpay: keep,"
             " receipt: register, printer: printer}"
         ),
@@ -196,7 +210,8 @@ def test_every_option_of_a_cash_route_is_read() -> None:
     ).all()
     assert cash.kind == CashRoute(("bills",), 30.0, "keep", "register", "printer")
     assert (cash.timeout, cash.waiting) == (600.0, 0)
-    assert "receipts by register" in cash.describe()
+    assert cash.describe().startswith("cash desk of bills, overpay keep, idle 30 s, slips by printer, timeout 600 s, ")
+    assert cash.describe().endswith(", receipts by register")
 
 
 def test_a_plain_route_may_have_a_receipt() -> None:

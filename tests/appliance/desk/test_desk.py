@@ -136,13 +136,15 @@ async def test_an_action_that_nobody_knows_is_told_with_those_that_are_known(
 
 
 async def test_money_for_a_register_that_counts_another_currency_is_not_taken(tmp_path: Path) -> None:
-    file = FILE.replace(b"/dev/none/3, currency: KZT", b"/dev/none/3")
-    body = {"amount": 100, "currency": "KZT", "receipt": {"lines": [{"name": "Tea", "price": 100}]}}
+    file = FILE.replace(b"/dev/none/3, currency: KZT", b"/dev/none/3").replace(
+        b", receipt: register, printer", b", printer"
+    )
+    body = {"order": 1, "receipt": {"currency": "KZT", "lines": [{"name": "Tea", "price": 100}]}}
     async with here(tmp_path / "a") as kiosk:
-        kiosk.of("cash").check(ask(body))
+        kiosk.of("gateway").check(ask(body))
     async with here(tmp_path / "b", file) as kiosk:
         with pytest.raises(NotUnderstood, match=r"receipt\.currency: the register counts RUB, not KZT"):
-            kiosk.of("cash").check(ask(body))
+            kiosk.of("gateway").check(ask(body))
 
 
 async def test_what_was_begun_is_asked_of_who_began_it_whatever_the_route_is_now(tmp_path: Path) -> None:
