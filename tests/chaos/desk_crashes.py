@@ -107,7 +107,7 @@ def _without_paper(kiosk: DeskKiosk) -> None:
 
 
 def _bring_paper(hands: Hands) -> None:
-    if time.monotonic() > hands.since + 3.0:
+    if time.monotonic() > hands.since + 10.0:
         hands.kiosk.rack["register"].do("paper_in")
 
 

@@ -31,7 +31,7 @@ from hardware.shtrih.driver import ShtrihRegister
 from tests.chaos import desk_days
 from wire.receipt import FiscalDocument, Receipt
 
-DAYS_MAX = 600
+DAYS_MAX = 400
 
 
 @contextlib.contextmanager

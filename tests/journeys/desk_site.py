@@ -192,7 +192,9 @@ class DeskKiosk(Kiosk):
             "printer": {"driver": "escpos"},
         }
         devices = {name: {**known[name], "port": port[name]} for name in self.has}
-        routes: Json = {name: {"device": name, "timeout": 6 if name == "printer" else 30} for name in self.has}
+        routes: Json = {
+            name: {"device": name, "timeout": {"printer": 6, "register": 8}.get(name, 30)} for name in self.has
+        }
         takers = [name for name in self.has if HARDWARE[name].role in {"bills", "coins", "hopper"}]
         if takers:
             routes["cash"] = {"desk": "cash", "devices": takers, "timeout": 60, "idle_timeout": 30, **self._cash}
