@@ -49,7 +49,8 @@ class Kept:
         """Whether it waits until the register can."""
         return self.document.kind == RECEIPT
 
-    def lose_patience(self) -> None:
-        """Whoever waits may go, unless it was asked and did not answer: that will be known soon."""
-        if not self.hindered.done() and not self.in_doubt:
+    def lose_patience(self) -> bool:
+        """Whoever waits may go, unless the register was asked and did not answer: that will be known soon."""
+        if not self.in_doubt and not self.hindered.done():
             self.hindered.set_result(None)
+        return self.hindered.done()

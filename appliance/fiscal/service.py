@@ -193,6 +193,10 @@ class FiscalDesk(Desk):
         kept.reason, kept.since = reason, kept.document.since or at
         return self._pending(kept)
 
+    def let_go(self, reference: str) -> bool:
+        kept = self._find(reference)
+        return kept is not None and kept.reason != "" and kept.lose_patience()
+
     def pending(self, register: str) -> list[Pending]:
         clerk = self._clerks.get(register)
         return [] if clerk is None else [self._pending(kept) for kept in clerk.waiting]

@@ -56,6 +56,10 @@ class Desk(ABC):
         """How a document stands now; None for one that never was. Raises `StorageError`."""
 
     @abstractmethod
+    def let_go(self, reference: str) -> bool:
+        """Wait no longer for a document that surely cannot be registered now. False: there is none such."""
+
+    @abstractmethod
     def pending(self, register: str) -> list[Pending]:
         """What has not ended, in order."""
 
@@ -123,6 +127,10 @@ class FiscalTarget(Target):
         if found is None:
             return NeverGot("the kiosk was cut off before the document was begun", "device-fault")
         return answered(found)
+
+    def cancel(self, request_id: str, reason: str) -> bool:
+        """A document is not taken back; but whoever waits for one that cannot be registered now is answered so."""
+        return self._desk.let_go(request_id)
 
     async def _question(self, asked: Asked) -> Answered | NeverGot | NoAnswer:
         try:

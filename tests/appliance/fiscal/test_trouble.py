@@ -254,3 +254,24 @@ def test_a_register_whose_driver_is_just_being_built_is_let_wait_for(registers: 
             assert (await life.settled("r1"))["status"] == "registered"
 
     assert play(script).totals == [12_345]
+
+
+def test_whoever_waits_for_paper_is_let_go_when_the_appliance_stops(registers: Registers, play: Play) -> None:
+    only(registers, "shtrih", "atol")
+
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("open", {"action": "open-shift"})
+            assert not life.target.cancel("r1", "the appliance stops")
+            asked = asyncio.ensure_future(life.run("r1", sale()))
+            await until(lambda: world.totals)
+            assert not life.target.cancel("r1", "customer")
+            assert (await asked)["status"] == "registered"
+            life.do("paper_out")
+            begun = world.time.now
+            asked = asyncio.ensure_future(life.run("r2", sale(700)))
+            await until(lambda: life.target.cancel("r2", "the appliance stops"))
+            assert (await asked)["status"] == "pending"
+            assert world.time.now - begun < 9
+
+    assert play(script).totals == [12_345]
