@@ -1,6 +1,6 @@
 # Faults by the thousand, and whether the promises hold; docs/reliability.md says what is done and shows the last run.
 
-.PHONY: chaos chaos-steps chaos-planted
+.PHONY: chaos chaos-steps chaos-planted chaos-desk-planted
 
 chaos: $(VENV)/.installed-dev ## break everything for a quarter of an hour and check every promise (N=operations, SEED=, JSON=file, ONLY=scenarios)
 	@exec $(BIN)/python -m tests.chaos.run $(if $(N),--operations '$(N)') $(if $(SEED),--seed '$(SEED)') \
@@ -11,3 +11,6 @@ chaos-steps: $(VENV)/.installed-dev ## kill host, cable or power before every si
 
 chaos-planted: $(VENV)/.installed-dev ## plant a bug of each kind and show that the checker finds it (three minutes)
 	@exec $(BIN)/python -m tests.chaos.planted
+
+chaos-desk-planted: $(VENV)/.installed-dev ## plant a bug of each kind into the desk and say how many random days it takes to see it
+	@exec $(BIN)/python -m tests.chaos.desk_planted
