@@ -24,12 +24,18 @@ class Stuck(AssertionError):
 
 
 class Clock(selectors.DefaultSelector):
-    """Virtual time. `now` is what `time.monotonic` says while the loop runs."""
+    """Virtual time. `now` is what `time.monotonic` says while the loop runs.
 
-    def __init__(self) -> None:
+    Args:
+        lag_s: real seconds in which the kernel may bring what was written already, before the clock goes on: nothing
+            for pairs of sockets, some for pseudo-terminals.
+    """
+
+    def __init__(self, lag_s: float = 0.0) -> None:
         super().__init__()
         self.now = BEGIN_S
         self.turns = 0
+        self._lag_s = lag_s
         self._holds = 0
 
     @contextlib.contextmanager
@@ -51,7 +57,7 @@ class Clock(selectors.DefaultSelector):
             if not found:
                 raise Stuck(f"the disk took more than {_DISK_S:g} s")
             return found
-        found = super().select(0) if timeout != 0 or self.turns % 16 == 0 else []
+        found = super().select(self._lag_s if timeout else 0) if timeout != 0 or self.turns % 16 == 0 else []
         if not found and timeout is None:
             raise Stuck("nothing is left that could happen")
         if not found and timeout:

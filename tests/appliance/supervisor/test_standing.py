@@ -7,8 +7,7 @@ import pytest
 from appliance.supervisor import standing, trouble
 from hardware.events import DeviceState, StateChanged
 from hardware.roles import Status
-from tests.appliance.supervisor.yard import entries, supervised
-from tests.appliance.worlds import journal
+from tests.appliance.supervisor.yard import entries, journal, supervised, virtual
 
 BILLS = {"driver": "ccnet", "port": "/dev/nowhere", "currency": "KZT", "label": "left"}
 AT = 1_800_000_000.0
@@ -26,6 +25,7 @@ AT = 1_800_000_000.0
         (DeviceState.ABSENT, "no such port", "bills (left) is absent: no such port"),
     ],
 )
+@virtual
 async def test_what_a_person_should_look_at_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: DeviceState, words: str, said: str
 ) -> None:
@@ -39,6 +39,7 @@ async def test_what_a_person_should_look_at_is_said(
         assert standing(watched)["state"] == state.value
 
 
+@virtual
 async def test_a_device_that_was_not_there_yet_has_a_moment(tmp_path: Path) -> None:
     async with journal(tmp_path / "journal") as memory, supervised(memory, entries(bills=BILLS)) as supervisor:
         watched = supervisor.find("bills")
@@ -49,6 +50,7 @@ async def test_a_device_that_was_not_there_yet_has_a_moment(tmp_path: Path) -> N
         assert "is absent" in trouble(watched, watched.since)
 
 
+@virtual
 async def test_what_hinders_it_comes_first(tmp_path: Path) -> None:
     async with journal(tmp_path / "journal") as memory, supervised(memory, entries(bills=BILLS)) as supervisor:
         watched = supervisor.find("bills")

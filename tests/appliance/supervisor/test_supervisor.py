@@ -18,8 +18,18 @@ from hardware.errors import DeviceFault, OutcomeUnknown, Refused, TransportError
 from hardware.events import BillEscrowed, BillStacked, CoinAccepted, DeviceState, Event
 from hardware.journal import DeviceJournal
 from hardware.roles import BillValidator, CoinAcceptor, Device, FiscalRegister, ReceiptPrinter
-from tests.appliance.supervisor.yard import Yard, entries, supervised, telling, told, well, yard
-from tests.appliance.worlds import journal, until
+from tests.appliance.supervisor.yard import (
+    Yard,
+    entries,
+    journal,
+    supervised,
+    telling,
+    told,
+    until,
+    virtual,
+    well,
+    yard,
+)
 
 
 def heard(watched: Watched) -> list[Event]:
@@ -47,6 +57,7 @@ async def take_note(supervisor: Supervisor, there: Yard, minor: int = 50000) -> 
     stop()
 
 
+@virtual
 async def test_one_is_unplugged_and_the_session_of_the_other_goes_on(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(
@@ -78,6 +89,7 @@ async def _news(watcher: Any, count: int) -> Any:
         yield await watcher.get()
 
 
+@virtual
 async def test_a_simulator_that_is_killed_and_started_again_is_found_again(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(bills={"driver": "ccnet", "port": await there.put("bills", "ccnet"), "currency": "KZT"})
@@ -93,6 +105,7 @@ async def test_a_simulator_that_is_killed_and_started_again_is_found_again(tmp_p
         assert sum(tallies["bills"].values()) == 2
 
 
+@virtual
 async def test_devices_of_one_bus_share_it_and_survive_another_reading(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         port = await there.put("bus", "cctalk", devices="coins,hopper")
@@ -122,6 +135,7 @@ async def test_devices_of_one_bus_share_it_and_survive_another_reading(tmp_path:
             await until(lambda: any(isinstance(event, CoinAccepted) for event in seen))
 
 
+@virtual
 async def test_a_driver_that_dies_of_our_mistake_is_built_anew(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(
@@ -154,6 +168,7 @@ async def test_a_driver_that_dies_of_our_mistake_is_built_anew(tmp_path: Path) -
         assert len(await memory.read(lambda book: book.entries(work="session-1", kinds=["bill-stacked"]))) == 1
 
 
+@virtual
 async def test_a_bus_that_dies_of_our_mistake_is_built_anew_for_all_its_devices(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         port = await there.put("bus", "cctalk", devices="coins,hopper")
@@ -175,6 +190,7 @@ async def test_a_bus_that_dies_of_our_mistake_is_built_anew_for_all_its_devices(
             assert not {id(device) for device in first} & {id(watched.device) for watched in both}
 
 
+@virtual
 async def test_a_page_that_cannot_be_read_stops_its_device_and_no_other(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(
@@ -247,6 +263,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 TWO = {"driver": "ccnet", "port": "/dev/nowhere-a", "currency": "KZT"}
 
 
+@virtual
 async def test_who_cannot_be_built_opened_or_closed_keeps_nobody_from_it(tmp_path: Path, odd: dict[str, str]) -> None:
     names = ["build", "open", "close", "slow", "slower", "well"]
     given = entries(**{name: {**TWO, "port": f"/dev/nowhere-{name}"} for name in names})
@@ -271,6 +288,7 @@ async def test_who_cannot_be_built_opened_or_closed_keeps_nobody_from_it(tmp_pat
     assert set(Odd.closed) >= set(names) - {"close"}
 
 
+@virtual
 async def test_a_journal_that_fails_for_a_while_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(bills={"driver": "ccnet", "port": await there.put("bills", "ccnet"), "currency": "KZT"})
@@ -307,6 +325,7 @@ async def test_a_journal_that_fails_for_a_while_loses_nothing(tmp_path: Path, mo
         assert len(await memory.read(lambda book: book.entries(kinds=["bill-stacked"]))) == 1
 
 
+@virtual
 async def test_a_listener_that_raises_disturbs_nobody(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(bills={"driver": "ccnet", "port": await there.put("bills", "ccnet"), "currency": "KZT"})
@@ -327,6 +346,7 @@ async def test_a_listener_that_raises_disturbs_nobody(tmp_path: Path) -> None:
 # The circuit
 
 
+@virtual
 async def test_a_device_that_fails_again_and_again_is_left_alone_until_a_probe(
     tmp_path: Path, odd: dict[str, str]
 ) -> None:
@@ -363,6 +383,7 @@ async def test_a_device_that_fails_again_and_again_is_left_alone_until_a_probe(
         assert await telling(memory, "circuit-closed", 1)
 
 
+@virtual
 async def test_a_call_that_does_not_end_is_unknown_and_counts(tmp_path: Path, odd: dict[str, str]) -> None:
     odd["bills"] = ""
     async with journal(tmp_path / "journal") as memory, supervised(memory, entries(bills=TWO)) as supervisor:
@@ -375,6 +396,7 @@ async def test_a_call_that_does_not_end_is_unknown_and_counts(tmp_path: Path, od
         assert await watched.use(lambda: asyncio.sleep(0, "done"), 1.0) == "done"
 
 
+@virtual
 async def test_what_a_device_tells_is_written_whatever_the_circuit_says(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         devices = entries(printer={"driver": "escpos", "port": await there.put("printer", "escpos")})
@@ -397,6 +419,7 @@ async def test_what_a_device_tells_is_written_whatever_the_circuit_says(tmp_path
 # The owner's order
 
 
+@virtual
 async def test_an_order_holds_over_restarts_and_is_told_once(tmp_path: Path, odd: dict[str, str]) -> None:
     odd["bills"] = ""
     async with journal(tmp_path / "journal") as memory:
@@ -419,6 +442,7 @@ async def test_an_order_holds_over_restarts_and_is_told_once(tmp_path: Path, odd
 # Another reading of the routing file
 
 
+@virtual
 async def test_devices_come_and_go_without_touching_the_others(tmp_path: Path, odd: dict[str, str]) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         bills = {"driver": "ccnet", "port": await there.put("bills", "ccnet"), "currency": "KZT"}
@@ -450,6 +474,7 @@ async def test_devices_come_and_go_without_touching_the_others(tmp_path: Path, o
         ]  # fmt: skip
 
 
+@virtual
 async def test_a_device_in_the_middle_of_a_work_is_changed_when_it_is_free(tmp_path: Path, odd: dict[str, str]) -> None:
     odd.update(bills="", coins="", hopper="")
     three: Mapping[str, Any] = {name: {**TWO, "port": f"/dev/{name}"} for name in ("bills", "coins", "hopper")}
@@ -477,6 +502,7 @@ async def test_a_device_in_the_middle_of_a_work_is_changed_when_it_is_free(tmp_p
         assert len(data[0]["waiting"]) == 2
 
 
+@virtual
 async def test_a_change_that_cannot_be_built_leaves_the_old_in_force(tmp_path: Path, odd: dict[str, str]) -> None:
     odd.update(bills="")
     async with journal(tmp_path / "journal") as memory, supervised(memory, entries(bills=TWO)) as supervisor:
@@ -493,6 +519,7 @@ async def test_a_change_that_cannot_be_built_leaves_the_old_in_force(tmp_path: P
         assert supervisor.waiting == []
 
 
+@virtual
 async def test_another_driver_knows_nothing_of_what_the_one_before_remembered(tmp_path: Path) -> None:
     async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
         port = await there.put("bills", "ccnet")
@@ -504,6 +531,7 @@ async def test_another_driver_knows_nothing_of_what_the_one_before_remembered(tm
             assert not await it.find("bills").page.recall()
 
 
+@virtual
 async def test_a_storm_of_changes_is_summed_up_for_the_hub(
     tmp_path: Path, odd: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

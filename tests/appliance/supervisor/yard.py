@@ -1,9 +1,14 @@
-"""Simulated devices on pseudo-terminals, a real journal, and a supervisor over both."""
+"""Simulated devices on pseudo-terminals, a real journal, and a supervisor over both, in virtual time.
+
+No time passes while the journal's disk or a pseudo-terminal is at work: otherwise the clock goes on to what comes next.
+"""
 
 import asyncio
 import contextlib
+import functools
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +21,62 @@ from hardware.simulation.families import build, find_simulator, read_options
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.store import Store
 from hardware.simulation.wires import PtyWire
-from tests.appliance.worlds import until
+from tests.appliance.worlds import RESERVE, SMALL
+from tests.chaos.desk_clock import Clock, run
 from wire.messages import Event
 
+_LINE_S = 0.001  # real seconds a pseudo-terminal may need
+_clock: ContextVar[Clock] = ContextVar("the clock of the test that runs")
+
 WELL = {DeviceState.DISABLED, DeviceState.READY}
+
+
+def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test in virtual time."""
+
+    @functools.wraps(test)
+    def played(*arguments: Any, **fixtures: Any) -> None:
+        clock = Clock(_LINE_S)
+        token = _clock.set(clock)
+        try:
+            run(test(*arguments, **fixtures), clock)
+        finally:
+            _clock.reset(token)
+
+    return played
+
+
+class HeldJournal(Journal):
+    """Waits for the disk without virtual time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._time = time = _clock.get()
+        super().__init__(
+            directory, limits=SMALL, clock=lambda: 1_800_000_000.0 + time.now, boot_id="test", reserve_bytes=RESERVE
+        )
+
+    async def open(self) -> None:
+        with self._time.held():
+            await super().open()
+
+    async def close(self) -> None:
+        with self._time.held():
+            await super().close()
+
+    async def _ask(self, job: Any) -> Any:
+        with self._time.held():
+            return await super()._ask(job)
+
+
+@contextlib.asynccontextmanager
+async def journal(directory: Path) -> AsyncIterator[Journal]:
+    """An open journal."""
+    opened = HeldJournal(directory)
+    await opened.open()
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 class Yard:
@@ -85,6 +142,13 @@ async def supervised(
         yield supervisor
     finally:
         await supervisor.close()
+
+
+async def until(fact: Callable[[], object], timeout: float = 20.0) -> None:
+    """Let time pass until the fact holds."""
+    async with asyncio.timeout(timeout):
+        while not fact():  # noqa: ASYNC110 - anything may change it
+            await asyncio.sleep(0.05)
 
 
 async def well(supervisor: Supervisor, *names: str, timeout: float = 20.0) -> None:
