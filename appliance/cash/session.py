@@ -129,7 +129,7 @@ class Session:
         elif self.phase is Phase.CLOSING:
             times = [self._closing_until]
             for each in self.acceptors.values():
-                times += [each.quiet_at] if each.closed and each.quiet_at > self.now else []
+                times += [each.quiet_at] if each.closed and not each.bills else []
                 times += [each.away_since + AWAY_S] if each.away_since is not None else []
         elif self.phase is Phase.PAYING and self._paying is None:
             times = [self._answer_by]

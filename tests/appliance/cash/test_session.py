@@ -355,3 +355,82 @@ def test_sessions_really_go_through_all_of_it() -> None:
         ends["unclear"] += bool(result.unclear)
         ends["kept"] += result.kept > 0
     assert all(ends[word] >= 5 for word in (PAID, "cancelled", "timed_out", "change", "owed", "unclear", "kept")), ends
+
+
+def session(**fields: Any) -> Session:
+    """One with a validator that takes notes, opened at 0.0 s."""
+    work = CashWork(
+        amount=fields.pop("amount", 100000), currency="KZT", overpay="change", idle_timeout=60.0, timeout=180.0,
+        devices=("b1",), claim="CD47-KPX3",
+    )  # fmt: skip
+    made = Session("s", work, {"b1": Acceptor("b1", bills=True)}, fields.pop("hoppers", {}), 0.0)
+    (find, _) = made.tick(0.0)
+    (enable, _) = made.ended(find, Ended(How.DONE, known=NOTES), 0.0)
+    assert isinstance(enable, Enable)
+    made.ended(enable, Ended(How.DONE), 0.0)
+    assert made.phase is Phase.COLLECTING
+    return made
+
+
+def test_a_note_on_its_way_is_waited_for_and_may_still_make_it_paid() -> None:
+    one = session()
+    (stack, _) = one.heard("b1", events.BillEscrowed(bill=NOTES[2], escrow=1), 59.0)
+    assert stack == Stack("b1", 1)
+    orders = one.tick(60.0)
+    disable = next(order for order in orders if isinstance(order, Disable))
+    assert any(isinstance(order, Keep) for order in orders)
+    one.ended(disable, Ended(How.DONE), 60.1)
+    assert one.phase is Phase.CLOSING
+    orders = one.heard("b1", events.BillStacked(bill=NOTES[2], escrow=1), 61.0)
+    assert End() in orders
+    assert outcome(one.work, one.takings, status=one.status, reason=one.reason).status == PAID
+
+
+def test_a_note_in_a_device_that_went_away_is_waited_for_only_so_long() -> None:
+    one = session()
+    one.heard("b1", events.BillEscrowed(bill=NOTES[2], escrow=1), 59.0)
+    one.heard("b1", events.StateChanged(state=DeviceState.ABSENT, was=DeviceState.READY), 59.5)
+    disable = next(order for order in one.tick(60.0) if isinstance(order, Disable))
+    one.ended(disable, Ended(How.NOT_NOW), 60.1)
+    assert one.phase is Phase.CLOSING
+    assert one.wake_at == 69.5
+    assert End() in one.tick(69.5)
+    (unclear,) = outcome(one.work, one.takings, status=one.status, reason=one.reason).unclear
+    assert (unclear.what, unclear.amount) == ("note", NOTES[2].minor)
+
+
+def test_what_comes_after_money_was_paid_back_does_not_make_it_paid() -> None:
+    one = session(hoppers={"h1": Hopper(Stock("h1", 10000, 50))})
+    one.heard("b1", events.BillEscrowed(bill=NOTES[1], escrow=1), 1.0)
+    one.heard("b1", events.BillStacked(bill=NOTES[1], escrow=1), 2.0)
+    one.heard("b1", events.BillEscrowed(bill=NOTES[1], escrow=2), 3.0)
+    one.heard("b1", events.StateChanged(state=DeviceState.ABSENT, was=DeviceState.READY), 3.5)
+    disable = next(order for order in one.cancel("customer", 4.0) if isinstance(order, Disable))
+    one.ended(disable, Ended(How.NOT_NOW), 4.0)
+    orders = one.tick(14.0)
+    assert any(isinstance(order, PayOut) for order in orders), "half of it goes back"
+    one.heard("b1", events.BillStacked(bill=NOTES[1], escrow=2, late=True), 15.0)
+    result = outcome(one.work, one.takings, status=one.status, reason=one.reason)
+    assert (result.status, result.collected) == ("cancelled", 100000)
+    assert result.change_owed + result.change_unclear == 100000
+
+
+def test_coins_inside_are_waited_for() -> None:
+    one = session()
+    one.acceptors["b1"].bills = False
+    disable = next(order for order in one.cancel("customer", 4.0) if isinstance(order, Disable))
+    assert End() not in one.ended(disable, Ended(How.DONE), 4.2)
+    assert End() not in one.heard("b1", events.CoinAccepted(coin=COINS[0], path=1, number=1), 5.0)
+    assert End() not in one.tick(5.9)
+    assert End() in one.tick(6.0)
+    assert one.collected == COINS[0].minor
+
+
+def test_a_second_note_waits_until_the_first_is_where_it_goes() -> None:
+    one = session()
+    one.acceptors["b2"] = Acceptor("b2", bills=True, knows=NOTES, takes=frozenset(NOTES), touched=True)
+    assert Stack("b1", 1) in one.heard("b1", events.BillEscrowed(bill=NOTES[1], escrow=1), 1.0)
+    orders = one.heard("b2", events.BillEscrowed(bill=NOTES[2], escrow=1), 1.5)
+    assert not any(isinstance(order, Stack | GiveBack) for order in orders)
+    orders = one.heard("b1", events.BillReturned(bill=NOTES[1], escrow=1), 2.0)
+    assert Stack("b2", 1) in orders
