@@ -13,6 +13,7 @@ from appliance.devices import DeviceEntry
 from appliance.journal import Journal, StorageError
 from appliance.screen import Screen
 from appliance.supervisor import NoSuchDevice, Supervisor, Unavailable, Watched, keeper
+from appliance.supervisor.circuit import FIRST_PAUSE_S, State
 from hardware import events
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused, TransportError
 from hardware.events import BillEscrowed, BillStacked, CoinAccepted, DeviceState, Event
@@ -407,8 +408,8 @@ async def test_what_a_device_tells_is_written_whatever_the_circuit_says(tmp_path
             await until(lambda: watched.status.state is DeviceState.FAULT)
             for _ in range(3):
                 watched.went_wrong(DeviceFault("paper-out", "no paper"))
-            await asyncio.sleep(2.5)  # the first probe: still no paper
-            assert not watched.circuit.admits
+            await until(lambda: watched.circuit.pause_s > FIRST_PAUSE_S)  # the first probe: still no paper
+            assert watched.circuit.state is State.OPEN
             there.do("printer", "load_paper")
             await until(lambda: watched.circuit.admits, 3.0)  # its own word, not the next pause
             assert (await printer.read_status()).paper
