@@ -237,6 +237,14 @@ class CashMoved(Event, frozen=True, kw_only=True):
     late: bool = False
 
 
+class TotalsRead(Event, frozen=True, kw_only=True):
+    """A register said its totals, as `RegisterTotals`: of all that was told before, and of nothing told later."""
+
+    drawer: Money | None = None
+    receipts: int | None = None
+    receipts_wrap: int | None = None
+
+
 class SlipPrinted(Event, frozen=True, kw_only=True):
     """A printer confirmed that a slip is on paper."""
 

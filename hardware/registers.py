@@ -24,6 +24,7 @@ __all__ = [
     "PrintCopy",
     "PrintSlip",
     "ReadStatus",
+    "ReadTotals",
     "RegisterReceipt",
     "XReport",
 ]
@@ -97,6 +98,11 @@ class Find:
 @dataclass(frozen=True, slots=True)
 class ReadStatus:
     """Finished with a `RegisterStatus`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTotals:
+    """Finished with a `RegisterTotals` once `TotalsRead` is recorded. Only for families that count for others."""
 
 
 @dataclass(frozen=True, slots=True)

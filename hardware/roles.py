@@ -201,12 +201,27 @@ class RegisterStatus(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""  # what hinders it now, for an operator
 
 
+class RegisterTotals(msgspec.Struct, frozen=True, kw_only=True):
+    """What a register has counted by itself over all its shifts; None where it does not say."""
+
+    drawer: Money | None = None  # cash in its drawer
+    receipts: int | None = None  # receipts it closed, of every kind but corrections
+    receipts_wrap: int | None = None  # behind one less than this that count begins again at 0
+
+
 class FiscalRegister(Device):
     """Registers documents and prints them, each once."""
 
     @abstractmethod
     async def read_status(self) -> RegisterStatus:
         """Ask the device. Raises `TransportError`."""
+
+    async def read_totals(self) -> RegisterTotals:
+        """Ask for its own counts; returns once `TotalsRead` is written down. Raises as `read_status`.
+
+        Of a family that has no words for it nothing is asked, nothing is written, and all of it is None.
+        """
+        return RegisterTotals()
 
     @abstractmethod
     async def open_shift(self, reference: str, operator: Operator | None = None) -> FiscalDocument:

@@ -10,7 +10,7 @@ from hardware import events
 from hardware.events import Event
 
 # Of these there may be many in a second, or they say nothing that the next one does not: for those who watch only.
-_NOT_TOLD = (events.BillEscrowed, events.CoinsPaid, events.PayoutBegan)
+_NOT_TOLD = (events.BillEscrowed, events.CoinsPaid, events.PayoutBegan, events.TotalsRead)
 _SHOW_A_CASSETTE = (events.BillStacked, events.CassetteReturned)
 # When more wait for the hub than there is room for, these are counted. All others wait as long as it takes: money,
 # documents, what is unclear, cassettes, attempts to cheat.

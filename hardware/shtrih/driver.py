@@ -6,7 +6,8 @@ from hardware.errors import Refused
 from hardware.journal import DeviceJournal
 from hardware.link import Link
 from hardware.ports import LineSettings
-from hardware.registers import LinkedRegister
+from hardware.registers import LinkedRegister, ReadTotals
+from hardware.roles import RegisterTotals
 from hardware.shtrih.line import BYTE_SERIAL_S, BYTE_TCP_S
 from hardware.shtrih.plan import TAXES, Settings, plan
 from hardware.shtrih.protocol import LINKS, ShtrihProtocol
@@ -86,6 +87,12 @@ class ShtrihRegister(LinkedRegister):
         )
         super().__init__(name, pump)
         self._settings = settings
+
+    async def read_totals(self) -> RegisterTotals:
+        totals = await self._call(ReadTotals(), "read the totals", self.ask_s)
+        if not isinstance(totals, RegisterTotals):
+            raise TypeError(f"{self.name}: totals came back as {totals!r}")
+        return totals
 
     def objections(self, receipt: Receipt) -> list[str]:
         try:

@@ -35,6 +35,7 @@ from hardware.registers import (
     PrintCopy,
     PrintSlip,
     ReadStatus,
+    ReadTotals,
     RegisterReceipt,
     XReport,
 )
@@ -224,6 +225,8 @@ class ShtrihProtocol(Protocol):
                 return _Job("open the drawer", register.open_drawer())
             case ReadStatus():
                 return _Job("read the status", register.read_status())
+            case ReadTotals():
+                return _Job("read the totals", register.read_totals())
             case _:
                 raise LocalProtocolError(f"a register has no {command!r}")
 

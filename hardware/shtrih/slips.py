@@ -6,16 +6,25 @@ import textwrap
 import msgspec
 
 from hardware.errors import DeviceFault, LocalProtocolError, OutcomeUnknown, Refused
-from hardware.events import SlipPrinted, SlipUnclear
-from hardware.roles import RegisterStatus, ShiftState
+from hardware.events import SlipPrinted, SlipUnclear, TotalsRead
+from hardware.roles import RegisterStatus, RegisterTotals, ShiftState
 from hardware.shtrih.book import Done, Intent
 from hardware.shtrih.commands import command
 from hardware.shtrih.declaration import Reply
 from hardware.shtrih.plan import Step
-from hardware.shtrih.procedures import Documents, found
-from hardware.shtrih.states import NO_SUCH_DOCUMENT, PAPERLESS, Mode, Submode, mode_words, storage_warnings
+from hardware.shtrih.procedures import DRAWER, RECEIPT_COUNTS, Documents, found
+from hardware.shtrih.states import (
+    NO_SUCH_DOCUMENT,
+    NOT_SUPPORTED,
+    PAPERLESS,
+    Mode,
+    Submode,
+    mode_words,
+    storage_warnings,
+)
 from hardware.shtrih.steps import Lost, Steps, Tell, failure
 from hardware.slip import Align, Barcode, Cut, Feed, OpenDrawer, Picture, QrCode, Slip, Text
+from wire.money import Money
 from wire.receipt import FiscalDocument
 
 FONT = 1
@@ -27,6 +36,7 @@ EAN13_DIGITS = (12, 13)
 FEED_MAX = 255
 UNSENT_WARN_DAYS = 3
 WIDE_LETTERS, LETTERS = 20, 100  # that one command takes
+COUNTS_WRAP = 1 << 16  # operation registers have two bytes
 
 
 class Register(Documents):
@@ -71,6 +81,31 @@ class Register(Documents):
             clock=clock,
             words="; ".join(words for words in told if words),
         )
+
+    def read_totals(self) -> Steps[RegisterTotals]:
+        """As `FiscalRegister.read_totals`: money register 241, operation registers 148 to 151."""
+        drawer = yield from self._counted("money_register", DRAWER)
+        receipts: int | None = 0
+        for number in RECEIPT_COUNTS.values():
+            count = yield from self._counted("operation_register", number)
+            receipts = None if receipts is None or count is None else (receipts + count) % COUNTS_WRAP
+        totals = RegisterTotals(
+            drawer=None if drawer is None else Money(drawer, self.settings.currency),
+            receipts=receipts,
+            receipts_wrap=None if receipts is None else COUNTS_WRAP,
+        )
+        told = TotalsRead(drawer=totals.drawer, receipts=totals.receipts, receipts_wrap=totals.receipts_wrap)
+        yield Tell(told)
+        return totals
+
+    def _counted(self, name: str, number: int) -> Steps[int | None]:
+        """One of its counters; None of a model that does not keep it."""
+        reply = yield from self.ask(name, number=number)
+        if reply.error in NOT_SUPPORTED:
+            return None
+        if reply.error:
+            raise failure(reply.error)
+        return reply.number("value")
 
     def find(self, number: int) -> Steps[FiscalDocument | None]:
         """As `FiscalRegister.find`."""

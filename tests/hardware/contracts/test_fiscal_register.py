@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 
 from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, Refused, TransportError
-from hardware.events import CashMoved, DeviceState, DocumentAbsent, DocumentRegistered, DocumentUnclear, SlipPrinted
+from hardware.events import (
+    CashMoved,
+    DeviceState,
+    DocumentAbsent,
+    DocumentRegistered,
+    DocumentUnclear,
+    SlipPrinted,
+    TotalsRead,
+)
 from hardware.roles import FiscalRegister
 from hardware.slip import lines
 from tests.hardware.contracts import warp
@@ -24,6 +32,7 @@ from wire.receipt import FiscalDocument, Line, Receipt, ReceiptKind, Settlement,
 
 RegisterBench = Bench[FiscalRegister]
 CASH = ("in", "out")  # references of what is in no storage: not every register can tell afterwards what became of it
+TOTALS_TOLD = ("shtrih",)  # families that say their own totals
 MOMENTS = [0.0, 0.1, 0.6, 1.1, 1.6, 2.5]
 
 
@@ -372,3 +381,84 @@ def test_a_bad_day(registers: Registers, bench: RegisterBench, seed: int) -> Non
 
     warp.run(script())
     assert sorted(totals(bench, registers)) == sorted(receipt.total_minor for receipt in sales.values())
+
+
+async def counted(driver: FiscalRegister) -> tuple[Money | None, int | None]:
+    totals = await driver.read_totals()
+    return totals.drawer, totals.receipts
+
+
+def told_totals(bench: RegisterBench) -> list[tuple[Money | None, int | None]]:
+    return [(event.drawer, event.receipts) for event in bench.told(TotalsRead)]
+
+
+def test_its_own_totals(registers: Registers, bench: RegisterBench) -> None:
+    found: list[tuple[Money | None, int | None]] = []
+
+    async def script() -> None:
+        async with bench.opened() as driver:
+            found.append(await counted(driver))
+            await driver.open_shift("open")
+            await driver.cash_in(Money(50_000, "RUB"), "in")
+            await driver.register(sale(10_000, settled=15_000), "r1")  # 5000 of it go back
+            await driver.register(sale(700, ReceiptKind.SALE_RETURN), "r2")
+            card = (Settlement(Tender.ELECTRONIC, 1_000), Settlement(Tender.CASH, 500))
+            lines_ = (Line(name="Чай", price_minor=1_500, total_minor=1_500),)
+            mixed = Receipt(kind=ReceiptKind.SALE, currency="RUB", lines=lines_, settlements=card)
+            await driver.register(mixed, "r3")
+            await driver.cash_out(Money(2_000, "RUB"), "out")
+            found.append(await counted(driver))
+            await driver.close_shift("close")
+            found.append(await counted(driver))
+        async with bench.opened() as driver:
+            found.append(await counted(driver))
+
+    warp.run(script())
+    if registers.family not in TOTALS_TOLD:
+        assert found == [(None, None)] * 4, "not known is not nothing"
+        assert told_totals(bench) == []
+        return
+    drawer = 50_000 + 10_000 - 700 + 500 - 2_000
+    assert found == [(Money(0, "RUB"), 0), *[(Money(drawer, "RUB"), 3)] * 3]
+    assert told_totals(bench) == found
+
+
+@pytest.mark.parametrize("after_s", MOMENTS)
+def test_totals_are_of_what_was_told_before_them(registers: Registers, bench: RegisterBench, after_s: float) -> None:
+    """They are asked for while a receipt is made: the order of the events says what they are of."""
+
+    async def script() -> None:
+        async with bench.opened() as driver:
+            await driver.open_shift("open")
+            await bench.quiet(5)
+            asked = asyncio.ensure_future(driver.register(sale(), "r"))
+            await bench.quiet(after_s)
+            await driver.read_totals()
+            await asked
+            await driver.read_totals()
+
+    warp.run(script())
+    drawer = 0
+    for event in bench.journal.events:
+        if isinstance(event, DocumentRegistered):
+            drawer += event.document.total_minor or 0
+        if isinstance(event, TotalsRead):
+            assert event.drawer == Money(drawer, "RUB")
+    assert len(told_totals(bench)) == (2 if registers.family in TOTALS_TOLD else 0)
+
+
+def test_a_silent_register_has_no_totals(registers: Registers, bench: RegisterBench) -> None:
+    if registers.family not in TOTALS_TOLD:
+        pytest.skip("it is not asked")
+
+    async def script() -> None:
+        async with bench.opened() as driver:
+            bench.do("power_off")
+            with pytest.raises((TransportError, DeviceFault)):
+                await driver.read_totals()
+            await bench.quiet(30)
+            with pytest.raises((TransportError, DeviceFault)):
+                await driver.read_totals()
+
+    warp.run(script())
+    assert told_totals(bench) == []

@@ -17,6 +17,7 @@ from hardware.events import (
     SlipPrinted,
     SlipUnclear,
     StateChanged,
+    TotalsRead,
 )
 from hardware.registers import (
     AwaitReady,
@@ -29,10 +30,11 @@ from hardware.registers import (
     PrintCopy,
     PrintSlip,
     ReadStatus,
+    ReadTotals,
     RegisterReceipt,
     XReport,
 )
-from hardware.roles import RegisterStatus
+from hardware.roles import RegisterStatus, RegisterTotals
 from hardware.shtrih.commands import command
 from hardware.shtrih.fiscal import No
 from hardware.shtrih.frames import FrameV2, ReaderV1, ReaderV2
@@ -364,6 +366,34 @@ def test_a_document_that_is_not_shown_is_unclear(error: int) -> None:
     assert len(made.duel.told(DocumentUnclear)) == 1
     assert isinstance(end(made, RegisterReceipt(receipt(), "r1")), OutcomeUnknown)
     assert len(made.duel.facts("document_stored")) == 1
+
+
+@pytest.mark.parametrize("fiscal", ["fn", "base"])
+def test_its_totals(fiscal: str) -> None:
+    made = world(fiscal=fiscal)
+    end(made, RegisterReceipt(receipt(), "r1"))
+    handlers = made.duel.simulator.handlers  # type: ignore[attr-defined]
+    handlers.storage.kept["counts"]["150"] = 65_535
+    totals = RegisterTotals(drawer=Money(118_999, "RUB"), receipts=0, receipts_wrap=65_536)
+    assert end(made, ReadTotals()) == totals, "a sum of counts begins again where each of them does"
+    (told,) = made.duel.told(TotalsRead)
+    assert told == TotalsRead(drawer=totals.drawer, receipts=0, receipts_wrap=65_536)
+
+
+@pytest.mark.parametrize(
+    ("name", "totals"),
+    [
+        ("money_register", RegisterTotals(receipts=0, receipts_wrap=65_536)),
+        ("operation_register", RegisterTotals(drawer=Money(100_000, "RUB"))),
+    ],
+)
+def test_a_counter_that_a_model_does_not_keep_is_not_known(name: str, totals: RegisterTotals) -> None:
+    made = world()
+    patched(made, name, 0x33)
+    assert end(made, ReadTotals()) == totals
+    patched(made, name, 0x4F)
+    assert end(made, ReadTotals()).code == "4F"
+    assert len(made.duel.told(TotalsRead)) == 1, "what was refused is not told"
 
 
 def test_a_drawer_that_moved_by_another_sum_is_unclear() -> None:
