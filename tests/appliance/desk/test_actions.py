@@ -16,8 +16,7 @@ from appliance.routes import Route
 from appliance.supervisor import Supervisor
 from appliance.targets import Answered, Ask, NeverGot, NoAnswer, NotUnderstood, Result, Target
 from hardware.events import BillStacked, CoinAccepted, DeviceState
-from tests.appliance.supervisor.yard import entries, supervised, told, well, yard
-from tests.appliance.worlds import journal, until
+from tests.appliance.supervisor.yard import entries, journal, supervised, told, until, virtual, well, yard
 from wire.money import Money
 
 GIVEN: dict[str, dict[str, Any]] = {
@@ -111,6 +110,7 @@ def note(number: int, minor: int = 50000) -> BillStacked:
         ("bills", {"action": "set-level", "count": 5}, ["denomination: right would be minor units"]),
     ],
 )  # fmt: skip
+@virtual
 async def test_all_that_is_wrong_is_told_at_once(
     tmp_path: Path, device: str, body: object, mistakes: list[str]
 ) -> None:
@@ -122,6 +122,7 @@ async def test_all_that_is_wrong_is_told_at_once(
         assert str(caught.value).count("; ") <= len(mistakes)
 
 
+@virtual
 async def test_every_action_is_known_of_some_device_and_no_device_is_no_target(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         for action in ACTIONS:
@@ -136,6 +137,7 @@ async def test_every_action_is_known_of_some_device_and_no_device_is_no_target(t
 # Orders
 
 
+@virtual
 async def test_out_of_service_by_order_and_back(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         watched = there.supervisor.find("bills")
@@ -152,6 +154,7 @@ async def test_out_of_service_by_order_and_back(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
+@virtual
 async def test_a_circuit_is_reset_by_a_person(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         watched = there.supervisor.find("bills")
@@ -164,6 +167,7 @@ async def test_a_circuit_is_reset_by_a_person(tmp_path: Path) -> None:
 # Levels
 
 
+@virtual
 async def test_a_hopper_is_counted_filled_and_emptied_once_for_each_request(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         for _ in range(2):
@@ -182,6 +186,7 @@ async def test_a_hopper_is_counted_filled_and_emptied_once_for_each_request(tmp_
         assert (await there.answer("hopper", action="levels"))["lying"] == []
 
 
+@virtual
 async def test_a_validator_near_full_is_told_by_its_owners_marks(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         for number in range(3):
@@ -192,6 +197,7 @@ async def test_a_validator_near_full_is_told_by_its_owners_marks(tmp_path: Path)
         assert (await there.answer("bills", action="collect"))["total"] == 50000
 
 
+@virtual
 async def test_a_reconciliation_is_made_once_for_a_request(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         await there.take("bills", note(1))
@@ -207,6 +213,7 @@ async def test_a_reconciliation_is_made_once_for_a_request(tmp_path: Path) -> No
 # The disk
 
 
+@virtual
 async def test_without_a_disk_nothing_is_done_and_it_is_found_out_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +241,7 @@ async def test_without_a_disk_nothing_is_done_and_it_is_found_out_later(
 # Devices that answer
 
 
+@virtual
 async def test_an_absent_device_has_a_status_and_fails_its_test(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +257,7 @@ async def test_an_absent_device_has_a_status_and_fails_its_test(
         assert [each["check"] for each in test["checks"] if not each["passed"]] == ["answers", "state"]
 
 
+@virtual
 async def test_every_role_says_how_it_is_and_prints_a_slip_when_asked(tmp_path: Path) -> None:
     async with yard(tmp_path) as here:
         bus = await here.put("bus", "cctalk", devices="coins,hopper")
