@@ -188,6 +188,27 @@ def test_a_coin_without_a_session(tmp_path: Path) -> None:
     play(script, tmp_path)
 
 
+def test_a_credit_that_was_written_down_before_a_session_is_not_of_it(tmp_path: Path) -> None:
+    """It is heard when the session listens already."""
+
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            paying = kiosk.pay(amount=10000, idle_timeout=10)
+            await kiosk.stage("collecting")
+            page = kiosk.supervisor.find("coins").page
+            page.work = ""  # as it was when the entry was made
+            writing = asyncio.ensure_future(page.record(events.CoinAccepted(coin=COIN, path=1, number=1), None))
+            await asyncio.sleep(0)
+            page.work = "r1"
+            await writing
+            found = body(await paying)
+            assert (found["status"], found["collected"]) == ("timed_out", 0)
+            await asyncio.sleep(2)
+            assert len(await kiosk.events("cash-unclaimed")) == 1
+
+    play(script, tmp_path)
+
+
 @pytest.mark.parametrize("lives", [1, 3])
 def test_it_is_told_once_over_restarts(tmp_path: Path, lives: int) -> None:
     async def script(world: World) -> None:
