@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import selectors
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
@@ -31,6 +30,7 @@ from appliance.targets import Answered, Ask, Result
 from hardware.events import DeviceState
 from hardware.simulation import local
 from hardware.simulation.local import running
+from tests.chaos.desk_clock import Clock
 from wire.messages import Event
 from wire.money import Money
 
@@ -38,40 +38,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 WITHIN_S = 120.0  # of the kiosk's time
-_TURNS_MAX = 2_000_000
-_DISK_S = 30.0
 _UP = {DeviceState.DISABLED, DeviceState.READY}
-
-
-class Clock(selectors.DefaultSelector):
-    """Virtual time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 1_000_000.0
-        self._holds = self._turns = 0
-
-    @contextlib.contextmanager
-    def held(self) -> Any:
-        """Something outside of the loop is at work and will tell."""
-        self._holds += 1
-        try:
-            yield
-        finally:
-            self._holds -= 1
-
-    def select(self, timeout: float | None = None) -> Any:
-        self._turns += 1
-        assert self._turns < _TURNS_MAX, "it never ends"
-        if self._holds and timeout != 0:
-            found = super().select(_DISK_S)
-            assert found, "the disk takes too long"
-            return found
-        found = super().select(0)
-        assert found or timeout is not None, "nothing is left that could happen"
-        if not found and timeout:
-            self.now += timeout
-        return found
 
 
 def play(script: Callable[["World"], Coroutine[Any, Any, T]], directory: Path, **options: Any) -> T:

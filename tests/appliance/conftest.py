@@ -1,0 +1,25 @@
+"""Where the rooms of devices and money keep what they write: in memory, if there is a file system of it.
+
+Their tests kill the appliance some thousand times, never the machine: what the journal has written is there afterwards
+with or without a disk below, and a disk that is slow or busy is most of the time they would take.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOMS = frozenset({"cash", "desk", "fiscal", "gateways", "printing", "supervisor"})
+_MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """As pytest's, which it is for all other rooms."""
+    if request.path.parent.name not in _ROOMS or not os.access(_MEMORY, os.W_OK | os.X_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="kioskwire-", dir=_MEMORY, ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
