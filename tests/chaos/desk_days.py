@@ -267,6 +267,10 @@ async def _document(world: World, number: int, rng: random.Random) -> None:
         body = {"action": rng.choice(("open-shift", "close-shift"))}
     asked = world.hub.ask(f"fiscal-{number}", "fiscal", body)
     world.story(f"asked for fiscal-{number}: {body.get('action', total)}")
+    if rng.random() < 0.4:
+        await asyncio.sleep(rng.uniform(0.0, 1.0))
+        steps, seconds = str(rng.randrange(0, 40)), rng.choice(("0.3", "4"))
+        world.hand("register", "power_cut", after=steps, unit="steps", seconds=seconds)
     await world.until(lambda: bool(asked.told), rng.choice((0.5, 5.0, 50.0)))
     if rng.random() < 0.3:
         world.hub.say(asked)
