@@ -15,13 +15,15 @@
                    currency                                   denomination is known
     refill         count                       hopper         as `levels.collections.refill`
     collect        -                           notes, coins   as `levels.collections.collect`: counts begin anew
-    reconcile      -                           any            as `levels.reconcile.reconcile`; for a register, of it
+    reconcile      -                           any            as `levels.reconcile.reconcile`; for a register, of it,
+                                                              and it is asked for its own totals before
 
 `denomination` is in minor units. What changes something is written once for each request, however often it is tried.
 Without a disk nothing is changed: the problem `kiosk-storage`.
 """
 
 import asyncio
+import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -187,6 +189,9 @@ class ActionsTarget(Target):
 
     async def _reconcile(self, watched: Watched, reference: str) -> dict[str, Any]:
         register = watched.name if watched.role == "fiscal register" else ""
+        if isinstance(watched.device, FiscalRegister):
+            with contextlib.suppress(DeviceError):  # what it told stands in the book; what not, is not known
+                await watched.use(watched.device.read_totals, _ANSWER_S)
         at = self._clock()
         begun = Work(id=reference, kind=_RECONCILED, begun_at=at, data=msgspec.Raw(b"{}"))
 

@@ -22,7 +22,7 @@ from appliance.fiscal import records
 from appliance.fiscal.kept import Hindered, Kept
 from appliance.fiscal.records import Document
 from appliance.fiscal.result import NO_DISK, NO_LINK, End, Refused, Registered, Unclear, read_end
-from appliance.fiscal.shift import CASH_IN, First, Go, No, Wait, before
+from appliance.fiscal.shift import CASH_IN, CLOSE, First, Go, No, Wait, before
 from appliance.journal import Book, Journal, StorageError
 from appliance.supervisor import NoSuchDevice, Supervisor, Unavailable, Watched
 from hardware.errors import DeviceError, DeviceFault, LocalProtocolError, OutcomeUnknown, TransportError
@@ -32,6 +32,7 @@ from hardware.roles import FiscalRegister, RegisterStatus
 
 READY_S = 5.0  # a register that is being found is waited for
 CALL_S = 330.0  # above the limits of every driver
+TOTALS_S = 20.0  # a Z report is more urgent than what it is compared with
 PATIENCE_S = 10.0  # what a person has to remedy is not waited for any longer by who asked
 AGAIN_S = (1.0, 300.0)  # between two attempts: at first, and at most
 LOOKS_MAX = 8  # at one document in one attempt: a shift closed and opened, a refusal looked after
@@ -177,6 +178,8 @@ class Clerk:
                 case Go():
                     if not kept.keeps and time.monotonic() > kept.until:
                         return self._refused(kept, "it was not done in time; ask for it anew", "late")
+                    if document.kind == CLOSE:
+                        await self._ask_totals(watched, register)
                     end = await self._once(kept, watched, register)
                     if end is not None:
                         return end
@@ -284,6 +287,15 @@ class Clerk:
             raise Hindered(str(error), error.code) from error
         except DeviceError as error:
             raise Hindered(str(error)) from error
+
+    async def _ask_totals(self, watched: Watched, register: FiscalRegister) -> None:
+        """For the reconciliation, which finds in the book what was told; a shift closes without it as well."""
+        try:
+            await watched.use(register.read_totals, TOTALS_S)
+        except DeviceError as error:
+            _log.warning("a register did not tell its totals before its shift's end", extra={
+                "device": self.name, "reason": str(error),
+            })  # fmt: skip
 
     def _hear(self, event: Event) -> None:
         """Something may be better than it was."""

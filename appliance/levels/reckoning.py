@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from appliance.journal import Entry, Work
+from appliance.levels.totals import Readings, judge
 from wire.money import Money
 
 _DIFFERENCES_MAX = 200
@@ -41,6 +42,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     tallies: Mapping[str, Mapping[Money, int]]
     replayed: Mapping[str, Mapping[Money, int]]  # what they must be by the lines
     known: frozenset[str]  # devices whose level somebody said
+    readings: Sequence[Readings] = ()  # of registers' own totals
 
 
 class _Sum(msgspec.Struct):
@@ -81,6 +83,7 @@ class Reckoning:
         self._balance()
         self._levels()
         self._numbers()
+        totals = self._register_totals()
         left_out = len(self._differences) - _DIFFERENCES_MAX
         if left_out > 0:
             words = f"and {left_out} more differences"
@@ -91,7 +94,7 @@ class Reckoning:
             "register": self._facts.register, "complete": self._facts.complete,
             "money": [{"currency": name, **each} for name, each in sums.items() if any(each.values())],
             "sessions": dict(self._statuses), "devices": self._device_sums(), "documents": self._document_sums(),
-            "waiting": self._waiting(), "differences": self._differences,
+            "register_totals": totals, "waiting": self._waiting(), "differences": self._differences,
         }  # fmt: skip
 
     # What devices told
@@ -307,6 +310,14 @@ class Reckoning:
                     words = f"{device} has documents that this kiosk did not ask for: {many}"
                     self._differ("document", words, device=device, expected=last + 1, found=number)
                 last = number
+
+    def _register_totals(self) -> list[_Data]:
+        found = []
+        for readings in self._facts.readings:
+            item, differences = judge(readings)
+            found.append(item)
+            self._differences += differences
+        return found
 
     def _waiting(self) -> list[_Data]:
         found = []

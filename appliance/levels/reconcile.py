@@ -12,14 +12,18 @@ units, times seconds since 1970:
     devices      [{"device", "currency", "taken", "counts", "paid", "paid_counts"}]: by denomination in minor units
     documents    [{"register", "count", "first", "last", "total", "drawer"}]: numbers of the first and the last one,
                  what they are of, what was put into the drawer (below 0: taken out), by currency
+    register_totals   [{"register", "at", "since", "currency", "drawer", "moved", "expected", "receipts",
+                 "receipts_expected", "emptied", "words"}]: by the register's own count, as `totals` explains; null is
+                 not known
     waiting      [{"reference", "register", "reason", "since"}]: documents that are not registered yet
     differences  [{"what", "words", …}]: empty when all adds up; `what` is balance, session, counter, note, payout,
-                 credits, unclaimed, hopper, level, document, receipt or more; beside it, where they apply, `device`,
-                 `work`, `expected`, `found`, `currency`
+                 credits, unclaimed, hopper, level, document, receipt, drawer, receipts or more; beside it, where they
+                 apply, `device`, `work`, `expected`, `found`, `currency`
 
-A register's own totals are not asked for: no driver's role has them. Its documents are counted by their numbers.
+A register is asked for its own totals by whoever has it reconciled, before that: what it said stands in the book.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -27,6 +31,7 @@ import msgspec
 from appliance.journal import Book, Entry, Work
 from appliance.levels.collections import COLLECTION, LEFT, LEVEL_SET, REFILLED, is_known, nonce_of
 from appliance.levels.reckoning import Facts, Reckoning
+from appliance.levels.totals import BETWEEN, READ, Readings
 from wire.money import Money
 
 RECONCILIATION = "reconciliation"
@@ -73,12 +78,35 @@ def _facts(book: Book, at: float, shift: int | None, register: str) -> Facts:
             if (lying := _replay(book, device)) is not None
         },
         known=frozenset(device for device in tallies if is_known(book, device)),
+        readings=[_readings(book, name, lines, since) for name in _read_registers(lines, register)],
     )  # fmt: skip
 
 
-def _lines(book: Book, *, after: int, device: str | None = None) -> list[Entry]:
+def _read_registers(lines: list[Entry], register: str) -> list[str]:
+    return sorted({line.device for line in lines if line.kind == READ} | {register} - {""})
+
+
+def _readings(book: Book, register: str, lines: list[Entry], since: int) -> Readings:
+    """The newest reading of this time, and the one that the reconciliation before went by."""
+    now = next((line for line in reversed(lines) if line.kind == READ and line.device == register), None)
+    known = book.entries(device=register, kinds=(READ,), newest=True)
+    before = next((line for line in reversed(known) if line.n <= since), None)
+    if now is None or before is None:
+        return Readings(register=register, before=before, now=now)
+    between = [
+        line for line in _lines(book, after=before.n, device=register, kinds=BETWEEN) if line.n < now.n
+    ]  # fmt: skip
+    documents = (line for line in between if line.kind == "document-registered")
+    ids = {msgspec.json.decode(line.data)["reference"] for line in documents}
+    return Readings(
+        register=register, before=before, now=now, lines=between, complete=book.forgotten <= before.n,
+        works={work.id: work for id in ids if (work := book.find_work(id)) is not None},
+    )  # fmt: skip
+
+
+def _lines(book: Book, *, after: int, device: str | None = None, kinds: Collection[str] = ()) -> list[Entry]:
     found: list[Entry] = []
-    while page := book.entries(after=after, device=device, limit=_PAGE):
+    while page := book.entries(after=after, device=device, kinds=kinds, limit=_PAGE):
         found += page
         after = page[-1].n
     return found

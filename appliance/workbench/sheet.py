@@ -151,12 +151,33 @@ def _reconciliation(record: _Data | None) -> Iterable[str]:
         f"{each['register']}: {_many(each['count'], 'document')}, {each['first']} to {each['last']}"
         for each in record["documents"] if each["count"]
     ]  # fmt: skip
+    for each in record.get("register_totals", ()):
+        lines += textwrap.wrap(_totals(each), _WIDTH - 2, subsequent_indent="  ")
     lines += [f"waits for its receipt: {each['reference']}" for each in record["waiting"][:_SHOWN]]
     if not record["complete"]:
         lines.append("not complete: older lines of the journal have gone")
     for each in record["differences"]:
         lines += textwrap.wrap(each["words"], _WIDTH - 2, initial_indent="! ", subsequent_indent="  ")
     return lines if record["differences"] else [*lines, "all adds up"]
+
+
+def _totals(each: _Data) -> str:
+    """A register's own: what is not known is called so."""
+    name, currency, told = each["register"], each["currency"], []
+    if each["drawer"] is None:
+        told.append("its own totals are not known" if each["receipts"] is None else "its drawer is not known")
+    else:
+        told.append(f"{money(each['drawer'], currency)} in its drawer by its own count")
+    if each["moved"] is not None:
+        by = "not known" if each["expected"] is None else money(each["expected"], currency)
+        told.append(f"changed by {money(each['moved'], currency)}, by documents {by}")
+    if each["emptied"]:
+        told.append("it began anew with an empty drawer")
+    if each["receipts"] is not None:
+        by = "not known" if each["receipts_expected"] is None else str(each["receipts_expected"])
+        told.append(f"{_many(each['receipts'], 'receipt')} by its own count, by the kiosk's {by}")
+    words = f" ({each['words']})" if each["words"] else ""
+    return f"{name}: {'; '.join(told)}{words}"
 
 
 def _waiting(found: _Data) -> Iterable[str]:

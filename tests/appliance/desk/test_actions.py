@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,23 @@ async def test_a_reconciliation_is_made_once_for_a_request(tmp_path: Path) -> No
         second = await there.answer("bills", "two", action="reconcile")
         assert (second["register"], second["devices"]) == ("", [])
         assert len(await told(there.memory, "reconciliation")) == 2
+
+
+@virtual
+async def test_a_register_is_asked_for_its_totals_before_it_is_reconciled(tmp_path: Path) -> None:
+    async with yard(tmp_path) as there:
+        given = {"register": {"driver": "shtrih", "port": await there.put("kkt", "shtrih", link="v2")}}
+        async with counter(tmp_path, **given) as asked:
+            clock = itertools.count(1_800_000_000.0).__next__
+            asked.actions = DeviceActions(journal=asked.memory, supervisor=asked.supervisor, clock=clock)
+            await well(asked.supervisor, "register")
+            (first,) = (await asked.answer("register", "one", action="reconcile"))["register_totals"]
+            assert (first["drawer"], first["currency"], first["expected"]) == (0, "RUB", None)
+            (second,) = (await asked.answer("register", "two", action="reconcile"))["register_totals"]
+            assert (second["drawer"], second["moved"], second["expected"], second["words"]) == (0, 0, 0, "")
+            await there.kill("kkt")
+            (third,) = (await asked.answer("register", "three", action="reconcile"))["register_totals"]
+            assert (third["drawer"], third["words"]) == (None, "it did not tell its totals")
 
 
 # The disk

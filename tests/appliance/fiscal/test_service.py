@@ -10,6 +10,9 @@ import pytest
 from appliance.fiscal import records
 from appliance.fiscal.reading import read_receipt
 from appliance.targets import NotUnderstood
+from hardware.errors import Refused as RefusedByDevice
+from hardware.errors import TransportError
+from hardware.roles import FiscalRegister
 from tests.appliance.fiscal import world as worlds
 from tests.appliance.fiscal.world import REGISTERS, Play, Registers, World, only, sale, until
 
@@ -51,9 +54,59 @@ def test_an_expired_shift_is_closed_first(play: Play) -> None:
             closed = msgspec.json.decode(told[1].data)
             assert (closed["shift"], closed["differences"]) == (first["shift"], 0)
             (reconciled,) = await life.events("reconciliation")
-            assert msgspec.json.decode(reconciled.data)["shift"] == first["shift"]
+            record = msgspec.json.decode(reconciled.data)
+            assert (record["shift"], [each["register"] for each in record["register_totals"]]) == (
+                first["shift"], ["register"],
+            )  # fmt: skip
 
     assert play(script).totals == [12_345, 700]
+
+
+def test_a_shift_that_closes_is_held_against_the_registers_own_totals(play: Play) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("r1", sale())
+            await life.run("z1", {"action": "close-shift"})
+            await life.run("in", {"action": "cash-in", "amount": 5_000, "currency": "RUB"})
+            await life.run("r2", sale(700))
+            await life.run("z2", {"action": "close-shift"})
+            if world.registers.family == "shtrih":
+                await life.run("r3", sale(300))
+                life.do("foreign_receipt", minor="1000")
+                await life.run("z3", {"action": "close-shift"})
+            records = [msgspec.json.decode(event.data) for event in await life.events("reconciliation")]
+        first, second = (record["register_totals"][0] for record in records[:2])
+        if world.registers.family != "shtrih":
+            assert [each["drawer"] for each in (first, second)] == [None, None]
+            assert second["words"] == "it did not tell its totals"
+            return
+        assert (first["drawer"], first["expected"]) == (12_345, None)
+        assert (second["drawer"], second["moved"], second["expected"]) == (18_045, 5_700, 5_700)
+        assert (second["receipts"], second["receipts_expected"]) == (1, 1)
+        assert [record["differences"] for record in records[:2]] == [[], []]
+        assert {each["what"] for each in records[2]["differences"]} == {"drawer", "receipts", "document"}
+
+    play(script)
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "is silent"])
+def test_a_shift_closes_without_totals(play: Play, trouble: str) -> None:
+    async def script(world: World) -> None:
+        async with world.life() as life:
+            await life.run("r1", sale())
+            _, register = life.supervisor.find_as("register", FiscalRegister)  # type: ignore[type-abstract]
+
+            async def trouble_() -> None:
+                raise RefusedByDevice("4F", "the password is wrong") if trouble == "refuses" else TransportError("gone")
+
+            register.read_totals = trouble_  # type: ignore[method-assign, assignment]
+            answer = await life.run("z1", {"action": "close-shift"})
+            assert answer["status"] == "registered"
+            (event,) = await life.events("reconciliation")
+        (totals,) = msgspec.json.decode(event.data)["register_totals"]
+        assert (totals["drawer"], totals["words"]) == (None, "it did not tell its totals")
+
+    play(script)
 
 
 def test_without_paper_it_is_pending_and_registered_later(play: Play) -> None:

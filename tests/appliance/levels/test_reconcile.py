@@ -84,6 +84,11 @@ def test_a_shift_that_adds_up(shelf: Shelf) -> None:
         "documents": [{
             "register": "register", "count": 2, "total": 145000, "first": 1, "last": 2, "drawer": {"KZT": -30000},
         }],
+        "register_totals": [{
+            "register": "register", "at": None, "since": None, "currency": "", "drawer": None, "moved": None,
+            "expected": None, "receipts": None, "receipts_expected": None, "emptied": False,
+            "words": "it did not tell its totals",
+        }],
         "waiting": [], "differences": [],
     }  # fmt: skip
     assert shelf.told("reconciliation") == [("reconciliation", record)]

@@ -93,6 +93,33 @@ def test_it_tells_what_an_engineer_asks(tmp_path: Path, capsys: pytest.CaptureFi
     assert names(tmp_path) == [JOURNAL, "my.env", "r.yaml"], "nothing is left behind"
 
 
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({"words": "it did not tell its totals"}, "its own totals are not known (it did not tell its totals)"),
+        ({"drawer": 1250000, "moved": 50000, "expected": 50000, "receipts": 1, "receipts_expected": 1},
+         "12 500.00 KZT in its drawer by its own count; changed by 500.00 KZT, by documents 500.00 KZT; 1 receipt by"
+         " its own count, by the kiosk's 1"),
+        ({"drawer": 0, "moved": -100, "expected": 0, "emptied": True, "receipts": 2, "words": "why"},
+         "0.00 KZT in its drawer by its own count; changed by -1.00 KZT, by documents 0.00 KZT; it began anew with an"
+         " empty drawer; 2 receipts by its own count, by the kiosk's not known (why)"),
+        ({"drawer": 5, "moved": 5, "words": "why"},
+         "0.05 KZT in its drawer by its own count; changed by 0.05 KZT, by documents not known (why)"),
+        ({"receipts": 0, "receipts_expected": 0, "words": "why"},
+         "its drawer is not known; 0 receipts by its own count, by the kiosk's 0 (why)"),
+    ],
+)  # fmt: skip
+def test_a_registers_own_totals(known: dict[str, Any], words: str) -> None:
+    none = dict.fromkeys(("at", "since", "drawer", "moved", "expected", "receipts", "receipts_expected"))
+    item = {"register": "register", "currency": "KZT", "emptied": False, "words": "", **none, **known}
+    record = {"at": 1.0, "since": None, "shift": None, "money": [], "documents": [], "waiting": [], "complete": True,
+              "differences": [], "register_totals": [item]}  # fmt: skip
+    told = " ".join(line.strip() for line in sheet._reconciliation(record)).replace(sheet._TIED, " ")
+    assert f"register: {words} all adds up" in told
+    del record["register_totals"]  # one of an earlier version
+    assert list(sheet._reconciliation(record))[1:] == ["all adds up"]
+
+
 def test_as_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shelf = Shelf(tmp_path)
     story(shelf)
