@@ -27,6 +27,8 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
+DETAIL_MAX = 8000  # letters of what a kiosk says for people
+
 S = State
 FINAL = frozenset({S.SUCCEEDED, S.FAILED, S.EXPIRED})
 # From → to. What is not listed cannot happen; a final state is left by nothing.
@@ -141,8 +143,13 @@ def answered(operation: Operation, response: Response, now: float) -> bool:
         agrees = told is not None and told.outcome == (Outcome.NOT_EXECUTED if no else Outcome.UNKNOWN)
         fallback = "gateway-unreachable" if no else "interrupted"
         operation.problem = response.error.type if response.error and agrees else fallback
-        operation.detail = response.error.detail[:500] if response.error else None
+        operation.detail = _bounded(response.error.detail) if response.error else None
     return True
+
+
+def _bounded(detail: str) -> str:
+    """A kiosk tells all mistakes of a request at once; what must be cut off says so."""
+    return detail if len(detail) <= DETAIL_MAX else detail[: DETAIL_MAX - 1] + "…"
 
 
 def given_up(operation: Operation, problem: str, detail: str, now: float) -> bool:

@@ -147,6 +147,17 @@ def test_a_later_definite_answer_takes_the_problem_of_an_unknown_one_away() -> N
     assert (it.state, it.problem, it.detail, it.finished_at) == (S.SUCCEEDED, None, None, 2.0)
 
 
+def test_all_that_a_kiosk_found_wrong_is_kept_and_what_is_cut_off_says_so() -> None:
+    for letters, kept in ((3000, 3000), (20_000, rules.DETAIL_MAX)):
+        it = operation(S.SENT)
+        no = Response(
+            request_id="r", operation="o", executed=Executed.NO, error=Error("bad-request", "x" * letters)
+        )  # fmt: skip
+        assert rules.answered(it, no, 2.0)
+        assert it.detail is not None
+        assert (len(it.detail), it.detail.endswith("…")) == (kept, letters > kept)
+
+
 HOUR = 3600.0
 
 
