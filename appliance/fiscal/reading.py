@@ -49,6 +49,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     RECEIPT: _RECEIPT_FIELDS,
     OPEN: ("action", "operator"),
     CLOSE: ("action", "operator"),
+    "z-report": ("action", "operator"),  # another word for closing the shift
     CASH_IN: ("action", "amount", "currency"),
     CASH_OUT: ("action", "amount", "currency"),
     "x-report": ("action",),
@@ -128,7 +129,8 @@ class _Reader:
             return Asked(action=action, receipt=self.receipt(given, ""))
         self._fields(given, "", _FIELDS[action])
         match action:
-            case "open-shift" | "close-shift":
+            case "open-shift" | "close-shift" | "z-report":
+                action = CLOSE if action == "z-report" else action
                 return Asked(action=action, operator=self._operator(given.get("operator"), "operator"))
             case "cash-in" | "cash-out":
                 minor = self._minor(given.get("amount"), "amount", least=1)
@@ -164,8 +166,12 @@ class _Reader:
         if not isinstance(paper, bool):
             self._wrong(f"{at}paper", paper, "true or false")
         correction_of = self._text(given.get("correction_of"), f"{at}correction_of", TEXT_MAX)
-        if correction_of and kind not in (None, ReceiptKind.SALE_CORRECTION, ReceiptKind.PURCHASE_CORRECTION):
+        corrects = kind in (ReceiptKind.SALE_CORRECTION, ReceiptKind.PURCHASE_CORRECTION)
+        if correction_of and kind is not None and not corrects:
             self.found.append(f"{at}correction_of: stands on a correction only, not on a {kind}")
+        if corrects and not given.get("correction_of"):
+            right = "an order's number, or the day that is corrected, such as 2026-01-31"
+            self.found.append(f"{at}correction_of: is required on a correction; right would be {right}")
         receipt = Receipt(
             kind=kind or ReceiptKind.SALE,
             currency=self._currency(given.get("currency"), f"{at}currency"),

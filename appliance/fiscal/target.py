@@ -2,6 +2,7 @@
 
     {"lines": […], …} or {"action": "receipt", …}      a receipt or a correction      registered, pending, unclear
     {"action": "open-shift" | "close-shift"}           close-shift is the Z report    registered, pending, unclear
+                                                       ("z-report" is the same)
     {"action": "cash-in" | "cash-out", "amount", "currency"}                          moved, pending, unclear
     {"action": "x-report"}, {"action": "copy"}         print only                     printed
     {"action": "register-status"}                      asks the register              read
@@ -171,7 +172,8 @@ def _absent(**what: object) -> Answered:
 def _found(document: FiscalDocument) -> dict[str, Any]:
     """With the names that a registered document has."""
     told = as_json(document)
-    return {"status": "found", **told, "total": told.pop("total_minor"), "change": told.pop("change_minor")}
+    total, change = told.pop("total_minor"), told.pop("change_minor")
+    return {"status": "found", **told, "total": total, "change": change}
 
 
 def as_json(value: object) -> dict[str, Any]:

@@ -114,6 +114,17 @@ def test_every_mistake_at_once_by_its_path() -> None:
         assert hint in words
 
 
+def test_a_correction_needs_its_ground() -> None:
+    settled = {
+        "currency": "KZT",
+        "lines": [{"name": "x", "price": 5}],
+        "settlements": [{"tender": "cash", "amount": 5}],
+    }
+    (mistake,) = wrong(kind="sale_correction", **settled)
+    assert mistake.startswith("correction_of: is required on a correction; right would be an order's number")
+    assert asked(kind="sale_correction", correction_of="17", **settled).receipt is not None
+
+
 def test_what_does_not_add_up_is_told_by_its_path() -> None:
     assert check_receipt({"lines": [COFFEE], "settlements": [{"tender": "cash", "amount": 1}], "currency": "KZT"}) == [
         "receipt.settlements: 1 paid of 15000 minor units"
@@ -129,6 +140,7 @@ def test_what_is_no_receipt(body: object) -> None:
 
 def test_the_other_actions() -> None:
     assert asked(action="close-shift", operator={"name": "K"}) == Asked(action="close-shift", operator=Operator("K"))
+    assert asked(action="z-report") == Asked(action="close-shift")
     assert asked(action="cash-in", amount=5, currency="KZT") == Asked(action="cash-in", amount=Money(5, "KZT"))
     assert asked(action="find", number=7) == Asked(action="find", number=7)
     assert asked(action="find", reference="r") == Asked(action="find", reference="r")
