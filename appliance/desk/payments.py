@@ -76,7 +76,7 @@ class Payment:
 
     def _completed(self, fields: dict[str, Any]) -> dict[str, Any]:
         receipt = dict(fields["receipt"])
-        if self._states_amount:
+        if self._states_amount or isinstance(fields.get("currency"), str):
             receipt.setdefault("currency", fields.get("currency"))
         return receipt
 

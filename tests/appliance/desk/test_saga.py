@@ -377,6 +377,17 @@ async def test_a_plain_gateway_pays_where_its_answer_says_so(
 
 
 @with_desk
+async def test_a_plain_gateways_receipt_is_of_the_currency_that_its_request_names(desk: Desk) -> None:
+    desk.till.result = answer({"status": "paid"})
+    target = desk.target(payment=payments.gateway(FieldIs("status", ("paid",))))
+    body = {"order_id": "A1", "currency": "KZT", "receipt": RECEIPT}
+    target.check(ask(body))
+    assert body_of(await target.run(ask(body)))["receipt"] == REGISTERED
+    assert [document["currency"] for document in desk.register.documents.values()] == ["KZT"]
+    assert desk.till.bodies == [{"order_id": "A1", "currency": "KZT"}]
+
+
+@with_desk
 async def test_what_a_gateway_answered_is_given_to_the_last_digit(desk: Desk) -> None:
     desk.till.result = Answered(200, msgspec.Raw(b'{"id":12345678901234567890123,"rate":0.10,"status":"paid"}'))
     result = await desk.target().run(ask(BODY))
