@@ -18,13 +18,14 @@ customer's bank agrees, whether anybody asks for it or not.
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
 from tornado.web import Application
 
 from appliance.gateways.faults import Fault
-from appliance.gateways.kaspi_faults import KaspiFault
+from appliance.gateways.kaspi_faults import KaspiFault, parse_kaspi_fault
 from appliance.gateways.ledger import Ledger
 from appliance.gateways.simulator import (
     FaultsHandler,
@@ -355,6 +356,7 @@ class KaspiFaultsHandler(FaultsHandler):
     """The bad days, from outside."""
 
     kind: ClassVar[type[Fault]] = KaspiFault
+    parse: ClassVar[Callable[[str], Fault]] = staticmethod(parse_kaspi_fault)
 
 
 class NowhereHandler(JsonHandler):

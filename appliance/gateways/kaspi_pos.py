@@ -242,6 +242,8 @@ class KaspiPosTarget(Target):
         if isinstance(heard, NoAnswer) or (isinstance(heard, Said) and not heard.surely_nothing):
             # Also: begun, and no number for it; a number that nobody has described.
             words = heard.detail if isinstance(heard, NoAnswer) else heard.words()
+            if isinstance(heard, Said) and heard.code == OK:
+                words = "it answered without the number of a process"
             return NoAnswer(f"whether the terminal began is not known: {words}")
         refused = self._refused(heard)
         end = End(never=refused.detail, problem=refused.problem)

@@ -18,7 +18,7 @@ import logging
 import socket
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -309,19 +309,28 @@ class FaultsHandler(JsonHandler):
     """The bad days, from outside."""
 
     kind: ClassVar[type[Fault]] = Fault
+    parse: ClassVar[Callable[[str], Fault]] = staticmethod(parse_fault)
 
     def get(self) -> None:
         self.answer(200, {"faults": self.there.faults})
 
     def post(self) -> None:
         try:
-            fault = msgspec.json.decode(self.request.body, type=self.kind)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            fault = self._read()
+        except (ValueError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise Refused(str(error)) from error
         if len(self.there.faults) >= FAULTS_MAX:
             raise Refused(f"there are {FAULTS_MAX} faults already; DELETE clears them")
         self.there.faults.append(fault)
         self.answer(201, fault)
+
+    def _read(self) -> Fault:
+        """`{"fault": "slow", "seconds": 40}`, or as the command line has it: `{"fault": "slow:40"}`."""
+        given = msgspec.json.decode(self.request.body)
+        if isinstance(given, dict) and isinstance(given.get("fault"), str):
+            written = type(self).parse(given["fault"])
+            given = {**msgspec.to_builtins(written), **given, "fault": written.fault}
+        return msgspec.convert(given, type=self.kind)
 
     def delete(self) -> None:
         self.there.faults.clear()

@@ -77,6 +77,10 @@ async def test_faults_come_from_outside_and_are_used_up() -> None:
         assert (await client.post("/sim/faults", json={"fault": "teapot"})).status_code == 400
         assert (await get(there, "/v2/payment", amount="1"))["statusCode"] == 107
         assert (await client.get("/sim/faults")).json() == {"faults": []}
+        as_written = await client.post("/sim/faults", json={"route": "status", "fault": "error:101", "count": 2})
+        assert as_written.json() == {"fault": "error", "route": "status", "count": 2, "code": 101}
+        assert "right would be a code" in (await client.post("/sim/faults", json={"fault": "error:x"})).text
+        await client.delete("/sim/faults")
         assert (await get(there, "/v2/payment", amount="1"))["statusCode"] == 0
         await until(there.effects)
 

@@ -102,7 +102,9 @@ async def test_a_start_whose_answer_is_lost_is_never_sent_again(tmp_path: Path, 
     quick = Timing(**{**{n: getattr(QUICK, n) for n in QUICK.__struct_fields__}, "start": 0.3})
     async with counter() as there, kiosk(tmp_path, there.url, quick) as here:
         there.fault(fault)
-        assert isinstance(await here.pay(), NoAnswer)
+        result = await here.pay()
+        assert isinstance(result, NoAnswer)
+        assert ("without the number of a process" in result.detail) == (fault == "no-id")
         here.anew()
         assert await here.find_out() is None
         await there.idle()
