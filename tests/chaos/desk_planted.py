@@ -152,7 +152,7 @@ def _forget_sessions() -> Iterator[None]:
 
     async def empty(self: cutoff.CutOff) -> Any:
         work, takings = await read(self)
-        return work, Takings(takings.work, takings.currency)
+        return work, Takings(takings.work, takings.currency, count=takings.count)
 
     with patch.object(cutoff.CutOff, "_read", empty):
         yield
