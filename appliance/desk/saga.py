@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from appliance.desk.payments import Payment, Plan, settled
-from appliance.journal import Journal, StorageError, Work
+from appliance.journal import Book, Journal, StorageError, Work
 from appliance.targets import Answered, Ask, NeverGot, Result, Target
 
 WORK_KIND = "payment"
@@ -242,11 +242,14 @@ async def register_receipt(receipts: Receipts, request_id: str, saga: Saga) -> d
 
 
 async def end(journal: Journal, request_id: str, receipt: dict[str, Any]) -> None:
-    """Nothing is left to be done."""
+    """Nothing is left to be done, unless the receipt waits in memory only: then the next start goes on with it."""
+
+    def write(book: Book) -> None:
+        if receipt.get("status") != "pending" or book.find_work(receipt_reference(request_id)) is not None:
+            book.end_work(work_id(request_id), _End(receipt))
+
     try:
-        await journal.write(
-            lambda book: book.end_work(work_id(request_id), _End(receipt)), point="appliance.desk.payment_end"
-        )
+        await journal.write(write, point="appliance.desk.payment_end")
     except StorageError as error:
         _log.error("a payment's end could not be kept", extra={"request_id": request_id, "reason": str(error)})
 

@@ -23,7 +23,7 @@ from appliance.desk.saga import (
     resume,
     work_id,
 )
-from appliance.journal import Journal
+from appliance.journal import Journal, Work
 from appliance.routes import FieldIs
 from appliance.targets import Answered, NeverGot, NoAnswer, NotUnderstood, Target, answer
 from tests.appliance.desk.rooms import Register, Screen, Till, ask, body_of, paid
@@ -162,6 +162,23 @@ async def test_a_receipt_that_fails_makes_no_failed_payment(desk: Desk, fate: di
     assert isinstance(result, Answered)
     assert result.status == 200
     assert (body_of(result)["status"], body_of(result)["receipt"]) == ("paid", fate)
+    assert await desk.is_open() == (fate["status"] == "pending")  # that one stands in no book yet
+
+
+@with_desk
+async def test_a_pending_receipt_is_left_to_the_book_once_it_stands_there(desk: Desk) -> None:
+    desk.register.instead = {"status": "pending", "reason": "the disk does not take it"}
+    await desk.target().run(ask(BODY))
+    desk.register.instead = None
+    saga = await desk.saga()
+    assert saga is not None
+    await resume(desk.register, desk.journal, "r1", saga)  # the next run, which has forgotten it
+    assert list(desk.register.documents) == [receipt_reference("r1")]
+    assert not await desk.is_open()
+    waiting = Work(id=receipt_reference("r2"), kind="fiscal", begun_at=0.0, data=msgspec.Raw(b"{}"))
+    await desk.journal.write(lambda book: book.begin_work(waiting))
+    desk.register.instead = {"status": "pending", "reason": "no paper"}
+    await desk.target().run(ask(BODY, request_id="r2"))
     assert not await desk.is_open()
 
 
