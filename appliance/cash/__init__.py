@@ -11,6 +11,7 @@
     carrier    carries a session out on devices; `ending` is its last transaction
     cutoff     ends a session of the run before, by the book
     unclaimed  money that came when nobody waited for it
+    owed       how claims stand, and that a person has settled one
     service    takes sessions on, and finds those of the run before; `target` is how `operations` sees it
 
 Credits come from events that are on the disk already. Nothing here prints a receipt or knows what is being paid for.

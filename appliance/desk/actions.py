@@ -15,6 +15,9 @@
                    currency                                   denomination is known
     refill         count                       hopper         as `levels.collections.refill`
     collect        -                           notes, coins   as `levels.collections.collect`: counts begin anew
+    settle-claim   claim, note: text           any            `claim`, `work`, `currency`, `owed`, `unclear`: what was
+                                                              owed is paid, or nothing is to be paid. Once: a claim that
+                                                              is settled or not known is the problem `bad-request`
     reconcile      -                           any            as `levels.reconcile.reconcile`; for a register, of it,
                                                               and it is asked for its own totals before
 
@@ -25,11 +28,15 @@ Without a disk nothing is changed: the problem `kiosk-storage`.
 import asyncio
 import contextlib
 import difflib
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import msgspec
 
+from appliance.cash.claims import is_claim
+from appliance.cash.owed import SETTLED, look_for, settle
 from appliance.journal import Book, Journal, StorageError, Work
 from appliance.kinds import DeviceRoute
 from appliance.levels.collections import collect, levels, nonce_of, refill, set_level
@@ -43,6 +50,8 @@ from hardware.events import DeviceState
 from hardware.roles import BillValidator, CoinAcceptor, CoinHopper, FiscalRegister, ReceiptPrinter
 from hardware.slip import lines
 from wire.money import Money
+
+T = TypeVar("T")
 
 _MONEY = ("bill validator", "coin acceptor", "coin hopper")
 _HOPPER = ("coin hopper",)
@@ -59,6 +68,7 @@ _KNOWN: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "set-level": (_MONEY, ("count", "denomination", "currency")),
     "refill": (_HOPPER, ("count",)),
     "collect": (_MONEY, ()),
+    "settle-claim": (_ANY, ("claim", "note")),
     "reconcile": (_ANY, ()),
 }
 ACTIONS = tuple(_KNOWN)
@@ -94,6 +104,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     count: int = 0
     coin: Money | None = None
+    claim: str = ""
+    note: str = ""
     prints: bool = False
 
 
@@ -149,7 +161,7 @@ class ActionsTarget(Target):
             raise NotUnderstood(str(error)) from error
         return watched, read_asked(ask.body, watched)
 
-    async def _act(self, watched: Watched, asked: Asked, reference: str, *, again: bool = False) -> Answered:
+    async def _act(self, watched: Watched, asked: Asked, reference: str, *, again: bool = False) -> Answered | NeverGot:
         match asked.action:
             case "status":
                 found = standing(watched) | await self._reported(watched)
@@ -170,6 +182,11 @@ class ActionsTarget(Target):
                 found = await self._journal.read(lambda book: levels(book, watched.name))
             case "reconcile":
                 found = await self._reconcile(watched, reference)
+            case "settle-claim":
+                settled = await self._settle(asked, reference)
+                if isinstance(settled, NeverGot):
+                    return settled
+                found = settled
             case _:
                 found = await self._count(watched, asked, reference)
         return answer({"device": watched.name, "action": asked.action, **found})
@@ -185,7 +202,28 @@ class ActionsTarget(Target):
             change = set_level if asked.action == "set-level" else refill
             return change(book, name, coin, count, at=at, reference=reference, marks=marks)
 
-        return await self._journal.write(write, point="appliance.desk.count")
+        return await self._write(write)
+
+    async def _settle(self, asked: Asked, reference: str) -> dict[str, Any] | NeverGot:
+        at, nonce = self._clock(), nonce_of(SETTLED, reference)
+        after: int | None = 0
+        session = ""
+        while after is not None and not session:
+            look = functools.partial(look_for, claim=asked.claim, after=after)
+            after, session = await self._journal.read(look)
+        if not session:
+            return NeverGot(f"claim: nothing is known of {asked.claim} in this kiosk's journal", "bad-request")
+        settled, was = await self._write(lambda book: settle(book, session, note=asked.note, at=at, nonce=nonce))
+        if was is None or not settled:
+            since = "" if was is None or was.settled_at is None else f" since {_moment(was.settled_at)}"
+            return NeverGot(f"claim: {asked.claim} is settled{since}; nothing is owed under it any more", "bad-request")
+        return {
+            "claim": was.claim, "work": was.work, "currency": was.currency, "owed": was.owed + was.late,
+            "unclear": was.unclear,
+        }  # fmt: skip
+
+    async def _write(self, call: Callable[[Book], T]) -> T:
+        return await self._journal.write(call, point="appliance.desk.count")
 
     async def _reconcile(self, watched: Watched, reference: str) -> dict[str, Any]:
         register = watched.name if watched.role == "fiscal register" else ""
@@ -292,6 +330,13 @@ def read_asked(body: bytes, watched: Watched) -> Asked:
             mistakes.append("print: right would be true or false")
         elif prints and watched.role not in _PRINTS:
             mistakes.append(f"print: {watched.name} is a {watched.role}, and prints nothing")
+    claim, note = given.get("claim"), given.get("note", "")
+    if "claim" in fields:
+        claim = claim.strip().upper() if isinstance(claim, str) else ""
+        if not is_claim(claim):
+            mistakes.append("claim: right would be the code that the customer shows, such as CD47-KPX3")
+        if not (isinstance(note, str) and len(note) <= _REASON_MAX):
+            mistakes.append(f"note: right would be text of at most {_REASON_MAX} letters")
     count = given.get("count")
     least = 1 if action == "refill" else 0
     if "count" in fields and not (type(count) is int and least <= count <= COUNT_MAX):
@@ -299,7 +344,10 @@ def read_asked(body: bytes, watched: Watched) -> Asked:
     coin = _read_coin(given, watched, mistakes) if "count" in fields else None
     if mistakes:
         raise NotUnderstood("; ".join(mistakes))
-    return Asked(action=action, reason=str(reason), prints=prints is True, count=count or 0, coin=coin)
+    return Asked(
+        action=action, reason=str(reason), prints=prints is True, count=count or 0, coin=coin, claim=str(claim or ""),
+        note=str(note),
+    )  # fmt: skip
 
 
 def _unknown_action(action: object, known: list[str], watched: Watched) -> str:
@@ -334,6 +382,10 @@ def _read_coin(given: Mapping[str, Any], watched: Watched, mistakes: list[str]) 
     elif known and coin not in known:
         mistakes.append(f"denomination: {watched.name} does not know {coin}; it knows {', '.join(map(str, known))}")
     return coin
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _one(currencies: set[str], settings: Mapping[str, Any]) -> object:

@@ -9,7 +9,8 @@ when it was asked for wrongly. With --json it prints one object, amounts in mino
                      was emptied, `unclear` are coins that may have left it besides
     open             [{"id", "kind", "begun_at", "words"}]: works that have not ended
     owed             [{"claim", "work", "currency", "owed", "unclear", "reason", "at"}]: the newest first
-    unclaimed        [{"device", "currency", "amount", "claim", "work", "at"}]
+                     without what was settled
+    unclaimed        [{"device", "currency", "amount", "claim", "work", "at"}]: the same
     collections      the records of the newest ones, as `levels.collections`
     reconciliation   the last record, as `levels.reconcile`, or null
     waiting          {"outcomes", "events"}: how many the hub has not got
@@ -19,12 +20,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from appliance.cash import owed
 from appliance.devices import DeviceEntry
 from appliance.journal import Book, Entry, JournalError, Look, Work, look_into
 from appliance.levels.collections import COLLECTION, LEVEL_SET, levels
@@ -35,7 +37,6 @@ from appliance.workbench.sheet import sheet
 from wire.environment import SettingsError
 
 _COLLECTIONS = 5
-_LINES_MAX = 10_000
 _MONEY = ("bill validator", "coin acceptor", "coin hopper")
 
 
@@ -61,12 +62,12 @@ def run(options: argparse.Namespace) -> int:
 def gather(look: Look, entries: Mapping[str, DeviceEntry], at: float) -> dict[str, Any]:
     """All that is told, of one moment; `entries` are the routing file's devices."""
     book = look.book
-    last = book.last_entry("", RECONCILIATION)
+    last, claims = book.last_entry("", RECONCILIATION), owed.recent(book)
     return {
         "journal": look.meta("id"), "running": look.running, "at": at,
         "devices": [_device(book, name, entries.get(name)) for name in _names(book, entries)],
         "open": [_open(work) for work in book.open_works()],
-        "owed": _owed(book), "unclaimed": _unclaimed(book),
+        "owed": _owed(claims), "unclaimed": _unclaimed(claims),
         "collections": _newest(book, COLLECTION, _COLLECTIONS),
         "reconciliation": None if last is None else _read(last),
         "waiting": {
@@ -116,32 +117,24 @@ def _open(work: Work) -> dict[str, Any]:
     }
 
 
-def _owed(book: Book) -> list[dict[str, Any]]:
+def _owed(lines: Sequence[Entry]) -> list[dict[str, Any]]:
     """What sessions ended with, and what of the unclear became clear since."""
-    found: dict[str, dict[str, Any]] = {}
-    for line in book.entries(kinds=("cash-ended", "cash-cleared"), limit=_LINES_MAX, newest=True):
-        data = _read(line)
-        if line.kind == "cash-ended" and (data.get("change_owed") or data.get("change_unclear")):
-            found[line.work] = {
-                "claim": data.get("claim", ""), "work": line.work, "currency": data["currency"],
-                "owed": data["change_owed"], "unclear": data.get("change_unclear", 0),
-                "reason": data.get("reason", ""), "at": line.at,
-            }  # fmt: skip
-        elif line.kind == "cash-cleared" and line.work in found:
-            one = found[line.work]
-            one["unclear"] = max(0, one["unclear"] - data["amount"] - data.get("owed", 0))
-            one["owed"] += data.get("owed", 0)
-    return [one for one in reversed(found.values()) if one["owed"] or one["unclear"]]
+    return [
+        {
+            "claim": one.claim, "work": one.work, "currency": one.currency, "owed": one.owed, "unclear": one.unclear,
+            "reason": one.reason, "at": one.at,
+        }
+        for one in reversed(owed.standing(lines)) if one.owed or one.unclear
+    ]  # fmt: skip
 
 
-def _unclaimed(book: Book) -> list[dict[str, Any]]:
-    lines = book.entries(kinds=("cash-unclaimed",), limit=_LINES_MAX, newest=True)
+def _unclaimed(lines: Sequence[Entry]) -> list[dict[str, Any]]:
     return [
         {
             "device": data.get("device", ""), "currency": data["currency"], "amount": data["amount"],
             "claim": data.get("claim", ""), "work": line.work, "at": line.at,
         }
-        for line in reversed(lines)
+        for line in reversed(owed.unclaimed(lines))
         for data in [_read(line)]
     ]  # fmt: skip
 

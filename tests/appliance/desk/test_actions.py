@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from appliance.desk.actions import ACTIONS, DeviceActions, read_asked
-from appliance.journal import Journal, StorageError
+from appliance.journal import Book, Entry, Journal, StorageError
 from appliance.kinds import DeviceRoute
 from appliance.routes import Route
 from appliance.supervisor import Supervisor
@@ -109,6 +109,11 @@ def note(number: int, minor: int = 50000) -> BillStacked:
             "count: right would be", "denomination: right would be minor units", "currency: right would be an ISO",
         ]),
         ("bills", {"action": "set-level", "count": 5}, ["denomination: right would be minor units"]),
+        ("printer", {"action": "settle-claim", "claim": "X", "note": 5, "by": "me"}, [
+            "by: is nothing to settle-claim, which knows claim, note", "claim: right would be the code", "note: right",
+        ]),
+        ("bills", {"action": "settle-claim"}, ["claim: right would be the code that the customer shows"]),
+        ("bills", {"action": "settle-claim", "claim": 5}, ["claim: right would be the code"]),
     ],
 )  # fmt: skip
 @virtual
@@ -127,8 +132,9 @@ async def test_all_that_is_wrong_is_told_at_once(
 async def test_every_action_is_known_of_some_device_and_no_device_is_no_target(tmp_path: Path) -> None:
     async with counter(tmp_path) as there:
         for action in ACTIONS:
-            fields = {"count": 1, "denomination": 10000} if action == "set-level" else {}
+            fields: dict[str, Any] = {"count": 1, "denomination": 10000} if action == "set-level" else {}
             fields |= {"count": 1} if action == "refill" else {}
+            fields |= {"claim": "CD47-KPX3"} if action == "settle-claim" else {}
             body = msgspec.json.encode({"action": action, **fields})
             assert read_asked(body, there.supervisor.find("hopper")).action == action
         with pytest.raises(NotUnderstood, match="there is no device other; there are bills"):
@@ -209,6 +215,35 @@ async def test_a_reconciliation_is_made_once_for_a_request(tmp_path: Path) -> No
         second = await there.answer("bills", "two", action="reconcile")
         assert (second["register"], second["devices"]) == ("", [])
         assert len(await told(there.memory, "reconciliation")) == 2
+
+
+@virtual
+async def test_a_claim_is_settled_once(tmp_path: Path) -> None:
+    owed = {"claim": "CD47-KPX3", "currency": "KZT", "change_owed": 50_000, "change_unclear": 0, "reason": "idle"}
+
+    def end(book: Book) -> None:
+        raw = msgspec.Raw(msgspec.json.encode(owed))
+        book.enter(Entry(nonce=5, at=1.0, work="session", kind="cash-ended", data=raw))
+
+    async with counter(tmp_path) as there:
+        unknown = await there.run("bills", action="settle-claim", claim="CD47-KPX3")
+        assert unknown == NeverGot("claim: nothing is known of CD47-KPX3 in this kiosk's journal", "bad-request")
+        await there.memory.write(end)
+        answer = await there.answer("printer", "one", action="settle-claim", claim=" cd47-kpx3 ", note="paid")
+        assert answer == {
+            "claim": "CD47-KPX3", "work": "session", "currency": "KZT", "owed": 50_000, "unclear": 0,
+        }  # fmt: skip
+        assert await there.answer("printer", "one", action="settle-claim", claim="CD47-KPX3", note="paid") == answer
+        body = {"action": "settle-claim", "claim": "CD47-KPX3", "note": "paid"}
+        found = await there.target("printer").find_out(there.ask(body, "one"))
+        assert isinstance(found, Answered), "after a power cut it is the same"
+        other = await there.run("bills", "two", action="settle-claim", claim="CD47-KPX3")
+        assert isinstance(other, NeverGot)
+        assert other.detail == (
+            "claim: CD47-KPX3 is settled since 2027-01-15 08:00 UTC; nothing is owed under it any more"
+        )  # fmt: skip
+        (event,) = await told(there.memory, "claim-settled")
+        assert msgspec.json.decode(event.data)["note"] == "paid"
 
 
 @virtual
