@@ -22,9 +22,10 @@ Rules, in the order in which they matter:
 7. Nothing needs the wall clock to be right: order is the row's number, age is only looked at when the clock is
    plausible, and counts to the newest operation at most.
 
-`journal.py` is the door (async); `writer.py` the one thread that touches the file; `schema.py` the tables, `store.py`
-the statements, `book.py` those of the desk; `pruning.py` what goes and `carried.py` what is saved; `files.py` the
-directory: lock, reserve, setting aside; `looking.py` reads the book from outside. Those above enter by the door only.
+`journal.py` is the door (async); `writer.py` the one thread that touches the file, `jobs.py` what it is given;
+`schema.py` the tables, `store.py` the statements, `book.py` those of the desk; `pruning.py` what goes, `carried.py`
+what is saved of a damaged file and `saved.py` until when; `files.py` the directory: lock, reserve, setting aside;
+`looking.py` reads the book from outside. Those above enter by the door only.
 """
 
 from appliance.journal.book import Book, Entry, Work

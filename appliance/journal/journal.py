@@ -19,8 +19,9 @@ from appliance.box import Marks
 from appliance.journal.book import Book
 from appliance.journal.errors import StorageError, UnknowableError
 from appliance.journal.files import RESERVE_BYTES, Files
+from appliance.journal.jobs import Facts, Job, Limits
 from appliance.journal.store import Begin, Row, Store
-from appliance.journal.writer import Facts, Job, Limits, Writer
+from appliance.journal.writer import Writer
 from wire.messages import Event, Request, Response
 
 _RETRY_S = 1.0

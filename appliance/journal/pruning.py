@@ -6,8 +6,11 @@ tallies all the same.
 """
 
 import sqlite3
+from collections.abc import Callable, Iterator
 
 import msgspec
+
+from wire.crashpoint import crash_point
 
 EVENTS_MAX = 100_000
 _EVENTS_FOLDED = 1_000
@@ -15,6 +18,9 @@ _EVENTS_FOLDED = 1_000
 PLAUSIBLE_FROM = 1_735_689_600.0
 DROPPED = "events-dropped"
 _BATCH = 1_000
+_PRUNE_BATCH = 200
+_FOLD_BATCH = 1_000
+_FULL = 0.9  # of what is allowed: there is room again for a while
 # So many of the oldest lines are looked at for their age; those among them that stay are far fewer.
 _OLDEST_LINES = 5_000
 
@@ -27,6 +33,30 @@ _FREE = (
     "SELECT n FROM entries AS old WHERE NOT EXISTS (SELECT 1 FROM works WHERE works.id = old.work)"
     " AND n <> (SELECT max(n) FROM entries AS same WHERE same.device = old.device AND same.kind = old.kind)"
 )
+
+
+def prune(
+    connection: sqlite3.Connection, used_bytes: Callable[[], int], *, now: float, keep_s: float, max_bytes: int
+) -> Iterator[int]:
+    """Forget what is old and, of a journal that is too large, what is in the way; in transactions of its own.
+
+    Gives the bytes used, after each of them.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    fold_events(connection)
+    prune_aged(connection, now, keep_s)
+    crash_point("appliance.journal.prune.before")
+    connection.execute("COMMIT")
+    crash_point("appliance.journal.prune.after")
+    yield (used := used_bytes())
+    for forget, count in ((prune_oldest, _PRUNE_BATCH), (fold_events, _FOLD_BATCH)):
+        gone = 1
+        while gone and used > max_bytes * _FULL:
+            connection.execute("BEGIN IMMEDIATE")
+            gone = forget(connection, count)
+            connection.execute("COMMIT")
+            yield (used := used_bytes())
+    connection.execute("PRAGMA incremental_vacuum(256)").fetchall()
 
 
 def prune_aged(connection: sqlite3.Connection, now: float, keep_s: float) -> int:

@@ -13,18 +13,14 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from appliance.box import Marks
-from appliance.journal import carried
-from appliance.journal.carried import Carried, salvage
 from appliance.journal.errors import DamagedError, JournalError, StorageError, UnknowableError, translate
 from appliance.journal.files import Files
-from appliance.journal.pruning import fold_events, prune_aged, prune_oldest
+from appliance.journal.jobs import Facts, Job, Limits
+from appliance.journal.pruning import prune
+from appliance.journal.saved import Saved
 from appliance.journal.schema import connect
 from appliance.journal.store import Store
 from wire.crashpoint import crash_point, crash_points
@@ -32,50 +28,9 @@ from wire.crashpoint import crash_point, crash_points
 GROUP_MAX = 256
 TICK_S = 1.0
 _PRUNE_EVERY_S = 60.0
-_PRUNE_BATCH = 200
-_FOLD_BATCH = 1000
 _COUNT_ALWAYS_BELOW = 2000
 
 _log = logging.getLogger(__name__)
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """How large the journal may grow."""
-
-    max_bytes: int = 64 * 1024 * 1024
-    keep_s: float = 30 * 86400.0
-    min_free_bytes: int = 16 * 1024 * 1024
-    queue_jobs: int = 4000
-    answer_within_s: float = 30.0  # after that a caller is told that the disk does not answer
-
-
-class Facts(msgspec.Struct, frozen=True):
-    """The journal at a moment, for health, metrics and hello."""
-
-    id: str = ""
-    unsettled: int = 0
-    events: int = 0
-    used_bytes: int = 0
-    trouble: str = ""  # why nothing new can be written; empty while all is well
-    notices: tuple[str, ...] = ()  # what a person should know though the journal works
-    previous: str = ""  # how the run before ended: first, clean or cut
-
-
-class Job:
-    """One piece of work on the store and where its result goes."""
-
-    __slots__ = ("call", "future", "journal", "needs_room", "point", "writes")
-
-    def __init__(
-        self, call: Callable[[Store], Any], *, writes: bool = True, needs_room: bool = False,
-        journal: str | None = None, point: str = "",
-    ) -> None:  # fmt: skip
-        self.call = call
-        self.point = point  # names its commit among the crash points
-        self.journal = journal  # of no other may it be asked; None: of any
-        self.writes = writes
-        self.needs_room = needs_room
-        self.future: Future[Any] = Future()
 
 
 class Writer:
@@ -98,14 +53,11 @@ class Writer:
         self._trouble = "the journal is not open"
         self._failed = False  # a write failed since the last one that did not
         self._tried = False  # the jobs under way have come to a commit
-        self._notices: list[str] = []
         self._previous = ""
         self._counts = (0, 0)
         self._used = 0
         self._pruned_at = float("-inf")
-        # Saved from a damaged file and not yet written to the new one.
-        self._carried = Carried()
-        self._carried_from: list[Path] = []
+        self._saved = Saved(files, clock, boot_id)
 
     def start(self) -> None:
         """Take the directory and open the file. Raises `JournalInUseError`, `StorageError` (directory unusable).
@@ -125,7 +77,7 @@ class Writer:
     def say_copied(self, reason: str) -> None:
         """Tell people that the journal has taken another name."""
         _log.error("the journal is a copy and was given another name", extra={"reason": reason})
-        self._notices = [*self._notices[-4:], f"the journal is a copy ({reason}) and was given another name"]
+        self._saved.notice(f"the journal is a copy ({reason}) and was given another name")
 
     def submit(self, job: Job) -> None:
         """Queue a job; its future is completed after the commit. A full queue fails it at once."""
@@ -294,13 +246,13 @@ class Writer:
             self._set_trouble(f"the journal cannot be looked at: {unseen.strerror}")
             return
         if removed:
-            self._rescue()
+            self._saved.rescue(self._store)
             self._replace("the file was replaced or removed")
             return
         if log_removed and not self._write_lost_log():
             return
         try:
-            if self._failed or self._carried_any():
+            if self._failed or self._saved:
                 # A real write finds out whether the disk takes them again.
                 self._carry_over()
                 self._failed = False
@@ -338,33 +290,13 @@ class Writer:
         return self._open_if_needed()
 
     def _prune(self) -> None:
-        store = self._store
+        store, limits = self._store, self._limits
         if store is None:
             return
-        now = self._clock()
-        connection = store.connection
-        connection.execute("BEGIN IMMEDIATE")
-        fold_events(connection)
-        prune_aged(connection, now, self._limits.keep_s)
-        crash_point("appliance.journal.prune.before")
-        connection.execute("COMMIT")
-        crash_point("appliance.journal.prune.after")
-        self._used = store.used_bytes()
-        while self._used > self._limits.max_bytes * 0.9:
-            connection.execute("BEGIN IMMEDIATE")
-            gone = prune_oldest(connection, _PRUNE_BATCH)
-            connection.execute("COMMIT")
-            self._used = store.used_bytes()
-            if not gone:
-                break
-        while self._used > self._limits.max_bytes * 0.9:
-            connection.execute("BEGIN IMMEDIATE")
-            gone = fold_events(connection, _FOLD_BATCH)
-            connection.execute("COMMIT")
-            self._used = store.used_bytes()
-            if not gone:
-                break
-        connection.execute("PRAGMA incremental_vacuum(256)").fetchall()
+        for used in prune(
+            store.connection, store.used_bytes, now=self._clock(), keep_s=limits.keep_s, max_bytes=limits.max_bytes
+        ):
+            self._used = used
 
     def _after_commit(self, wrote: bool) -> str:
         """Count; returns what was found damaged meanwhile. What is committed stays committed whatever is found."""
@@ -407,7 +339,7 @@ class Writer:
                 raise
         except sqlite3.Error as raw:
             error = translate(raw)
-            if isinstance(error, DamagedError) and existed and not self._carried_any():
+            if isinstance(error, DamagedError) and existed and not self._saved:
                 self._replace(str(error))
                 return self._store is not None
             self._set_trouble(f"the journal cannot be opened: {error}")
@@ -423,8 +355,8 @@ class Writer:
             self._previous = "first" if not before else "clean" if before.startswith("clean") else "cut"
         self._set_trouble("")
         try:
-            self._gather_left_behind(store)
-            if self._carried_any():
+            self._saved.gather_left_behind(store)
+            if self._saved:
                 self._carry_over()
         except sqlite3.Error as raw:
             self._rollback()
@@ -444,48 +376,14 @@ class Writer:
         _log.error("the journal is damaged and was set aside", extra={
             "reason": reason, "file": aside.name if aside else None,
         })  # fmt: skip
-        self._gather(aside, reason)
+        self._saved.gather(aside, reason)
         self._open_if_needed()
         self._publish()
 
-    def _gather_left_behind(self, store: Store) -> None:
-        """Gather what a run had set aside that was cut off before it had carried it over."""
-        known = store.get_meta("carried").split()
-        for aside in self._files.not_carried_over():
-            if aside.name in known:
-                self._files.mark_carried_over(aside)
-            elif aside not in self._carried_from:
-                self._gather(aside, "it was set aside by a run that was cut off")
-
-    def _gather(self, aside: Path | None, reason: str) -> None:
-        """Keep in memory what can be read of a damaged journal, for the next one."""
-        if aside is not None:
-            self._carried_from.append(aside)
-            self._carried.take(salvage(aside))
-        found = self._carried
-        self._carried.tell(self._clock(), "journal-damaged", {
-            "reason": reason, "file": aside.name if aside else "", "carried": len(found.started) + len(found.done),
-            "unread": list(found.unread),
-        })  # fmt: skip
-        notice = f"the journal was damaged ({reason}) and was begun anew"
-        self._notices = [*self._notices[-4:], notice]
-
     def _carry_over(self) -> None:
         """Write what was carried; also where nothing was, to find out whether the disk takes it."""
-        self._transaction([Job(self._write_carried, point="appliance.journal.carry")])
-        for aside in self._carried_from:
-            self._files.mark_carried_over(aside)
-        self._carried, self._carried_from = Carried(), []
-
-    def _write_carried(self, store: Store) -> None:
-        store.put_meta("written", self._boot_id)
-        # In the same transaction: a run that is cut off now neither forgets it nor does it twice.
-        names = {*store.get_meta("carried").split(), *(aside.name for aside in self._carried_from)}
-        store.put_meta("carried", " ".join(sorted(names)))
-        self._carried.write(store, self._clock())
-
-    def _carried_any(self) -> bool:
-        return bool(self._carried)
+        self._transaction([Job(self._saved.write, point="appliance.journal.carry")])
+        self._saved.is_written()
 
     def _give_way(self) -> bool:
         """Give the reserve up for what must be written; whether there was one."""
@@ -529,13 +427,6 @@ class Writer:
             self._disconnect()  # after an I/O error only a new connection knows what is on the disk
         self._set_trouble(f"the disk does not take writes: {error}")
 
-    def _rescue(self) -> None:
-        """Read what matters through the connection that still holds a file without a name."""
-        store = self._store
-        if store is None:
-            return
-        self._carried.take(carried.read(store.connection))
-
     def _set_trouble(self, trouble: str) -> None:
         if trouble != self._trouble:
             if trouble:
@@ -549,7 +440,7 @@ class Writer:
         done, events = self._counts
         identity = self._store.id if self._store else self.facts.id
         self.facts = Facts(
-            identity, done, events, self._used, self._trouble, tuple(self._notices), self._previous
+            identity, done, events, self._used, self._trouble, tuple(self._saved.notices), self._previous
         )  # fmt: skip
 
     def _fail(self, group: list[Job], error: Exception) -> None:

@@ -20,7 +20,7 @@ from appliance.desk import Desk
 from appliance.gateways import Gateways
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, Limits, StorageError
-from appliance.journal.writer import Job
+from appliance.journal.jobs import Job
 from appliance.operations import Operations
 from appliance.routes import RouteTable, parse_routes
 from appliance.screen import Screen

@@ -15,9 +15,9 @@ from typing import TypeVar
 import msgspec
 
 from appliance.journal import Journal, Limits
+from appliance.journal.jobs import Job
 from appliance.journal.store import Begin
 from appliance.journal.store import Store as JournalStore
-from appliance.journal.writer import Job
 from cloud.backends.keys import ApiKeys
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate

@@ -13,8 +13,8 @@ import pytest
 
 from appliance.journal import Journal, JournalInUseError, Limits, StorageError, UnknowableError
 from appliance.journal.files import JOURNAL
+from appliance.journal.jobs import Job
 from appliance.journal.store import Store
-from appliance.journal.writer import Job
 from tests.appliance.worlds import RESERVE, SMALL, journal, request, until
 from wire.messages import Executed, Response
 

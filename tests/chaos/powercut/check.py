@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from appliance.journal import Journal
+from appliance.journal.jobs import Job
 from appliance.journal.store import Store
-from appliance.journal.writer import Job
 from tests.chaos.powercut.disk import Disk, Image, Mark, Op, Sync
 from tests.chaos.powercut.facts import Facts, Kept, Remains
 from tests.chaos.powercut.record import lay_out

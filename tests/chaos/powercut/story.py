@@ -18,8 +18,8 @@ from appliance.gateways import Answered, Gateways, HttpTargets, NeverGot, NoAnsw
 from appliance.gateways.results import Result
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, Limits, Row, StorageError
+from appliance.journal.jobs import Job
 from appliance.journal.store import Begin, Store
-from appliance.journal.writer import Job
 from appliance.operations import Operations
 from appliance.routes import Route, RouteTable, StatusQuery
 from appliance.screen import Screen
