@@ -20,6 +20,7 @@ from appliance.web.guard import Guard, peer_allowed
 from appliance.web.local import Audience
 from appliance.web.rate import Rate
 from appliance.web.server import WebServer, make_app
+from tests.appliance.supervisor.yard import virtual
 from tests.appliance.worlds import until
 
 OURS = "http://localhost:3000"
@@ -224,6 +225,7 @@ async def test_many_in_one_moment_are_not_too_many() -> None:
         assert len([each for each in heard if each == [{"type": "hello"}]]) == local.CLIENTS_MAX
 
 
+@virtual
 async def test_a_page_that_does_not_read_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "WRITE_S", 0.3)
     async with door() as there:
@@ -249,6 +251,7 @@ async def test_a_page_that_missed_something_is_to_begin_anew() -> None:
         assert closed.value.rcvd.code == 1013
 
 
+@virtual
 async def test_a_page_that_went_without_a_word_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_PING_S", 0.2)
     async with door() as there:
