@@ -13,7 +13,8 @@ from hardware.events import Event
 _NOT_TOLD = (events.BillEscrowed, events.CoinsPaid, events.PayoutBegan, events.TotalsRead)
 _SHOW_A_CASSETTE = (events.BillStacked, events.CassetteReturned)
 # When more wait for the hub than there is room for, these are counted. All others wait as long as it takes: money,
-# documents, what is unclear, cassettes, attempts to cheat.
+# documents, what is unclear, cassettes, attempts to cheat. A fault is among these as well: how each device stands is
+# in every hello, and one that fails twelve times a minute for a month must not fill the journal until nobody can pay.
 _FOLDABLE = (
     events.Identified, events.StateChanged, events.BillRejected, events.CoinRejected, events.CassetteFull,
     events.Jammed, events.SlipPrinted, events.PaperLow, events.PaperOut, events.PaperReturned, events.CoverOpened,

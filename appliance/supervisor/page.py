@@ -109,9 +109,9 @@ class Page(DeviceJournal):
         })  # fmt: skip
 
     async def tell(self, kind: str, data: Mapping[str, object]) -> None:
-        """Tell the hub something of this device. Raises `StorageError`."""
+        """Tell the hub how this device does, as long as there is room for that. Raises `StorageError`."""
         at, fields = self._clock(), dict(data)
-        await self._journal.write(lambda pages: pages.tell(kind, fields, at=at, device=self.name))
+        await self._journal.write(lambda pages: pages.tell(kind, fields, at=at, device=self.name, important=False))
 
     def _entry(self, event: Event) -> Entry:
         if self._failed is not None and self._failed[0] == event:
