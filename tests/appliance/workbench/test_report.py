@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from appliance.__main__ import main
+from appliance.cash.owed import settle
 from appliance.journal.files import JOURNAL
 from appliance.journal.schema import connect
 from appliance.levels import collections
@@ -135,6 +136,17 @@ def test_as_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [(each["total"], each["by"]) for each in found["collections"]] == [(150000, "cassette")]
     assert found["reconciliation"]["shift"] == 12
     assert found["waiting"]["events"] > 5
+
+
+def test_who_was_paid_is_owed_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shelf = Shelf(tmp_path)
+    story(shelf)
+    assert settle(shelf.book, "request-late", note="", at=shelf.tick(), nonce=5)[0]
+    shelf.close()
+    _, told, _ = report(capsys, "--state-dir", str(tmp_path))
+    assert "CD47-KPX3" not in told
+    assert "500.00 KZT in bills" in told, "which is nobody's"
+    assert json.loads(report(capsys, "--json", "--state-dir", str(tmp_path))[1])["owed"] == []
 
 
 def test_an_empty_journal_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
