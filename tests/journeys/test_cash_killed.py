@@ -1,4 +1,7 @@
-"""kill -9 of the appliance at the worst writes of a cash session and of its receipt; all the others in `make chaos`."""
+"""kill -9 of the appliance at the worst writes of a cash session and of its receipt.
+
+All the others are in `make chaos`, and those of a cash session in tests/appliance/cash/test_cutoff.py in virtual time.
+"""
 
 from collections.abc import Iterator
 
@@ -9,13 +12,10 @@ from tests.journeys.desk_site import DeskKiosk
 from tests.journeys.site import Site
 
 CASES = (
-    Case("cash", "appliance.cash.begin.after", 1),  # begun, and nothing is enabled yet
     Case("cash", "appliance.cash.keep.after", 1),  # a payout is written down, and no hopper was asked
     Case("cash", "appliance.device.record.before", 30),  # in the middle of notes, coins and payouts
-    Case("cash", "appliance.device.record.after", 36),
     Case("cash", "appliance.cash.end.before", 1),  # all is paid, and nothing says so
     Case("cash", "appliance.desk.payment_paid.after", 1),  # paid, and the receipt not begun
-    Case("cash", "appliance.fiscal.begin.after", 1),  # about to ask the register
     Case("cash", "appliance.fiscal.end.before", 1),  # registered, and nothing says so
 )
 
