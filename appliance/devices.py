@@ -16,7 +16,7 @@ import sys
 import types
 import typing
 from abc import ABCMeta
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -41,6 +41,7 @@ _ROLES: dict[ABCMeta, str] = {
 }  # fmt: skip
 _SHARED = {"cctalk"}  # families whose devices share a line
 _readings = itertools.count(1)
+_STAND_INS: dict[str, Any] = {"currency": "KZT", "denomination": 10000, "coin": Money(10000, "KZT")}
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,21 +162,34 @@ def _read_one(name: str, fields: object, wrong: Wrong, reading: str) -> tuple[De
     owned = _read_owned(path, driver, fields, mistake)
     settings = _read_settings(path, driver, fields, mistake)
     entry = DeviceEntry(name=name, driver=driver.name, port=port, settings=settings, owned=owned)
-    device = _build(entry, driver, mistake, reading)
+    wrong_already = {str(key) for key in fields} - settings.keys()
+    device = _build(entry, driver, mistake, reading, wrong_already)
     return (entry, device) if good else (None, None)
 
 
-def _build(entry: DeviceEntry, driver: DriverEntry, mistake: Wrong, reading: str) -> Device | None:
-    """The driver, for what it says itself of its settings: all of it, though it says one thing at a time."""
+def _build(
+    entry: DeviceEntry, driver: DriverEntry, mistake: Wrong, reading: str, wrong_already: Set[str]
+) -> Device | None:
+    """The driver, for what it says itself of its settings: all of it, though it says one thing at a time.
+
+    What is wrong is told once and left out, or stood in for where a driver cannot be without it.
+    """
     declared = driver.settings()
-    if any(each.default is inspect.Parameter.empty and name not in entry.settings for name, each in declared.items()):
-        return None  # told already
+    left, told = dict(entry.settings), set()
+    for name, each in declared.items():
+        required = each.default is inspect.Parameter.empty
+        if name in left or not (required or name in wrong_already):
+            continue
+        if name in _STAND_INS:
+            left[name] = _STAND_INS[name]
+            told.add(name)
+        elif required:
+            return None  # told already
     if not entry.port:
         entry = msgspec.structs.replace(entry, port="/dev/null" if driver.protocol else "http://127.0.0.1:1")
     if driver.family in _SHARED:
         # On a bus of this reading alone: a running appliance has the devices of the true one, by the same names.
         entry = msgspec.structs.replace(entry, port=f"{entry.port}{reading}")
-    left, told = dict(entry.settings), set()
     while True:
         try:
             return msgspec.structs.replace(entry, settings=left).build(_NoJournal())
@@ -189,10 +203,15 @@ def _build(entry: DeviceEntry, driver: DriverEntry, mistake: Wrong, reading: str
             return None
         where = "port" if setting == "url" else setting
         mistake(f"{entry.path}.{where}", None, "is wrong" if _SECRET.search(setting) else rest)
-        if setting not in left or declared[setting].default is inspect.Parameter.empty:
+        if setting not in left:
             return None
         told.add(setting)
-        del left[setting]
+        if setting in _STAND_INS:
+            left[setting] = _STAND_INS[setting]
+        elif declared[setting].default is inspect.Parameter.empty:
+            return None
+        else:
+            del left[setting]
 
 
 def shown(name: str, value: object) -> str:

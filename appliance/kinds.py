@@ -129,7 +129,10 @@ def _read_cash(reader: Reader, path: str, fields: dict[str, Any]) -> CashRoute:
     reader.unknown(path, fields, known, "a cash desk's route")
     given = fields.get("devices")
     names = tuple(given) if isinstance(given, list) and all(isinstance(name, str) for name in given) else ()
-    if not names or len(set(names)) != len(names):
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        reader.wrong(f"{path}.devices", None, f"names {', '.join(twice)} twice; right would be each device once")
+    elif not names:
         reader.wrong(f"{path}.devices", given, "right would be a list of device names, such as [bills, coins, hopper]")
     return CashRoute(
         devices=names,

@@ -105,18 +105,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Origins(msgspec.Struct, frozen=True):
-    """Where values come from: the process's environment first, then the `.env` file."""
+    """Where values come from: the command line first, then the process's environment, then the `.env` file."""
 
     environ: Mapping[str, str]
     file: Mapping[str, str]
     file_name: str
+    given: Mapping[str, str] = {}  # on the command line
 
     def value(self, variable: str) -> str:
         """The text given for a variable, or an empty one."""
+        if variable in self.given:
+            return self.given[variable]
         return self.environ.get(variable, "").strip() or self.file.get(variable, "").strip()
 
     def of(self, variable: str) -> str:
         """Who gave the variable its value, in words."""
+        if variable in self.given:
+            return "command line"
         if self.environ.get(variable, "").strip():
             return "environment"
         if self.file.get(variable, "").strip():
@@ -142,7 +147,7 @@ def load(env_file: Path | None, environ: Mapping[str, str] | None = None, routin
     file_values, name = _read_env_file(env_file, mistakes)
     origins = Origins(dict(os.environ if environ is None else environ), file_values, name)
     if routing is not None:
-        origins = Origins({**origins.environ, "ROUTING_CONFIG": routing}, file_values, name)
+        origins = msgspec.structs.replace(origins, given={"ROUTING_CONFIG": routing})
     variables = [setting.variable for setting in environment.describe(Settings)]
     source = {variable: origins.value(variable) for variable in variables}
     source["LOG_LEVEL"] = source["LOG_LEVEL"].upper()

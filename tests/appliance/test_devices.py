@@ -172,6 +172,22 @@ def test_devices_of_one_bus_are_checked_against_each_other(monkeypatch: pytest.M
     ]
 
 
+def test_what_a_driver_cannot_be_without_hides_no_other_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    _, mistakes = read("""
+bills: {driver: ccnet, port: /dev/a, currency: tenge, baud: 1200}
+again: {driver: ccnet, port: /dev/b, baud: 1200}
+left: {driver: cctalk-hopper, port: /dev/c, address: 300, denomination: -5}
+right: {driver: cctalk-hopper, port: /dev/c, address: 300, denomination: 100.5}
+third: {driver: cctalk-hopper, port: /dev/c, address: 300, coin: 100}
+""")
+    assert [mistake.split(": ")[0].split("=")[0] for mistake in mistakes] == [
+        "devices.bills.currency", "devices.bills.baud", "devices.again.currency", "devices.again.baud",
+        "devices.left.denomination", "devices.left.address", "devices.right.denomination", "devices.right.address",
+        "devices.third.coin", "devices.third.address",
+    ]  # fmt: skip
+
+
 def test_a_hopper_is_filled_with_one_kind_of_coin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     hopper = "hopper: {driver: cctalk-hopper, port: /dev/x, "

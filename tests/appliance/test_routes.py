@@ -251,7 +251,10 @@ def test_what_anything_misspelt_would_reach_is_no_default(default: str) -> None:
         ("cash: {desk: cash, devices: []}", "routes.cash.devices=[]: right would be a list of device names"),
         ("cash: {desk: cash, devices: bills}", "routes.cash.devices=bills: right would be a list of device names"),
         ("cash: {desk: cash}", "routes.cash.devices: right would be a list of device names"),
-        ("cash: {desk: cash, devices: [bills, bills]}", "routes.cash.devices=a list: right would be a list of device"),
+        (
+            "cash: {desk: cash, devices: [bills, bills]}",
+            "routes.cash.devices: names bills twice; right would be each device",
+        ),
         ("cash: {desk: bank, devices: [bills]}", "routes.cash.desk=bank: right would be cash"),
         (
             "cash: {desk: cash, devices: [bills], overpay: kep}",

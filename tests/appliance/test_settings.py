@@ -37,6 +37,13 @@ def test_the_environment_beats_the_file_and_the_file_the_default() -> None:
     assert "default=http://127.0.0.1:8080" in shown
 
 
+def test_a_routing_file_named_on_the_command_line_beats_all_and_is_said_to_come_from_there() -> None:
+    Path("other.yaml").write_text("routes: {elsewhere: {url: 'http://h/x'}}")
+    loaded = load(None, {**GOOD, "ROUTING_CONFIG": "nowhere.yaml"}, "other.yaml")
+    assert loaded.routes.names() == ["elsewhere"]
+    assert any(line == "ROUTING_CONFIG=other.yaml  (command line)" for line in effective(loaded))
+
+
 def test_every_mistake_is_told_at_once_with_name_value_and_origin() -> None:
     Path(".env").write_text("HEALTH_CHECK_PORT=99999\nJOURNAL_MAX_MB=many\n")
     Path("routing_config.yaml").write_text("routes: {payment: {timeout: 0}}\n")
