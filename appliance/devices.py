@@ -203,7 +203,7 @@ def _build(
             return None
         where = "port" if setting == "url" else setting
         mistake(f"{entry.path}.{where}", None, "is wrong" if _SECRET.search(setting) else rest)
-        if setting not in left:
+        if setting not in left and setting not in _STAND_INS:
             return None
         told.add(setting)
         if setting in _STAND_INS:

@@ -180,11 +180,12 @@ again: {driver: ccnet, port: /dev/b, baud: 1200}
 left: {driver: cctalk-hopper, port: /dev/c, address: 300, denomination: -5}
 right: {driver: cctalk-hopper, port: /dev/c, address: 300, denomination: 100.5}
 third: {driver: cctalk-hopper, port: /dev/c, address: 300, coin: 100}
+fourth: {driver: cctalk-hopper, port: /dev/c, address: 300}
 """)
     assert [mistake.split(": ")[0].split("=")[0] for mistake in mistakes] == [
         "devices.bills.currency", "devices.bills.baud", "devices.again.currency", "devices.again.baud",
         "devices.left.denomination", "devices.left.address", "devices.right.denomination", "devices.right.address",
-        "devices.third.coin", "devices.third.address",
+        "devices.third.coin", "devices.third.address", "devices.fourth.denomination", "devices.fourth.address",
     ]  # fmt: skip
 
 
