@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hardware.errors import DeviceError
-from hardware.events import CashMoved, DocumentAbsent, DocumentRegistered, DocumentUnclear
+from hardware.events import CashMoved, DocumentAbsent, DocumentRegistered, DocumentUnclear, TotalsRead
 from hardware.protocol import Memory
-from hardware.registers import AwaitReady, CashIn, CashOut, CloseShift, OpenShift, RegisterReceipt
+from hardware.registers import AwaitReady, CashIn, CashOut, CloseShift, OpenShift, ReadTotals, RegisterReceipt
 from hardware.shtrih.book import CASH
 from hardware.shtrih.fiscal import KINDS, Storage
 from hardware.shtrih.plan import Settings
@@ -29,6 +29,8 @@ BAUD = 115200
 TRIES = 40
 TROUBLES = ("crash", "unplug", "blackout", "outage", "control:paper_out")
 OPERATIONS = ("receipt", "close", "cash")
+DRAWER = 100_000  # in it when the run begins
+INTO_THE_DRAWER = {"sale": 1, "purchase_return": 1, "sale_return": -1, "purchase": -1, "cash_in": 1, "cash_out": -1}
 
 
 def receipt(kind: ReceiptKind = ReceiptKind.SALE, total: int = 18999) -> Receipt:
@@ -56,6 +58,7 @@ class World:
     rates: Rates = Rates.NONE
     unclear_allowed: bool = False
     shift_open: bool = True
+    totals: bool = False  # they are asked for beside every document
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -68,7 +71,7 @@ class World:
         def simulator(memory: dict[str, Any], ledger: Any) -> ShtrihSimulator:
             if not memory:
                 storage = Storage(memory, lambda *_: None, base=self.fiscal == "base")
-                storage.kept.update(shift=3, shift_open=self.shift_open, drawer=100_000)
+                storage.kept.update(shift=3, shift_open=self.shift_open, drawer=DRAWER)
             return ShtrihSimulator(memory, ledger, link=self.link, fiscal=self.fiscal, **self.options)
 
         self.duel = Duel(
@@ -106,6 +109,8 @@ class World:
                 duel.run(until=lambda: duel.protocol is not None, within_s=60)
             life = duel.life
             ticket = duel.command(command)
+            if self.totals:
+                duel.command(ReadTotals())
             duel.run(until=lambda ticket=ticket, life=life: ticket in duel.finished or duel.life != life, within_s=900)  # type: ignore[misc]
             result = duel.finished.get(ticket)
             if ticket in duel.finished and not isinstance(result, DeviceError):
@@ -177,6 +182,7 @@ class World:
                 say(f"the register has {one}, of which nobody was told")
         for one in missing:
             say(f"{one} was told, and the register has none")
+        self._compare_totals()
         printed = [f.figures["number"] for f in self.duel.facts("document_printed")]
         for number, _, _ in stored:
             if printed.count(number) != 1:
@@ -185,6 +191,20 @@ class World:
             say("a receipt is left open in the register")
         if self.duel.simulator.describe()["submode"]:
             say(f"the printer stands in submode {self.duel.simulator.describe()['submode']}")
+
+    def _compare_totals(self) -> None:
+        """Each reading is of all that was told before it, and of nothing else."""
+        drawer, receipts = DRAWER, 0
+        for event in self.duel.told(DocumentRegistered, CashMoved, DocumentUnclear, TotalsRead):
+            if isinstance(event, DocumentUnclear):
+                return  # from then on nobody knows
+            if isinstance(event, TotalsRead):
+                if (event.drawer, event.receipts) != (Money(drawer, "RUB"), receipts):
+                    self.breaches.append(f"{drawer} and {receipts} receipts were told, the register had {event}")
+            elif isinstance(event, (DocumentRegistered, CashMoved)):
+                kind, total = self.wanted[event.reference]
+                drawer += INTO_THE_DRAWER.get(kind, 0) * total
+                receipts += kind in KINDS
 
     def _facts(self, kind: str, *names: str) -> set[tuple[Any, ...]]:
         return {tuple(fact.figures[name] for name in names) for fact in self.duel.facts(kind)}
@@ -304,6 +324,7 @@ def run(seed: int) -> list[str]:
         troubles=troubles,
         seed=seed,
         rates=rng.choice([Rates.NONE, RATES_V1 if link == "v1" else RATES_V2]),
+        totals=rng.random() < 0.5,
         options={"line_by_line": rng.random() < 0.7, "ff_noise": rng.random() < 0.3},
     )
     return [f"seed {seed}, {link}: {breach}" for breach in world.play(commands)]
