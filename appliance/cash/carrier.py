@@ -35,6 +35,7 @@ from appliance.supervisor import Watched
 from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, Refused, TransportError
 from hardware.events import DeviceState, Event
 from hardware.roles import BillValidator, CoinAcceptor, CoinHopper
+from wire.money import Money
 
 FIND_S = 8.0  # how long a device that is just being set up is waited for
 CALL_S = 50.0  # above what a driver takes to answer (hardware.bills, CALL_S)
@@ -69,11 +70,15 @@ class Carrier:
         self._said: set[tuple[str, str]] = set()
         self._over = False
 
-    async def run(self) -> CashResult | NeverBegun:
-        """From the first order to the outcome on the disk. Cancelled, it leaves everything as it is."""
+    async def run(self, wish: str = "") -> CashResult | NeverBegun:
+        """From the first order to the outcome on the disk. Cancelled, it leaves everything as it is.
+
+        Args:
+            wish: why it is to end at once, where somebody wished so before it began.
+        """
         stops = [watched.hear(self._listener(name)) for name, watched in self._watched.items()]
         try:
-            self._input(self.session.tick)
+            self._input(self.session.tick if not wish else partial(self.session.cancel, wish))
             while True:
                 await self._news.wait()
                 self._news.clear()
@@ -122,6 +127,8 @@ class Carrier:
     ) -> None:  # fmt: skip
         """Give the session something and do what it says. A mistake of ours in there ends it by the book."""
         try:
+            for name in self.session.hoppers:
+                self.session.barred(name, barred=bool(self._watched[name].hindrance))
             orders = what(time.monotonic())
             if happened is not None:
                 device, event, before = happened
@@ -220,7 +227,7 @@ class Carrier:
             case PayOut(intent=intent):
                 if not isinstance(device, CoinHopper):
                     raise TransportError(f"{watched.name} is not there")
-                if device.coin.minor != intent.minor:
+                if device.coin != Money(intent.minor, self.session.work.currency):
                     raise Refused("coin", f"{watched.name} is filled with {device.coin} now")
                 if watched.hindrance:
                     raise TransportError(f"{watched.name}: {watched.hindrance}")

@@ -79,6 +79,12 @@ class Hopper:
 
     stock: Stock | None
     away: bool = False
+    barred: bool = False  # nothing new is to be begun with it, as its watch says
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be asked now, and promised."""
+        return self.stock is not None and not self.away and not self.barred
 
     def paid(self, count: int, *, whole: bool) -> None:
         """So many were asked of it."""

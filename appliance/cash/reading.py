@@ -55,7 +55,7 @@ def read_wanted(body: bytes, kind: CashRoute, timeout: float, currencies: Collec
 
 
 def _amount(fields: dict[str, object], wrong: list[str]) -> int:
-    right = "right would be a whole number of minor units above 0, such as 150000 for 1500.00"
+    right = f"right would be a whole number of minor units from 1 to {AMOUNT_MAX}, such as 150000 for 1500.00"
     if "amount" not in fields:
         wrong.append(f"amount: is missing; {right}")
         return 0

@@ -47,6 +47,7 @@ class CashDesk:
         self._running: dict[str, Carrier] = {}
         self._ends: dict[str, asyncio.Task[CashResult | NeverBegun]] = {}  # of sessions that were cut off
         self._taken: dict[str, str] = {}  # devices by the session that has them
+        self._wishes: dict[str, str] = {}  # to end, of sessions that are being written down
         self._tasks: list[asyncio.Task[None]] = []
         self._came = asyncio.Event()
         self._seen = self._swept = 0  # lines of the book: looked at, and written down as such
@@ -79,8 +80,12 @@ class CashDesk:
 
     def cancel(self, id: str, reason: str) -> bool:
         """End a session soon, with what was collected until then."""
-        carrier = self._running.get(id)
-        return carrier is not None and carrier.cancel(reason)
+        if (carrier := self._running.get(id)) is not None:
+            return carrier.cancel(reason)
+        if id not in self._wishes:
+            return False
+        self._wishes[id] = self._wishes[id] or reason
+        return True
 
     async def carry_out(
         self, id: str, kind: CashRoute, wanted: Wanted, tell: Callable[[dict[str, Any]], None]
@@ -105,6 +110,7 @@ class CashDesk:
             except StorageError as error:
                 return as_answer(await self._take_back(id, error))
             if not new:
+                self._wishes.pop(id, None)
                 return await self.end_of(id)
             return as_answer(await self._run(known, work, watched, hoppers, tell))
 
@@ -124,9 +130,11 @@ class CashDesk:
     @contextlib.contextmanager
     def _take(self, id: str, watched: dict[str, Watched]) -> Iterator[None]:
         self._taken.update(dict.fromkeys(watched, id))
+        self._wishes[id] = ""
         try:
             yield
         finally:
+            self._wishes.pop(id, None)
             for name in watched:
                 self._taken.pop(name, None)
 
@@ -179,7 +187,7 @@ class CashDesk:
         for each in watched.values():
             each.bind(id)
         try:
-            result = await carrier.run()
+            result = await carrier.run(self._wishes.pop(id, ""))
         except Exception:
             # A mistake of ours must not lose money: it is ended as if it had been cut off.
             _log.exception("a cash session failed within the appliance", extra={"work": id})
@@ -219,9 +227,11 @@ class CashDesk:
         for name in kept.devices:
             with contextlib.suppress(NoSuchDevice):
                 watched[name] = self._supervisor.find(name)
-        for each in watched.values():
+        for name, each in list(watched.items()):
             if not each.page.work:
                 each.bind(work.id)
+            elif each.page.work != work.id:
+                del watched[name]  # the next customer's by now: it is left alone
         task = asyncio.create_task(self._end(work.id, watched), name=f"cash-end-{work.id}")
         self._ends[work.id] = task
         return task

@@ -42,6 +42,7 @@ from hardware.events import Event
 from wire.money import Money
 
 OPENING_S = 20.0  # none takes money by then: it is given up
+LOOK_S = 2.0  # that a hopper is barred, or no longer, makes no event
 LOST_S = 20.0  # so long nothing can be put in anywhere: it is closed
 CLOSING_S = 45.0  # a note takes 30 s at most, and is told then
 AWAY_S = 10.0  # a note in a device that is away is no longer waited for
@@ -126,6 +127,8 @@ class Session:
                 times.append(self._opening_until)
             if self._lost_since is not None:
                 times.append(self._lost_since + LOST_S)
+            if self.hoppers:
+                times.append(self.now + LOOK_S)
         elif self.phase is Phase.CLOSING:
             times = [self._closing_until]
             for each in self.acceptors.values():
@@ -146,6 +149,11 @@ class Session:
         return "; ".join(f"{each.name}: {each.trouble}" for each in self.acceptors.values() if each.trouble)
 
     # Inputs: each returns what is to be done, in order
+
+    def barred(self, hopper: str, *, barred: bool) -> None:
+        """Whether anything may be begun with a hopper; said before each input, and orders nothing by itself."""
+        if hopper in self.hoppers:
+            self.hoppers[hopper].barred = barred
 
     def tick(self, now: float) -> list[Order]:
         """Time has passed; also the first of all inputs."""
@@ -349,7 +357,7 @@ class Session:
     # Paying
 
     def _stocks(self) -> list[Stock]:
-        return [each.stock for each in self.hoppers.values() if each.stock is not None and not each.away]
+        return [each.stock for each in self.hoppers.values() if each.stock is not None and each.usable]
 
     def _pay(self) -> None:
         if self._paying is not None:

@@ -1,7 +1,8 @@
 """What a session's events come to: the same sum whether they are heard one by one or read from the book.
 
 Whose a credit is. An event carries the work its device was bound to when it was written down; that is right unless the
-event is *late*, told after a loss of link or a power cut. A late note is the session's in which it lay in escrow. A
+event is *late*, told after a loss of link or a power cut. A note with a number is the session's in which it lay in
+escrow, late or not: a validator may take longer with it than anybody waits. A
 late coin, or a late note without a number, is the session's in which the device had taken money before (it was ready),
 for nothing is taken while a device is not. What is not this session's is left aside as foreign: somebody's all the
 same, see `unclaimed`.
@@ -118,7 +119,7 @@ class Takings:
         money = event.bill if isinstance(event, events.BillStacked) else event.coin
         escrow = event.escrow if isinstance(event, events.BillStacked) else None
         if escrow is not None:
-            ours = not event.late or (device, escrow) in self._escrowed
+            ours = (device, escrow) in self._escrowed
             self._settle(device, escrow)
         else:
             ours = not event.late or device in self._took

@@ -7,12 +7,10 @@ from typing import Any, Protocol
 from appliance.cash.reading import Wanted, read_wanted
 from appliance.devices import DeviceEntry
 from appliance.journal import StorageError
-from appliance.kinds import CashRoute
+from appliance.kinds import TAKES_MONEY, CashRoute
 from appliance.supervisor import NoSuchDevice, Supervisor
 from appliance.targets import Answered, Ask, NeverGot, Result, Target
-from hardware.catalogue import find_driver
 from hardware.roles import BillValidator, CoinAcceptor
-from wire.money import Money
 
 AGAIN_S = 1.0
 
@@ -75,16 +73,11 @@ class CashTarget(Target):
             known: set[str] = set()
             if isinstance(device, BillValidator | CoinAcceptor):
                 known = {money.currency for money in device.denominations}
-            found |= known or _declared(watched.entry)
+            if watched.role in TAKES_MONEY:
+                found |= known or _declared(watched.entry)
         return found
 
 
 def _declared(entry: DeviceEntry) -> set[str]:
     """By its settings, or its driver's default."""
-    coin = entry.settings.get("coin")
-    if isinstance(coin, Money):
-        return set()  # a hopper takes none
-    given = entry.settings.get("currency")
-    if given is None and (parameter := find_driver(entry.driver).settings().get("currency")) is not None:
-        given = parameter.default
-    return {given} if isinstance(given, str) and given else set()
+    return {entry.currency} if entry.currency else set()
