@@ -33,7 +33,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJraW9za18wMDEifQ.canary-signature"
 Answer = Callable[["Call"], Awaitable[bytes | None]]
 
 
-async def until(fact: Callable[[], object], timeout: float = 10.0) -> None:
+async def until(fact: Callable[[], object], timeout: float = 30.0) -> None:
     """Wait until the fact holds; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not fact():
