@@ -158,14 +158,14 @@ def test_cancelled_while_change_is_paid_it_stays_paid(desk: DeskKiosk) -> None:
 
 
 def test_nothing_comes_for_too_long(desk: DeskKiosk) -> None:
-    asked = desk.pay(50000, idle_timeout=2)
+    asked = desk.pay(50000, idle_timeout=3)
     desk.coin(10000)
     told = asked.answer()
     assert (*money(told), told["reason"]) == ("timed_out", 10000, 10000, 0, "idle")
 
 
 def test_it_takes_too_long_altogether(desk: DeskKiosk) -> None:
-    asked = desk.pay(50000, timeout=3)
+    asked = desk.pay(50000, timeout=5)
     desk.coin(10000)
     told = asked.answer()
     assert (*money(told), told["reason"]) == ("timed_out", 10000, 10000, 0, "timeout")
