@@ -6,7 +6,7 @@ import msgspec
 
 from appliance.cash.result import ENDED, OWED, CashResult, NeverBegun
 from appliance.cash.takings import Takings
-from appliance.cash.unclaimed import Finding, nonce_of, write_finding
+from appliance.cash.unclaimed import Finding, cash_work, nonce_of, write_finding
 from appliance.journal import Book, Entry
 from hardware.journal import read_event
 
@@ -41,21 +41,20 @@ def write_ending(book: Book, end: Ending) -> bool:
     )
     data = {"work": end.id, **msgspec.to_builtins(result)}
     book.tell(ENDED, data, at=end.at)
-    if isinstance(result, NeverBegun):
-        return True
-    if result.needs_a_person:
+    if isinstance(result, CashResult) and result.needs_a_person:
         owed = {
             "work": end.id, "claim": result.claim, "owed": result.change_owed, "unclear": result.change_unclear,
             "currency": result.currency, "reason": result.reason,
         }  # fmt: skip
         book.tell(OWED, owed, at=end.at)
-    _write_foreign(book, end, entries, result.currency)
+    _write_foreign(book, end, entries)
     return True
 
 
-def _write_foreign(book: Book, end: Ending, entries: list[Entry], currency: str) -> None:
-    """What came while its devices were this session's and was not of it."""
-    takings = Takings(end.id, currency)
+def _write_foreign(book: Book, end: Ending, entries: list[Entry]) -> None:
+    """What came while its devices were this session's and was not of it, be it that the session never began."""
+    work = cash_work(book, end.id)
+    takings = Takings(end.id, "" if work is None else work.currency)
     for entry in entries:
         event = read_event(entry.data) if entry.device else None
         if event is None:

@@ -258,6 +258,8 @@ class Session:
         self._decide_notes()
         for each in self.acceptors.values():
             self._keep_enabled(each)
+        if self.phase is Phase.OPENING and (why := self._why_close()) is not None:
+            self._begin_closing(*why)  # the last of them can take nothing of this amount
 
     def _why_close(self) -> tuple[str, str] | None:
         if self.remaining == 0:

@@ -83,7 +83,7 @@ def _write_unclaimed(
         "device": entry.device, "amount": money.minor, "currency": money.currency,
         "what": "note" if isinstance(event, events.BillStacked) else "coin", "entry": entry.n,
     }  # fmt: skip
-    if (work := _cash_work(book, owner)) is not None:
+    if (work := cash_work(book, owner)) is not None:
         data["claim"] = work.claim
     elif last := _last_work(book, entry):
         data["last_work"] = last
@@ -93,7 +93,7 @@ def _write_unclaimed(
 def _write_cleared(book: Book, finding: Finding, event: events.PayoutEnded, nonce: int, at: float) -> None:
     owner = event.reference.rpartition("/change/")[0]
     found = book.find_work(owner) if owner else None
-    work = _cash_work(book, owner)
+    work = cash_work(book, owner)
     if found is None or found.result is None or work is None:
         return  # no session's, or of one that is open and hears it itself
     result = read_result(found.result)
@@ -143,7 +143,8 @@ def _owner(book: Book, finding: Finding, event: events.BillStacked | events.Coin
     return "" if finding.not_of else entry.work
 
 
-def _cash_work(book: Book, id: str) -> CashWork | None:
+def cash_work(book: Book, id: str) -> CashWork | None:
+    """What is kept of a session; None: there is none of that id."""
     work = book.find_work(id) if id else None
     return msgspec.json.decode(work.data, type=CashWork) if work is not None and work.kind == WORK_KIND else None
 

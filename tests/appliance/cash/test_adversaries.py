@@ -11,7 +11,7 @@ from appliance.cash.service import CashDesk
 from appliance.targets import NeverGot, NotUnderstood
 from hardware.errors import TransportError
 from hardware.events import BillEscrowed, BillStacked
-from tests.appliance.cash.world import BUS, Json, Kiosk, World, body, play
+from tests.appliance.cash.world import BUS, DEVICES, Json, Kiosk, World, body, play
 from wire.money import Money
 
 
@@ -270,6 +270,34 @@ def test_a_hopper_that_is_barred_in_the_middle_is_not_promised(tmp_path: Path, h
             assert body(await paying)["change_paid"] == 20000
 
     play(script, tmp_path)
+
+
+@pytest.mark.parametrize("lost_s", [3.0, 15.0, 60.0])
+def test_a_second_note_waits_for_one_of_which_nothing_is_heard(tmp_path: Path, lost_s: float) -> None:
+    devices = {**DEVICES, "more": {**DEVICES["bills"], "port": ("ccnet", {"pace": "4"}, "more")}}
+
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            await filled(kiosk)
+            paying = kiosk.pay(amount=150000, idle_timeout=40)
+            await kiosk.stage("collecting")
+            await asyncio.sleep(3)
+            await world.insert(100000)
+            await kiosk.until(lambda: kiosk.told[-1].get("last", {}).get("what") == "note_escrowed")
+            world.do("bills", "line", lost="1")
+            await world.insert(100000, "more")
+            await asyncio.sleep(lost_s)
+            world.do("bills", "line")
+            found = body(await paying)
+            await kiosk.well()
+            await asyncio.sleep(40)
+            inside = [line["minor"] for name in ("bills", "more") for line in world.ledger(name, "bill_stacked")]
+            late = sum(each["amount"] for each in await unclaimed(kiosk))
+            assert found["collected"] + late == sum(inside)
+            assert found["change_owed"] == (0 if found["status"] == "paid" else found["change_owed"])
+            assert found["change_paid"] == world.physical()[1]
+
+    play(script, tmp_path, devices=devices)
 
 
 def test_a_hoppers_currency_is_none_that_can_be_paid_in(tmp_path: Path) -> None:

@@ -434,3 +434,61 @@ def test_a_second_note_waits_until_the_first_is_where_it_goes() -> None:
     assert not any(isinstance(order, Stack | GiveBack) for order in orders)
     orders = one.heard("b1", events.BillReturned(bill=NOTES[1], escrow=1), 2.0)
     assert Stack("b2", 1) in orders
+
+
+def test_of_two_currencies_in_one_validator_only_the_payments_is_taken() -> None:
+    work = CashWork(
+        amount=100000, currency="KZT", overpay="keep", idle_timeout=60.0, timeout=180.0, devices=("b1",),
+        claim="CD47-KPX3",
+    )  # fmt: skip
+    one = Session("s", work, {"b1": Acceptor("b1", bills=True)}, {}, 0.0)
+    (find, _) = one.tick(0.0)
+    both = (*NOTES, Money(50000, "RUB"), Money(100000, "RUB"))
+    (enable, _) = one.ended(find, Ended(How.DONE, known=both), 0.0)
+    assert enable == Enable("b1", frozenset(NOTES))
+    one.ended(enable, Ended(How.DONE), 0.0)
+    orders = one.heard("b1", events.BillEscrowed(bill=Money(100000, "RUB"), escrow=1), 1.0)
+    assert GiveBack("b1", 1) in orders
+    one.heard("b1", events.BillStacked(bill=Money(100000, "RUB"), escrow=1), 2.0)  # it took it all the same
+    assert (one.collected, len(one.takings.foreign)) == (0, 1)
+
+
+def test_a_hopper_that_pays_too_many() -> None:
+    one = session(amount=80000, hoppers={"h1": Hopper(Stock("h1", 10000, 50))})
+    one.heard("b1", events.BillEscrowed(bill=NOTES[2], escrow=1), 1.0)
+    orders = one.heard("b1", events.BillStacked(bill=NOTES[2], escrow=1), 2.0)
+    disable = next(order for order in orders if isinstance(order, Disable))
+    orders = one.ended(disable, Ended(How.DONE), 2.1)
+    pay = next(order for order in orders if isinstance(order, PayOut))
+    assert (pay.intent.minor, pay.intent.count) == (10000, 2)
+    coin, reference = Money(10000, "KZT"), pay.intent.reference
+    one.heard("h1", events.PayoutBegan(reference=reference, asked=2, coin=coin), 2.2)
+    one.heard("h1", events.PayoutEnded(reference=reference, asked=2, paid=5, coin=coin), 3.0)
+    assert End() in one.ended(pay, Ended(How.DONE), 3.1)
+    result = outcome(one.work, one.takings, status=one.status, reason=one.reason)
+    assert (result.status, result.change_paid, result.change_owed, result.overpaid) == (PAID, 50000, 0, 30000)
+    assert result.adds_up
+    assert not result.claim
+
+
+def test_a_note_with_a_number_is_the_sessions_in_which_it_was_held() -> None:
+    """A validator may take longer with it than anybody waits, without ever being away."""
+    one = session()
+    one.heard("b1", events.BillStacked(bill=NOTES[2], escrow=7), 1.0)
+    assert one.collected == 0
+    assert one.takings.foreign
+    assert one.open
+
+
+def test_no_change_can_be_given_of_the_smallest_amount() -> None:
+    one = Session(
+        "s",
+        CashWork(
+            amount=1, currency="KZT", overpay="change", idle_timeout=60.0, timeout=180.0, devices=("b1",), claim="C"
+        ),
+        {"b1": Acceptor("b1", bills=True)}, {"h1": Hopper(Stock("h1", 10000, 50))}, 0.0,
+    )  # fmt: skip
+    (find, _) = one.tick(0.0)
+    assert End() in one.ended(find, Ended(How.DONE, known=NOTES), 0.1)
+    assert (one.status, one.enabled) == ("failed", False)
+    assert "no change can be given" in one.reason

@@ -9,7 +9,7 @@ import pytest
 
 from appliance.cash.ending import ending, write_ending
 from appliance.cash.outcome import outcome
-from appliance.cash.result import CashResult, CashWork, Unclear
+from appliance.cash.result import CashResult, CashWork, NeverBegun, Unclear
 from appliance.cash.takings import Takings
 from appliance.cash.unclaimed import look, nonce_of, sweep
 from appliance.journal import Entry, Journal, Work
@@ -89,6 +89,22 @@ async def test_a_note_is_of_the_session_in_which_it_lay_in_escrow(tmp_path: Path
         (told,) = await desk.swept()
         assert (told["work"], told["claim"], told["amount"]) == ("first", "CD47-KPX3", 50000)
         assert (await desk.swept()) == [told]
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_note_told_while_another_session_could_not_begin(tmp_path: Path, *, late: bool) -> None:
+    """As by a validator that comes back with a jam: the next session takes nothing, and so it never began."""
+    async with worlds.journal(tmp_path) as journal:
+        desk = Desk(journal)
+        await desk.begin("first")
+        await desk.happen("first", "bills", READY, events.BillEscrowed(bill=NOTE, escrow=7))
+        await desk.end("first")
+        await desk.begin("second")
+        await desk.happen("second", "bills", events.BillStacked(bill=NOTE, escrow=7, late=late))
+        last = ending("second", NeverBegun(problem="device-fault", detail="jammed"), 1, 3.0)
+        assert await journal.write(lambda book: write_ending(book, last))
+        (told,) = await desk.swept()
+        assert (told["work"], told["claim"], told["amount"]) == ("first", "CD47-KPX3", 50000)
 
 
 async def test_a_late_coin_is_not_the_next_customers(tmp_path: Path) -> None:
