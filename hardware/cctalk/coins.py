@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from hardware.bills import Disable, Enable
 from hardware.cctalk import credit, states
-from hardware.cctalk.counted import CountedConversation
+from hardware.cctalk.counted import LAST_S, CountedConversation
 from hardware.cctalk.device import FAULT_S
 from hardware.cctalk.frames import Sum
 from hardware.cctalk.lane import FOREVER, Rest, Script
@@ -26,7 +26,7 @@ from wire.money import Money
 
 COINS = 16
 STATUS_S = 1.0  # how often the coin return and the string detector are asked about
-LAST_COINS_S = 1.0  # a coin that is inside when it is told to take no more is told within that time
+LAST_COINS_S = LAST_S  # so long a conversation that ends still listens
 SUSPECT = frozenset({14, 15, 26, 29, 30, 35})  # coin events after which the self check is worth asking
 
 STRING_SEEN = 2  # of 248
@@ -207,6 +207,9 @@ class CoinConversation(CountedConversation):
             self.missed(*self.inbox.popleft())
         yield from self.apply()
         until = self.now + LAST_COINS_S
-        while self.now < until:
+        while True:
+            asked_at = self.now
             yield from self.take_news(late=False)
+            if asked_at >= until:
+                return
             yield Rest(self.now + self.poll_s, nudged=False)

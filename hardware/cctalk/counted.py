@@ -23,7 +23,9 @@ POLL_S = (
 )  # how often events are read: not faster than the line takes, not slower than a buffer of five allows
 SOONER = 0.5  # of what the device wants at most: another device's silence may come in between
 INHIBITS_S = (1.0, 10.0)  # how often inhibits are compared: while the counter is 0, and otherwise
+LAST_S = 1.0  # what is inside when it is told to take no more is told within that time
 REAPPLY_S = 1.0  # not more often than this for coins or notes that should have been taken
+_ENDING = "ending"  # as True stands in the memory while it takes: it takes no more, but has not told all
 SET_MASK, GET_MASK, SET_MASTER, GET_MASTER = 231, 230, 228, 227
 
 
@@ -43,7 +45,7 @@ class CountedConversation(DeviceConversation):
         self.accept: frozenset[Money] | None = frozenset()
         self.fault = ""
         self.poll_s = POLL_S[1]
-        self.inhibits_at = self._reapply_at = 0.0
+        self.inhibits_at = self._reapply_at = self._last_until = 0.0
         self._has_check = self._has_inhibits = True
 
     @abstractmethod
@@ -168,8 +170,11 @@ class CountedConversation(DeviceConversation):
 
     @property
     def took(self) -> bool:
-        """Whether it may have taken coins or notes of late; written down before it is allowed to."""
-        return self.memory.get("taking") is True
+        """Whether it may have taken coins or notes of late; written down before it is allowed to.
+
+        It still may when it was told to take no more, until it has told what was inside by then.
+        """
+        return self.memory.get("taking") in (True, _ENDING)
 
     def learn_inhibits(self) -> Script[None]:
         """Whether the device lets its inhibits be read."""
@@ -217,18 +222,20 @@ class CountedConversation(DeviceConversation):
 
     def set_inhibits(self, numbers: list[int]) -> Script[None]:
         """Take these and no others. That it may is written down before it is told."""
-        if numbers and not self.took:
+        if numbers and self.memory.get("taking") is not True:
             self.record(None, taking=True)
         yield from self.ask(SET_MASK, sum(1 << number - 1 for number in numbers).to_bytes(2, "little"))
         yield from self.ask(SET_MASTER, bytes((1 if numbers else 0,)))
-        if self.took and not numbers:
-            self.record(None, taking=None)
+        if not numbers and self.took:
+            self._last_until = self.now + LAST_S
+            if self.memory.get("taking") is True:
+                self.record(None, taking=_ENDING)
         self.inhibits_at = self.now + INHIBITS_S[0]
 
     def compare_inhibits(self) -> Script[None]:
         """A device that began anew has other inhibits than it was given."""
         self.inhibits_at = self.now + INHIBITS_S[1 if self.known_counter else 0]
-        if not self.took or (yield from self._still_takes()):
+        if self.memory.get("taking") is not True or (yield from self._still_takes()):
             return
         self.tell_reset()
         if self.is_up:
@@ -245,6 +252,7 @@ class CountedConversation(DeviceConversation):
 
     def take_news(self, *, late: bool) -> Script[None]:
         """Record what is new in the buffer, the oldest first."""
+        asked_at = self.now
         found = yield from self.read_news()
         if found.reset:
             self.tell_reset(counter=0, newest=None)
@@ -263,6 +271,8 @@ class CountedConversation(DeviceConversation):
         for at, happening in enumerate(found.happenings, 1):
             inhibited |= self.tell(happening, found.happenings[at:], late=late)
         self.show()
+        if not late and self.memory.get("taking") == _ENDING and asked_at >= self._last_until:
+            self.record(None, taking=None)
         yield from self._reapply(reset=found.reset, inhibited=inhibited)
 
     def tell_reset(self, **changes: object) -> None:

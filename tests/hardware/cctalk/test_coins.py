@@ -87,8 +87,34 @@ def test_another_device_that_has_no_serial_number_is_not_taken_for_silence(world
 
 def test_another_device_is_no_loss_when_the_one_before_took_nothing(world: World) -> None:
     world.wait_for(world.ask("coins", Disable()))
+    world.duel.run(within_s=2.0)
     world.duel.trouble("crash", 5.0)
     acceptor(world).serial += 1
+    world.heal()
+    assert world.duel.told(CreditsLost) == []
+
+
+def test_a_coin_that_fell_in_when_it_was_told_to_take_no_more_may_be_lost_and_is_told(world: World) -> None:
+    insert(world)
+    world.hand("insert_coin", minor="10000")
+    world.wait_for(world.ask("coins", Disable()))
+    world.duel.trouble("crash", 5.0)
+    world.duel.run(within_s=2.0)
+    world.hand("cut", device="coins")
+    world.hand("restore", device="coins")
+    world.heal()
+    assert len(accepted(world)) == 1
+    assert len(world.duel.told(CreditsLost)) == 1
+
+
+def test_a_device_that_took_no_more_and_has_told_all_loses_nothing_with_its_power(world: World) -> None:
+    insert(world)
+    world.wait_for(world.ask("coins", Disable()))
+    world.duel.run(within_s=2.0)
+    assert "taking" not in world.duel.memories["coins"]
+    world.duel.trouble("crash", 5.0)
+    world.hand("cut", device="coins")
+    world.hand("restore", device="coins")
     world.heal()
     assert world.duel.told(CreditsLost) == []
 
@@ -147,6 +173,7 @@ def test_one_that_began_anew_before_its_first_event_is_found_by_its_inhibits(wor
 def test_one_that_began_anew_while_it_took_nothing_lost_nothing(world: World) -> None:
     insert(world)
     world.wait_for(world.ask("coins", Disable()))
+    world.duel.run(within_s=2.0)
     world.hand("reset", device="coins")
     world.duel.run(within_s=5)
     assert world.duel.told(CreditsLost) == []
