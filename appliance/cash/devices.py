@@ -88,8 +88,17 @@ class Hopper:
 
     def paid(self, count: int, *, whole: bool) -> None:
         """So many were asked of it."""
-        if self.stock is None or not whole:
+        if whole:
+            self._less(count)
+        else:
             self.stock = None  # it came up short, or cannot be asked
-        elif self.stock.count is not None:
-            left = self.stock.count - count
+
+    def told(self, payout: events.PayoutEnded) -> None:
+        """What it paid to the customer before, of which it was not known when this session began."""
+        self._less(payout.paid if payout.paid >= payout.asked else None)
+
+    def _less(self, count: int | None) -> None:
+        """So many left it; None: more than it had was wanted."""
+        if self.stock is not None and self.stock.count is not None:
+            left = 0 if count is None else self.stock.count - count
             self.stock = Stock(self.stock.device, self.stock.minor, left if left > 0 else None)

@@ -176,6 +176,9 @@ class Session:
             self._notes[device, event.escrow] = Note.UNDECIDED
         elif isinstance(event, events.PayoutEnded | events.PayoutUnclear):
             self.unanswered.discard(event.reference)
+            foreign = event.reference not in self.takings.payouts
+            if foreign and isinstance(event, events.PayoutEnded) and device in self.hoppers:
+                self.hoppers[device].told(event)
         if credited is not None:
             self._idle_at = now + self.work.idle_timeout
             if device in self.acceptors:

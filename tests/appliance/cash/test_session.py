@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -492,3 +493,16 @@ def test_no_change_can_be_given_of_the_smallest_amount() -> None:
     assert End() in one.ended(find, Ended(How.DONE, known=NOTES), 0.1)
     assert (one.status, one.enabled) == ("failed", False)
     assert "no change can be given" in one.reason
+
+
+@pytest.mark.parametrize(("asked", "paid", "stacked"), [(4, 4, False), (6, 2, False), (1, 1, True)])
+def test_coins_the_customer_before_got_are_not_promised_again(asked: int, paid: int, *, stacked: bool) -> None:
+    """The hopper was away in the middle of that, and tells it in the next session."""
+    one = session(amount=160000, hoppers={"h1": Hopper(Stock("h1", 10000, 7), away=True)})
+    coin = Money(10000, "KZT")
+    one.heard("h1", events.PayoutEnded(reference="r0/change/1", asked=asked, paid=paid, coin=coin, late=True), 1.0)
+    one.heard("h1", events.StateChanged(state=DeviceState.READY, was=DeviceState.ABSENT), 1.1)
+    one.heard("h2", events.PayoutEnded(reference="r0/change/2", asked=1, paid=1, coin=coin, late=True), 1.2)
+    orders = one.heard("b1", events.BillEscrowed(bill=NOTES[3], escrow=1), 2.0)
+    assert (Stack("b1", 1) in orders) == stacked
+    assert (GiveBack("b1", 1) in orders) != stacked
