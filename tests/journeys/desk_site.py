@@ -341,23 +341,17 @@ class DeskKiosk(Kiosk):
         return read_book(self.appliance.directory / "state" / "journal.db")
 
     def untold(self) -> int:
-        """Outcomes and events that the hub has not acknowledged, by its journal; its page is a second behind."""
-        path = self.appliance.directory / "state" / "journal.db"
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-            (outcomes,) = connection.execute("SELECT count(*) FROM operations WHERE state = 'done'").fetchone()
-            (events,) = connection.execute("SELECT count(*) FROM events").fetchone()
-        return int(outcomes + events)
+        """Outcomes and events that the hub has not. What it acknowledged leaves the journal up to a second later."""
+        events = _rows(self.appliance.directory / "state" / "journal.db", "SELECT seq FROM events")
+        query = "SELECT seq FROM events WHERE kiosk_id = ?"
+        stored = _rows(self.site.hub.directory / "state" / "hub.db", query, self.id)
+        return len(set(events) - set(stored)) + int(self.health()["unsettled"])
 
     def events(self) -> list[tuple[str, str, Json]]:
         """What the hub has of it."""
-        path = self.site.hub.directory / "state" / "hub.db"
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-            return [
-                (kind, device or "", msgspec.json.decode(data))
-                for kind, device, data in connection.execute(
-                    "SELECT kind, device, data FROM events WHERE kiosk_id = ? ORDER BY rowid", (self.id,)
-                )
-            ]
+        query = "SELECT kind, device, data FROM events WHERE kiosk_id = ? ORDER BY rowid"
+        rows = _rows(self.site.hub.directory / "state" / "hub.db", query, self.id)
+        return [(kind, device or "", msgspec.json.decode(data)) for kind, device, data in rows]
 
     def wait_no_work(self) -> None:
         """Wait until all that was begun has ended."""
@@ -379,6 +373,12 @@ class DeskKiosk(Kiosk):
         super().close()
         for device in self.rack.values():
             device.kill()
+
+
+def _rows(database: Path, query: str, *values: str) -> list[Any]:
+    """Beside the program whose it is."""
+    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+        return connection.execute(query, values).fetchall()
 
 
 def _outcome(operation: Json) -> Outcome:
