@@ -31,7 +31,7 @@ QUIET_S = 1.5  # after the last of them has: coins inside are told within that t
 LOOK_S = 0.1
 CALL_S = 10.0
 AGAIN_S = 1.0
-REASON = "power"
+POWER = "power"
 
 _AT_REST = frozenset({DeviceState.READY, DeviceState.DISABLED, DeviceState.FAULT})
 _log = logging.getLogger(__name__)
@@ -41,12 +41,14 @@ class CutOff:
     """One session's end. `watched`: those of its devices that there still are."""
 
     def __init__(
-        self, *, id: str, watched: Mapping[str, Watched], journal: Journal, clock: Callable[[], float]
+        self, *, id: str, watched: Mapping[str, Watched], journal: Journal, clock: Callable[[], float],
+        reason: str = POWER,
     ) -> None:  # fmt: skip
         self.id = id
         self._watched = watched
         self._journal = journal
         self._clock = clock
+        self._reason = reason
 
     async def close(self) -> CashResult | NeverBegun:
         """Wait for the devices, and write the end. Tries until the disk takes it."""
@@ -101,7 +103,7 @@ class CutOff:
     async def _write(self) -> CashResult | NeverBegun | None:
         work, takings = await self._read()
         kept = msgspec.json.decode(work.data, type=CashWork)
-        status, reason = kept.ending or (INTERRUPTED, REASON)
+        status, reason = kept.ending or (INTERRUPTED, self._reason)
         result = outcome(kept, takings, status=status, reason=reason)
         end = ending(self.id, result, takings.count, self._clock())
         if not await self._journal.write(lambda book: write_ending(book, end), point="appliance.cash.recover"):

@@ -12,7 +12,7 @@ import msgspec
 
 from appliance.cash.carrier import Carrier
 from appliance.cash.claims import new_claim
-from appliance.cash.cutoff import CutOff
+from appliance.cash.cutoff import POWER, CutOff
 from appliance.cash.devices import AWAY, Acceptor, Hopper
 from appliance.cash.ending import ending, write_ending
 from appliance.cash.reading import Wanted
@@ -29,6 +29,7 @@ from appliance.targets import Answered, NeverGot, answer
 from hardware.events import BillStacked, CoinAccepted, Event, PayoutEnded
 from hardware.roles import CoinHopper
 
+MISTAKE = "a fault within the appliance"
 AGAIN_S = 1.0
 SWEEP_S = 30.0  # at latest; sooner when money is heard of
 SWEPT_LINES = 1000  # so many lines are looked at again after a start, where there was nothing to write down
@@ -191,7 +192,7 @@ class CashDesk:
         except Exception:
             # A mistake of ours must not lose money: it is ended as if it had been cut off.
             _log.exception("a cash session failed within the appliance", extra={"work": id})
-            return await asyncio.shield(self._begin_end(begun))
+            return await asyncio.shield(self._begin_end(begun, MISTAKE))
         finally:
             del self._running[id]
         self._release(id, watched)
@@ -221,7 +222,7 @@ class CashDesk:
         while not await self._find_cut_off():  # noqa: ASYNC110 - the disk sends no events
             await asyncio.sleep(AGAIN_S)
 
-    def _begin_end(self, work: Work) -> "asyncio.Task[CashResult | NeverBegun]":
+    def _begin_end(self, work: Work, reason: str = POWER) -> "asyncio.Task[CashResult | NeverBegun]":
         kept = msgspec.json.decode(work.data, type=CashWork)
         watched = {}
         for name in kept.devices:
@@ -232,12 +233,13 @@ class CashDesk:
                 each.bind(work.id)
             elif each.page.work != work.id:
                 del watched[name]  # the next customer's by now: it is left alone
-        task = asyncio.create_task(self._end(work.id, watched), name=f"cash-end-{work.id}")
+        task = asyncio.create_task(self._end(work.id, watched, reason), name=f"cash-end-{work.id}")
         self._ends[work.id] = task
         return task
 
-    async def _end(self, id: str, watched: dict[str, Watched]) -> CashResult | NeverBegun:
-        result = await CutOff(id=id, watched=watched, journal=self._journal, clock=self._clock).close()
+    async def _end(self, id: str, watched: dict[str, Watched], reason: str) -> CashResult | NeverBegun:
+        cut_off = CutOff(id=id, watched=watched, journal=self._journal, clock=self._clock, reason=reason)
+        result = await cut_off.close()
         self._release(id, watched)
         return result
 

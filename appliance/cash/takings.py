@@ -2,10 +2,9 @@
 
 Whose a credit is. An event carries the work its device was bound to when it was written down; that is right unless the
 event is *late*, told after a loss of link or a power cut. A note with a number is the session's in which it lay in
-escrow, late or not: a validator may take longer with it than anybody waits. A
-late coin, or a late note without a number, is the session's in which the device had taken money before (it was ready),
-for nothing is taken while a device is not. What is not this session's is left aside as foreign: somebody's all the
-same, see `unclaimed`.
+escrow, late or not: a validator may take longer with it than anybody waits. A late coin, or a late note without a
+number, is the session's in which the device had taken money before (it was ready), for nothing is taken while a device
+is not. What is not this session's is left aside as foreign: somebody's all the same, see `unclaimed`.
 """
 
 from collections import Counter

@@ -496,6 +496,7 @@ def test_a_mistake_of_ours_in_the_middle_loses_nothing(tmp_path: Path, monkeypat
                 await world.insert(50000)
                 found = body(await paying)
             assert (found["status"], found["collected"], found["change_owed"]) == ("interrupted", 50000, 50000)
+            assert found["reason"] == "a fault within the appliance"
             await asyncio.sleep(3)
             await settled(world, found)
             assert not world.do("bills", "insert", minor="50000")["taken"], "it still takes money"
