@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,7 @@ def run_device(options: argparse.Namespace, mistakes: list[Mistake]) -> int:
         return tell(mistakes)
     try:
         simulator = build(kind, store.memory, store.note, typed)
+        simulator.show_time(datetime.now(), time.monotonic())  # noqa: DTZ005 - a register's clock has no zone
         paced = not options.fast and isinstance(wire, PtyWire)
         host = DeviceHost(simulator, store, wire, paced=paced, seed=seed or 0, powered=not options.off)
         state = str(Path(options.state).absolute()) if options.state else ""

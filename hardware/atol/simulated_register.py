@@ -30,6 +30,7 @@ class SimulatedRegister:
     ) -> None:
         self._memory, self._ledger = memory, ledger
         self._serial, self._reads_documents = serial, reads_documents
+        self._ahead = 0.0  # seconds that its clock is ahead of what the simulation counts
         memory.setdefault("storage", storage)
         memory.setdefault("documents", [])
         memory.setdefault("shift", {"state": "closed", "number": 0, "since": 0.0, "receipts": 0})
@@ -37,6 +38,15 @@ class SimulatedRegister:
         memory.setdefault("paper", True)
         memory.setdefault("cover", False)
         memory.setdefault("unprinted", False)
+
+    def show_time(self, wall: datetime, now: float) -> None:
+        """As of its simulator."""
+        self._ahead = (wall - TODAY).total_seconds() - now
+
+    def power_on(self, now: float) -> None:
+        """No shift began later than its clock stands."""
+        shift = self._memory["shift"]
+        shift["since"] = min(shift["since"], now + self._ahead)
 
     def may(self, kind: str) -> None:
         """Raise `TaskError` when the shift is against it."""
@@ -53,7 +63,7 @@ class SimulatedRegister:
         """The moment a document comes to be."""
         kind, shift = task["type"], self._memory["shift"]
         if kind == "openShift":
-            shift.update(state="opened", number=shift["number"] + 1, since=now, receipts=0)
+            shift.update(state="opened", number=shift["number"] + 1, since=now + self._ahead, receipts=0)
         number = self.last_number + 1
         total = sum(minor_of(item["amount"]) for item in task.get("items", ()) if item["type"] == "position")
         if kind in OPERATIONS:
@@ -68,7 +78,7 @@ class SimulatedRegister:
             "operation": OPERATIONS.get(kind, 0),
             "total": total,
             "sign": str(1494325660 + number * 7919),
-            "at": (TODAY + timedelta(seconds=now)).strftime("%Y-%m-%dT%H:%M:%S"),
+            "at": self._clock(now).strftime("%Y-%m-%dT%H:%M:%S"),
             "shift": shift["number"],
             "receipt": shift["receipts"] if kind in OPERATIONS else None,
             "uuid": uuid,
@@ -101,7 +111,7 @@ class SimulatedRegister:
     def question(self, task: Mapping[str, Any], now: float) -> object:
         """The answer to one that only asks."""
         self.age(now)
-        shift, clock = self._memory["shift"], TODAY + timedelta(seconds=now)
+        shift, clock = self._memory["shift"], self._clock(now)
         match task["type"]:
             case "getShiftStatus":
                 expires = (TODAY + timedelta(seconds=shift["since"] + SHIFT_MAX_S)).isoformat()
@@ -143,10 +153,13 @@ class SimulatedRegister:
             )
         return tlv
 
+    def _clock(self, now: float) -> datetime:
+        return TODAY + timedelta(seconds=now + self._ahead)
+
     def age(self, now: float) -> None:
         """A shift does not stay good for ever."""
         shift = self._memory["shift"]
-        if shift["state"] == "opened" and now - shift["since"] >= SHIFT_MAX_S:
+        if shift["state"] == "opened" and now + self._ahead - shift["since"] >= SHIFT_MAX_S:
             shift["state"] = "expired"
 
     @property

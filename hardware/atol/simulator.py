@@ -15,6 +15,7 @@ import binascii
 import json
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -106,11 +107,13 @@ class AtolSimulator(Simulator):
 
     # Power and time
 
+    def show_time(self, wall: datetime, now: float) -> None:
+        self._register.show_time(wall, now)
+
     def power_on(self, now: float) -> Sequence[bytes]:
         self._powered = True
         self._http.hung_up()
-        shift = self.memory["shift"]
-        shift["since"] = min(shift["since"], now)
+        self._register.power_on(now)
         if self.memory["blocked"]:
             self._recover_at = now + RECOVER_S
         self._next(now)

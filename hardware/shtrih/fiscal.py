@@ -31,6 +31,7 @@ class Storage:
     def __init__(self, memory: MutableMapping[str, Any], ledger: Ledger, *, base: bool) -> None:
         self.base = base
         self._ledger = ledger
+        self._ahead = 0.0  # seconds that its clock is ahead of what the simulation counts
         self.kept: dict[str, Any] = memory.setdefault(
             "storage",
             {
@@ -44,7 +45,14 @@ class Storage:
 
     def clock(self, now: float) -> datetime.datetime:
         """What its clock shows."""
-        return BEGIN + datetime.timedelta(seconds=now + self.kept["skew"])
+        return BEGIN + datetime.timedelta(seconds=self._age(now))
+
+    def show_time(self, wall: datetime.datetime, now: float) -> None:
+        """As of its simulator."""
+        self._ahead = (wall - BEGIN).total_seconds() - now
+
+    def _age(self, now: float) -> float:
+        return now + self._ahead + float(self.kept["skew"])
 
     def mode(self, now: float) -> int:
         """The mode byte."""
@@ -57,7 +65,7 @@ class Storage:
 
     def expired(self, now: float) -> bool:
         """More than 24 hours."""
-        return bool(self.kept["shift_open"]) and now + self.kept["skew"] - self.kept["shift_at"] > DAY_S
+        return bool(self.kept["shift_open"]) and self._age(now) - self.kept["shift_at"] > DAY_S
 
     def count(self, register: int) -> int:
         """An operation register."""
@@ -148,7 +156,7 @@ class Storage:
             raise No(0x3C)
         if self.kept["fn_doc"] not in {0, FN_OPEN_SHIFT}:
             raise No(0x02)
-        self.kept.update(shift_open=True, shift=self.kept["shift"] + 1, shift_at=now + self.kept["skew"], receipt=0)
+        self.kept.update(shift_open=True, shift=self.kept["shift"] + 1, shift_at=self._age(now), receipt=0)
         self.kept["fn_doc"] = 0
         return {"shift": self.kept["shift"], **self._store(2, now, kind="open_shift")}
 

@@ -5,6 +5,7 @@ time, its answer leaves a moment later, and the power may go before, between and
 answer that waits, the last number) is lost with the power; the open receipt is not.
 """
 
+import datetime
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar
@@ -75,6 +76,9 @@ class ShtrihSimulator(Simulator):
         self.handlers = Handlers(memory, ledger, base=fiscal == "base", line_by_line=line_by_line)
         self._end: _End | None = None
         self._powered = False
+
+    def show_time(self, wall: datetime.datetime, now: float) -> None:
+        self.handlers.storage.show_time(wall, now)
 
     # The line
 

@@ -13,6 +13,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 Ledger = Callable[[str, Mapping[str, object]], None]
@@ -94,6 +95,9 @@ class Simulator(ABC):
             raise ControlError(f"{word}: {error}; right would be such as {word} {example}".rstrip()) from None
         done = hand(now=now, **arguments)
         return {} if done is None else dict(done)
+
+    def show_time(self, wall: datetime, now: float) -> None:  # noqa: B027 - most devices have no clock
+        """Its clock shows `wall` at `now`; until told it begins on a day of its own, the same in every test."""
 
     def hung_up(self, now: float) -> None:  # noqa: B027 - a serial line has no such thing
         """The host closed the connection, on a line that has one (TCP): half a request is forgotten."""
