@@ -12,9 +12,7 @@ from tests.journeys.desk_site import DeskKiosk
 from tests.journeys.site import Site
 
 CASES = (
-    Case("cash", "appliance.cash.keep.after", 1),  # a payout is written down, and no hopper was asked
     Case("cash", "appliance.device.record.before", 30),  # in the middle of notes, coins and payouts
-    Case("cash", "appliance.cash.end.before", 1),  # all is paid, and nothing says so
     Case("cash", "appliance.desk.payment_paid.after", 1),  # paid, and the receipt not begun
     Case("cash", "appliance.fiscal.end.before", 1),  # registered, and nothing says so
 )
