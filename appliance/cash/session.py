@@ -146,7 +146,8 @@ class Session:
 
     def troubles(self) -> str:
         """Which devices do not take money, and why."""
-        return "; ".join(f"{each.name}: {each.trouble}" for each in self.acceptors.values() if each.trouble)
+        told = ((each.name, each.trouble.removeprefix(f"{each.name}: ")) for each in self.acceptors.values())
+        return "; ".join(f"{name}: {trouble}" for name, trouble in told if trouble)
 
     # Inputs: each returns what is to be done, in order
 

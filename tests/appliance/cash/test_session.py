@@ -506,3 +506,12 @@ def test_coins_the_customer_before_got_are_not_promised_again(asked: int, paid: 
     orders = one.heard("b1", events.BillEscrowed(bill=NOTES[3], escrow=1), 2.0)
     assert (Stack("b1", 1) in orders) == stacked
     assert (GiveBack("b1", 1) in orders) != stacked
+
+
+def test_a_device_in_trouble_is_named_once() -> None:
+    acceptors = {name: Acceptor(name, bills=True) for name in ("b1", "b2", "b3")}
+    acceptors["b1"].trouble = "b1: the port is gone (absent)"
+    acceptors["b2"].trouble = "out of service by order"
+    one = session()
+    one.acceptors = acceptors
+    assert one.troubles() == "b1: the port is gone (absent); b2: out of service by order"
