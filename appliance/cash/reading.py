@@ -3,9 +3,11 @@
     {"amount": 150000, "currency": "KZT", "overpay": "change", "idle_timeout": 60, "timeout": 180, "reference": "A-17"}
 
 `amount` is in minor units; `overpay` and the times are those of the route where they are missing, and a request's may
-be shorter than the route's, not longer. Fields that are not known here are the desk's above, or nobody's.
+be shorter than the route's, not longer. Fields that are not known here are the desk's above, or nobody's; one that is
+nearly one of these is taken for a slip of the pen, since what it says of money would be passed over.
 """
 
+import difflib
 import math
 from collections.abc import Collection
 
@@ -15,6 +17,8 @@ from appliance.kinds import CashRoute
 from appliance.targets import NotUnderstood
 from wire.money import Money
 
+_NAMES = ("amount", "currency", "overpay", "idle_timeout", "timeout", "reference")
+_NEAR = 0.8
 OVERPAY = ("change", "keep", "refuse")
 AMOUNT_MAX = 10**12
 _REFERENCE_MAX = 200
@@ -49,6 +53,9 @@ def read_wanted(body: bytes, kind: CashRoute, timeout: float, currencies: Collec
         timeout=_seconds(fields, "timeout", timeout, timeout, wrong),
         reference=_text(fields, wrong),
     )
+    for name in fields.keys() - {*_NAMES}:
+        if near := difflib.get_close_matches(name, _NAMES, n=1, cutoff=_NEAR):
+            wrong.append(f"{_shown(name)} is not known; did you mean {near[0]}?")
     if wrong:
         raise NotUnderstood("; ".join(wrong))
     return wanted

@@ -29,6 +29,12 @@ def test_other_fields_are_nobodys_here() -> None:
     assert read(**GOOD, receipt={"lines": []}, x=1) == read(**GOOD)
 
 
+@pytest.mark.parametrize(("name", "meant"), [("idle_timout", "idle_timeout"), ("overpaid", "overpay")])
+def test_a_slip_of_the_pen_is_told(name: str, meant: str) -> None:
+    with pytest.raises(NotUnderstood, match=f'"{name}" is not known; did you mean {meant}'):
+        read(**GOOD, **{name: 5})
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
