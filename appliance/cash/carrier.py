@@ -65,6 +65,8 @@ class Carrier:
         self._timer: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()  # it may be over
         self._keeping = asyncio.Lock()
+        self._may_pay = asyncio.Event()  # not while an end is being written, or may have been
+        self._may_pay.set()
         self._unheard = 0
         self._broken: Exception | None = None
         self._said: set[tuple[str, str]] = set()
@@ -233,6 +235,7 @@ class Carrier:
                     raise TransportError(f"{watched.name}: {watched.hindrance}")
                 try:
                     async with asyncio.timeout(KEEP_S):
+                        await self._may_pay.wait()
                         await self._keep()
                 except TimeoutError:
                     raise TransportError("the disk does not take what is to be paid") from None
@@ -267,20 +270,40 @@ class Carrier:
     async def _end(self) -> CashResult | NeverBegun | None:
         """Write the outcome; None when something came in between, or the disk does not take it now."""
         end = self._ending()
+        self._may_pay.clear()
         try:
-            written = await self._journal.write(lambda book: write_ending(book, end), point="appliance.cash.end")
+            written = await self._write_end(end)
         except StorageError as error:
+            self._may_pay.set()
             _log.error("a cash session's end cannot be written", extra={"work": end.id, "reason": str(error)})
             await asyncio.sleep(AGAIN_S)
             self._news.set()
             return None
         if not written:
+            self._may_pay.set()
             await self._hear_again()
             self._news.set()
             return None
         if isinstance(end.result, CashResult):
             self._say({**progress(self.session, self._last), "stage": "ended", "status": end.result.status})
         return end.result
+
+    async def _write_end(self, end: Ending) -> bool:
+        """Whether it stands. One that may stand is written again as it was: another would be told than stands there.
+
+        Raises:
+            StorageError: it surely does not stand.
+        """
+        while True:
+            try:
+                return await self._journal.write(lambda book: write_ending(book, end), point="appliance.cash.end")
+            except StorageError as error:
+                if error.certain:
+                    raise
+                _log.error("it is not known whether a cash session's end is written", extra={
+                    "work": end.id, "reason": str(error),
+                })  # fmt: skip
+                await asyncio.sleep(AGAIN_S)
 
     async def _hear_again(self) -> None:
         """There is more in the book than was heard: it is on its way here. If it never comes, the book is right."""

@@ -18,7 +18,7 @@ import msgspec
 
 from appliance.cash.ending import EVENTS_MAX, ending, write_ending
 from appliance.cash.outcome import outcome
-from appliance.cash.result import INTERRUPTED, CashResult, CashWork, NeverBegun
+from appliance.cash.result import INTERRUPTED, CashResult, CashWork, NeverBegun, read_result
 from appliance.cash.takings import Takings
 from appliance.journal import Journal, StorageError, Work
 from appliance.supervisor import Watched
@@ -102,6 +102,8 @@ class CutOff:
 
     async def _write(self) -> CashResult | NeverBegun | None:
         work, takings = await self._read()
+        if work.result is not None:  # by a write whose answer was lost
+            return read_result(work.result)
         kept = msgspec.json.decode(work.data, type=CashWork)
         status, reason = kept.ending or (INTERRUPTED, self._reason)
         result = outcome(kept, takings, status=status, reason=reason)

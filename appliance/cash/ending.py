@@ -30,11 +30,14 @@ def ending(id: str, result: CashResult | NeverBegun, count: int, at: float) -> E
 
 def write_ending(book: Book, end: Ending) -> bool:
     """End the work. False when there is more in the book than the outcome was made of: then nothing is written."""
+    work = book.find_work(end.id)
+    if work is not None and not work.is_open:
+        return True  # written before, be there more by now
     entries = book.entries(work=end.id, limit=EVENTS_MAX)
     if sum(bool(entry.device) for entry in entries) > end.count:
         return False
     if not book.end_work(end.id, end.result):
-        return True  # written before
+        return True
     result = end.result
     book.enter(
         Entry(nonce=end.nonce, at=end.at, work=end.id, kind=ENDED, data=msgspec.Raw(msgspec.json.encode(result)))

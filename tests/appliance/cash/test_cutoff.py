@@ -10,7 +10,7 @@ import pytest
 from appliance.targets import Answered, NeverGot
 from tests.appliance.cash.world import Json, Kiosk, World, body, play
 
-WRITES = 25  # of the session below; a test says when they change
+WRITES = 26  # of the session below; a test says when they change
 
 
 async def customer(world: World, kiosk: Kiosk) -> None:

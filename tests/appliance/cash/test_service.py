@@ -578,3 +578,28 @@ def test_a_write_of_which_the_disk_does_not_tell_is_not_done_twice(tmp_path: Pat
             assert not await kiosk.events("cash-unclaimed")
 
     play(script, tmp_path)
+
+
+def test_nothing_is_paid_out_behind_an_end_of_which_the_disk_does_not_tell(tmp_path: Path) -> None:
+    async def script(world: World) -> None:
+        async with world.opened() as kiosk:
+            await filled(kiosk)
+            kiosk.journal.lost_of = {"appliance.cash.end": 20}
+            paying = kiosk.pay(target=kiosk.target(devices=("bills", "hopper")), amount=150000)
+            await notes(kiosk, 50000)
+            world.do("hopper", "cut", device="hopper")
+            await kiosk.until(lambda: kiosk.supervisor.find("hopper").status.state is DeviceState.ABSENT)
+            kiosk.desk.cancel("r1", "hub")
+            await kiosk.until(lambda: kiosk.journal.lost_of["appliance.cash.end"] < 20)
+            world.do("hopper", "restore", device="hopper")
+            found = body(await paying)
+            assert kiosk.supervisor.find("hopper").status.state is DeviceState.READY  # in time to have paid it
+            assert (found["change_paid"], found["change_owed"]) == (0, 50000)
+            assert world.physical()[1] == 0
+            (told,) = await kiosk.events("cash-ended")
+            assert {name: msgspec.json.decode(told.data)[name] for name in found} == found
+            work = await kiosk.work()
+            assert work is not None
+            assert msgspec.json.decode(work.result or b"{}") == found
+
+    play(script, tmp_path)

@@ -72,6 +72,7 @@ class WarpedJournal(Journal):
         self.killed = asyncio.Event()
         self.failing = False
         self.lost_at: set[int] = set()  # writes that are on the disk, and nobody is told
+        self.lost_of: dict[str, int] = {}  # how many more of a point are so
         super().__init__(
             directory, limits=Limits(min_free_bytes=0), clock=lambda: 1.8e9 + clock.now, boot_id="test",
             reserve_bytes=64 * 1024,
@@ -94,6 +95,9 @@ class WarpedJournal(Journal):
         await self._perhaps_die(number, "before")
         found = await super().write(call, point=point, **more)
         await self._perhaps_die(number, "after")
+        if self.lost_of.get(point, 0):
+            self.lost_of[point] -= 1
+            raise StorageError("the disk did not answer within 30 s")
         if number in self.lost_at:
             raise StorageError("the disk did not answer within 30 s")
         return found
