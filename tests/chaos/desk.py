@@ -36,10 +36,12 @@ def run(directory: Path, seed: int, scale: float) -> Result:
     draw = random.Random(f"{seed} desk")
     seeds = [draw.randrange(1 << 31) for _ in range(count)]
     ends: Counter[str] = Counter()
+    deaths: Counter[str] = Counter()
     bad = 0
     with timed(result), place_for(directory) as place:
         for day in live(seeds, place):
             ends.update(day.statuses)
+            deaths.update(day.deaths)
             result.operations += len(day.statuses)
             result.faults.update({"deaths and restarts": day.lives - 2, "writes": day.writes})
             if day.breaches:
@@ -49,6 +51,9 @@ def run(directory: Path, seed: int, scale: float) -> Result:
     if bad > _TOLD_MAX:
         result.breaches.append(f"{bad - _TOLD_MAX} more days with breaches")
     result.figures |= {"days_count": count, "bad_days_count": bad}
+    result.figures |= {
+        f"died_at_{point.replace('.', '_') or 'another'}_count": n for point, n in sorted(deaths.items())
+    }
     result.figures |= {f"sessions_{end.replace('-', '_') or 'untold'}_count": n for end, n in sorted(ends.items())}
     return result
 

@@ -20,6 +20,7 @@ from appliance.cash.result import PAID, CashResult, NeverBegun, read_result
 
 Json = dict[str, Any]
 CREDITS = ("bill-stacked", "coin-accepted")
+_OWN = ("collection", "level-set")  # lines about a device that it did not tell
 # Entries of the book of which the hub is told with an event of the same name.
 TOLD = (
     *CREDITS, "payout-ended", "payout-unclear", "bill-unclear", "credits-lost",
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     work: str
     kind: str
     data: Json
+    at: float = 0.0
 
 
 class Work(NamedTuple):
@@ -64,7 +66,7 @@ class Outcome(NamedTuple):
 
 
 class Books(NamedTuple):
-    """Everything about one kiosk."""
+    """Everything about one kiosk. `blind`: a life could not read at its start which sessions were cut off."""
 
     hardware: Mapping[str, Hardware]
     ledgers: Mapping[str, list[Json]]
@@ -73,15 +75,16 @@ class Books(NamedTuple):
     asked: Mapping[str, tuple[str, Json]]  # request id: operation and body
     told: Mapping[str, list[Outcome]]
     events: list[tuple[str, str, Json]]  # kind, device, data
+    blind: bool = False
 
 
 def read_book(journal: Path) -> tuple[list[Entry], list[Work]]:
     """The book of a journal, beside its appliance if that runs."""
     with closing(sqlite3.connect(f"{journal.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
         entries = [
-            Entry(n, device, work, kind, msgspec.json.decode(data, type=Json))
-            for n, device, work, kind, data in connection.execute(
-                "SELECT n, device, work, kind, data FROM entries ORDER BY n"
+            Entry(n, device, work, kind, msgspec.json.decode(data, type=Json), at)
+            for n, device, work, kind, data, at in connection.execute(
+                "SELECT n, device, work, kind, data, at FROM entries ORDER BY n"
             )
         ]
         works = [
@@ -95,7 +98,7 @@ def read_book(journal: Path) -> tuple[list[Entry], list[Work]]:
 
 def agree(books: Books) -> list[str]:
     """Every breach, in words."""
-    return [*_physical(books), *_sessions(books), *_outcomes(books), *_receipts(books), *_hub(books)]
+    return [*_physical(books), *_sessions(books), *_bound(books), *_outcomes(books), *_receipts(books), *_hub(books)]
 
 
 # What happened against what was written
@@ -188,6 +191,26 @@ def _sessions(books: Books) -> Iterator[str]:
         payouts -= {intent["reference"] for intent in work.data.get("payouts", ())}
     if strange := {reference for reference in payouts if "/change/" in reference}:
         yield f"payouts that no session wrote down before: {sorted(strange)}"
+
+
+def _bound(books: Books) -> Iterator[str]:
+    """Whatever its devices tell from the first line of a session to its end is written down as of that session."""
+    for work in books.works:
+        if work.kind != "cash" or books.blind:
+            continue
+        mine = [entry for entry in books.entries if entry.work == work.id and entry.device]
+        ends = [entry.n for entry in books.entries if entry.work == work.id and entry.kind == "cash-ended"]
+        if not mine or not ends:
+            continue
+        yield from (
+            f"session {work.id}: {entry.kind} of {entry.device} is written down as nobody's, before its end"
+            for entry in books.entries
+            if mine[0].n < entry.n < ends[0]
+            and not entry.work
+            and entry.kind not in _OWN
+            and entry.device in work.data["devices"]
+            and entry.at > mine[0].at  # what is older waited for the disk
+        )
 
 
 def _minor(entry: Entry) -> int:

@@ -20,7 +20,7 @@ import msgspec
 from appliance.journal.book import Book
 from appliance.levels.collections import set_level
 from hardware.events import DeviceState
-from tests.chaos import desk_clock
+from tests.chaos import desk_clock, desk_moments
 from tests.chaos.desk_agree import Books, Hardware, Outcome, agree, read_book
 from tests.chaos.desk_reckoned import reckoned
 from tests.chaos.desk_world import Asked, World
@@ -51,8 +51,10 @@ class Day:
         self.writes = 0
         self.lives = 0
         self.statuses: list[str] = []
+        self.deaths: Counter[str] = Counter()  # at writes, by their point
         self.happened: Counter[str] = Counter()  # what stands in the book in the end, and what sessions came to
         self.seconds = 0.0  # of virtual time
+        self.blind = False  # a life could not read which sessions were cut off
 
 
 def play(seed: int, place: Path | None = None) -> Day:
@@ -70,7 +72,7 @@ def play(seed: int, place: Path | None = None) -> Day:
             day.breaches.append(f"{type(error).__name__}: {error}")
             logging.getLogger(__name__).debug("the day broke", exc_info=True)
     day.story, day.writes, day.lives = world.told, len(world.disk.writes), world.lives
-    day.seconds = clock.now - desk_clock.BEGIN_S
+    day.seconds, day.deaths = clock.now - desk_clock.BEGIN_S, world.disk.deaths
     shutil.rmtree(directory, ignore_errors=True)
     return day
 
@@ -94,7 +96,7 @@ def draw_kit(rng: random.Random) -> Kit:
         stock["second"] = rng.choice((0, 5, 50))
     cash: dict[str, Any] = {"desk": "cash", "devices": list(devices), "timeout": 60, "idle_timeout": 15}
     routes: dict[str, Any] = {"cash": cash}
-    if rng.random() < 0.4:
+    if rng.random() < 0.5:
         devices["register"] = {"driver": "shtrih", "port": _port("register"), "currency": "KZT"}
         rack["register"] = ("shtrih", {})
         hardware["register"] = Hardware("register", "register")
@@ -129,7 +131,7 @@ async def _live(day: Day, world: World, kit: Kit, rng: random.Random) -> None:
                 await _document(world, number, rng)
             else:
                 await _session(world, kit, number, turn, rng)
-        world.disk.die_at = 0
+        world.disk.live()
         async with turn:
             troubles.cancel()
             await asyncio.gather(troubles, return_exceptions=True)
@@ -151,7 +153,7 @@ async def _live(day: Day, world: World, kit: Kit, rng: random.Random) -> None:
     finally:
         await world.close()
     day.statuses = [asked.end for asked in world.hub.asked.values()]
-    found = books(world, kit)
+    found = books(world, kit)._replace(blind=day.blind)
     day.happened.update(entry.kind for entry in found.entries)
     for work in found.works:
         if work.kind == "cash" and work.result:
@@ -218,42 +220,24 @@ async def _session(world: World, kit: Kit, number: int, turn: asyncio.Lock, rng:
     world.story(f"asked for cash-{number}: {body}")
     backend = world.mine(_backend(world, asked, f"cash-{number}", rng))
     put_in = 0
-    worst = []
+    moments = []
+    if rng.random() < 0.45:
+        moments.append(world.mine(desk_moments.at_the_end(world, asked, turn, rng)))
+    if "receipt" in body and rng.random() < 0.3:
+        moments.append(world.mine(desk_moments.lost_answers(world, rng)))
     for _ in range(rng.randrange(1, 7)):
         await asyncio.sleep(rng.choice((0.2, 0.8, 1.5, 3.0, 6.0)))
         if asked.told or (put_in >= amount and rng.random() < 0.8):
             break
         put_in += _put_in(world, kit, amount - put_in, rng)
+        if "coins" in kit.hardware and rng.random() < 0.25:  # by the handful
+            await asyncio.sleep(rng.choice((0.0, 0.1, 0.3)))
+            put_in += _put_coin(world, rng)
         if rng.random() < 0.3:
-            worst.append(world.mine(_worst(world, turn, rng)))
+            moments.append(world.mine(desk_moments.worst(world, turn, rng)))
     await world.until(lambda: bool(asked.told), rng.choice((2.0, 25.0, 80.0)))
     backend.cancel()
-    await asyncio.gather(*worst)
-
-
-async def _worst(world: World, turn: asyncio.Lock, rng: random.Random) -> None:
-    """Money is on its way: into the cassette, or a little later out of a hopper."""
-    await asyncio.sleep(rng.uniform(0.0, 1.2) if rng.random() < 0.6 else rng.uniform(1.0, 4.0))
-    what = rng.random()
-    name = rng.choice(list(world.rack.hosts))
-    if what < 0.35:
-        async with turn:
-            await world.bury()
-            await asyncio.sleep(rng.choice((0.1, 0.5, 3.0)))
-            await world.start()
-    elif what < 0.55:
-        world.disk.refuses = rng.choice((0.5, 1.0))
-        world.story(f"the disk refuses {world.disk.refuses:.0%}")
-        await asyncio.sleep(rng.uniform(0.3, 3))
-        world.disk.refuses = 0.0
-        world.story("the disk is well")
-    elif what < 0.75:
-        world.hand(name, "unplug")
-        await asyncio.sleep(rng.choice((0.2, 4.0)))
-        world.hand(name, "plug")
-    elif world.hand(name, "power_off"):
-        await asyncio.sleep(rng.choice((0.2, 2.0)))
-        world.hand(name, "power_on")
+    await asyncio.gather(*moments)
 
 
 async def _document(world: World, number: int, rng: random.Random) -> None:
@@ -265,28 +249,34 @@ async def _document(world: World, number: int, rng: random.Random) -> None:
     }  # fmt: skip
     if rng.random() < 0.15:
         body = {"action": rng.choice(("open-shift", "close-shift"))}
+    moment = world.mine(desk_moments.lost_answers(world, rng)) if rng.random() < 0.4 else None
     asked = world.hub.ask(f"fiscal-{number}", "fiscal", body)
     world.story(f"asked for fiscal-{number}: {body.get('action', total)}")
-    if rng.random() < 0.4:
+    if moment is None and rng.random() < 0.5:
         await asyncio.sleep(rng.uniform(0.0, 1.0))
         steps, seconds = str(rng.randrange(0, 40)), rng.choice(("0.3", "4"))
         world.hand("register", "power_cut", after=steps, unit="steps", seconds=seconds)
     await world.until(lambda: bool(asked.told), rng.choice((0.5, 5.0, 50.0)))
     if rng.random() < 0.3:
         world.hub.say(asked)
+    if moment is not None:
+        await moment
 
 
 def _put_in(world: World, kit: Kit, left: int, rng: random.Random) -> int:
     """A customer's hand; what it meant to pay."""
     if "coins" in kit.hardware and rng.random() < 0.35:
-        minor = rng.choice(COINS)
-        fate = rng.random()
-        hand = "insert_coin" if fate < 0.9 else rng.choice(("swallow_coin", "insert_slug", "string_trick"))
-        world.hand("bus", hand, minor=str(minor))
-        return minor if hand == "insert_coin" else 0
+        return _put_coin(world, rng)
     fitting = [note for note in NOTES if note <= left]
     minor = fitting[-1] if fitting and rng.random() < 0.6 else rng.choice(NOTES)
     return minor if world.hand("bills", "insert", minor=str(minor)) else 0
+
+
+def _put_coin(world: World, rng: random.Random) -> int:
+    minor = rng.choice(COINS)
+    hand = "insert_coin" if rng.random() < 0.9 else rng.choice(("swallow_coin", "insert_slug", "string_trick"))
+    world.hand("bus", hand, minor=str(minor))
+    return minor if hand == "insert_coin" else 0
 
 
 async def _backend(world: World, asked: Asked, request_id: str, rng: random.Random) -> None:
@@ -323,6 +313,8 @@ async def _trouble(world: World, kit: Kit, turn: asyncio.Lock, rng: random.Rando
     if rng.random() < 0.5:
         world.disk.die_at = len(world.disk.writes) + rng.randrange(1, 40)
         world.disk.die_after = rng.random() < 0.5
+    elif rng.random() < 0.7:
+        desk_moments.doom(world, rng)
     for _ in range(rng.choice((0, 1, 1, 2, 3, 4))):
         await asyncio.sleep(rng.choice((0.1, 0.7, 1.9, 4.0, 9.0)) * rng.random() * 2)
         what = rng.random()
@@ -341,11 +333,7 @@ async def _trouble(world: World, kit: Kit, turn: asyncio.Lock, rng: random.Rando
             await asyncio.sleep(rng.uniform(1, 20))
             await _hub_back(world)
         elif what < 0.36:
-            world.disk.refuses = rng.choice((0.2, 1.0))
-            world.story(f"the disk refuses {world.disk.refuses:.0%}")
-            await asyncio.sleep(rng.uniform(0.5, 8))
-            world.disk.refuses = 0.0
-            world.story("the disk is well")
+            await desk_moments.refuse(world, rng.choice((0.2, 1.0)), rng.uniform(0.5, 8))
         else:
             await _hardware_trouble(world, kit, rng)
 
@@ -435,6 +423,10 @@ def _watched_log(day: Day) -> Iterator[None]:
             if record.exc_info and record.exc_info[1] is not None:
                 error = record.exc_info[1]
                 day.breaches.append(f"log: {record.getMessage()}: {type(error).__name__}: {error}")
+            elif "sessions of the run before cannot be read" in record.getMessage():
+                day.blind = True
+            elif "were not heard" in record.getMessage():
+                day.breaches.append(f"log: {record.getMessage()}")  # the book saves it, but nobody may need saving
 
     handler = Handler(logging.ERROR)
     root = logging.getLogger()

@@ -24,7 +24,7 @@ from appliance.operations import Operations
 from appliance.supervisor.page import Page
 from appliance.supervisor.watched import Watched
 from hardware.cctalk.driver import CctalkHopper
-from hardware.errors import DeviceError
+from hardware.errors import DeviceError, OutcomeUnknown
 from hardware.events import BillStacked, CoinAccepted, Event
 from hardware.roles import Payout
 from hardware.shtrih.driver import ShtrihRegister
@@ -32,6 +32,7 @@ from tests.chaos import desk_days
 from wire.receipt import FiscalDocument, Receipt
 
 DAYS_MAX = 400
+_READY_S = 20.0
 
 
 @contextlib.contextmanager
@@ -76,17 +77,15 @@ def _forget_the_bind() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _release_early() -> Iterator[None]:
-    """Devices belong to nobody as soon as a session is over here, be it that its end is not written."""
-    run = Carrier.run
+    """Devices belong to nobody as soon as nothing is left to do in a session, be it that its end is not written."""
+    end = Carrier._end
 
     async def released(self: Carrier) -> Any:
-        try:
-            return await run(self)
-        finally:
-            for watched in self._watched.values():
-                watched.bind("")
+        for watched in self._watched.values():
+            watched.bind("")
+        return await end(self)
 
-    with patch.object(Carrier, "run", released):
+    with patch.object(Carrier, "_end", released):
         yield
 
 
@@ -132,13 +131,14 @@ def _pay_unwritten() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _register_again() -> Iterator[None]:
-    """A receipt whose answer was lost is registered once more under another name."""
+    """A receipt whose answer was lost is registered once more under another name, when the register is there again."""
     register = ShtrihRegister.register
 
     async def again(self: ShtrihRegister, receipt: Receipt, reference: str) -> FiscalDocument:
         try:
             return await register(self, receipt, reference)
-        except DeviceError:
+        except OutcomeUnknown:
+            await self.ready(_READY_S)
             return await register(self, receipt, f"{reference}-again")
 
     with patch.object(ShtrihRegister, "register", again):
@@ -162,7 +162,7 @@ def _forget_sessions() -> Iterator[None]:
 def _lose_outcomes() -> Iterator[None]:
     """What was cut off by the end of a run has no end in the next."""
 
-    async def no(*_: object) -> None:
+    async def no(*_: object, **__: object) -> None:
         return None
 
     with patch.object(Operations, "_recover", no):

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,15 +43,22 @@ class Disk:
         self.refuses = 0.0  # how often
         self.writes: list[str] = []  # the points passed, over all lives
         self.die_at = 0  # the number of the write to die at; 0: none
+        self.die_at_point = ("", 0)  # a crash point, and the number of its visit from now, to die at
         self.die_after = False
         self.died = asyncio.Event()
+        self.deaths: Counter[str] = Counter()  # by the point
+        self._dies_after: Job | None = None
+        self._awaited: list[tuple[str, asyncio.Event]] = []
         self._rng = rng
 
     async def before(self, job: Job) -> bool:
         """Called before a write. Whether it is to fail though it is written. Raises `StorageError`."""
         if job.writes:
             self.writes.append(job.point)
-            if len(self.writes) == self.die_at and not self.die_after:
+            for point, passed in self._awaited:
+                if point == job.point:
+                    passed.set()
+            if self._is_last(job) and not self.die_after:
                 await self._die()
         if self.refuses and self._rng.random() < self.refuses:
             if job.writes and self._rng.random() < 0.4:
@@ -60,11 +68,38 @@ class Disk:
 
     async def after(self, job: Job) -> None:
         """Called once it is written."""
-        if job.writes and len(self.writes) == self.die_at and self.die_after:
+        if job.writes and self._dies_after is job:
             await self._die()
 
+    def live(self) -> None:
+        """It is not to die any more."""
+        self.die_at, self.die_at_point, self._dies_after = 0, ("", 0), None
+
+    def _is_last(self, job: Job) -> bool:
+        """Called once for each write."""
+        point, visit = self.die_at_point
+        if point == job.point and visit > 0:
+            self.die_at_point = (point, visit - 1)
+        last = len(self.writes) == self.die_at or (point == job.point and visit == 1)
+        if last and self.die_after:
+            self._dies_after = job
+        return last
+
+    async def passed(self, point: str, within_s: float) -> bool:
+        """Wait until a write of that point is begun; whether it was in time."""
+        waiting = (point, asyncio.Event())
+        self._awaited.append(waiting)
+        try:
+            async with asyncio.timeout(within_s):
+                return await waiting[1].wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._awaited.remove(waiting)
+
     async def _die(self) -> None:
-        self.die_at = 0
+        self.deaths[self.writes[-1]] += 1
+        self.live()
         self.died.set()
         await asyncio.Event().wait()
 
@@ -103,6 +138,11 @@ class Asked:
         """What is asked for."""
         found: Json = msgspec.json.decode(self.request.body)
         return found
+
+    @property
+    def stage(self) -> str:
+        """Of its session, as it was told last; empty: nothing was."""
+        return str(self.progress[-1].get("stage", "")) if self.progress else ""
 
     @property
     def end(self) -> str:
