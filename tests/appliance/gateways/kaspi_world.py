@@ -111,11 +111,11 @@ class Kiosk:
         """As operations do: checked, then run."""
         target, ask = self.target(**fields), self.ask(body, request_id)
         target.check(ask)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await target.run(ask)
 
     async def find_out(self, body: dict[str, Any] | None = None, request_id: str = "request-1", **fields: Any) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.target(**fields).find_out(self.ask(body, request_id, **fields))
 
     async def events(self, kind: str = "payment-unclear") -> list[dict[str, Any]]:

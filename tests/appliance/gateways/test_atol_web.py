@@ -80,11 +80,11 @@ class Kiosk:
     async def send(self, body: Any, request_id: str = "request-1", **fields: Any) -> Result:
         target, ask = self.target(**fields), self.ask(body, request_id)
         target.check(ask)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await target.run(ask)
 
     async def find_out(self, body: Any, request_id: str = "request-1", **fields: Any) -> Any:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.target(**fields).find_out(self.ask(body, request_id))
 
     async def unclear(self) -> list[dict[str, Any]]:
@@ -276,11 +276,14 @@ async def test_the_queue_takes_a_repeated_uuid_once(tmp_path: Path) -> None:
 _CHILD = """
 import asyncio, sys
 from pathlib import Path
-from tests.appliance.gateways.test_atol_web import SELL, kiosk
+from tests.appliance.gateways import test_atol_web as world
+from tests.appliance.gateways.test_atol_web import SELL, Timing, kiosk
+
+world.QUICK = Timing(request_s=20.0, query_s=30.0, retry_s=0.05, retry_max_s=0.2)  # it has a point to get to
 
 async def main():
     async with kiosk(Path(sys.argv[1]), sys.argv[2]) as here:
-        print(await here.send(SELL))
+        print(await here.send(SELL, timeout=60.0))
 
 asyncio.run(main())
 """
@@ -299,7 +302,7 @@ async def test_killed_at_a_point(tmp_path: Path, point: str) -> None:
             sys.executable, "-c", _CHILD, str(tmp_path), there.url,
             env={**os.environ, "KIOSKWIRE_CRASH_AT": point}, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(90):
             out, told = await process.communicate()
         assert process.returncode == -9, (out + told).decode()
         async with kiosk(tmp_path, there.url) as here:

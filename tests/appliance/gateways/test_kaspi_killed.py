@@ -101,7 +101,7 @@ async def main():
         protected = protected == "protected"
         if protected:
             said(await here.pay({"action": "register"}, "request-0", protected=True))
-        print(await here.pay({"amount": int(amount)}, request_id, protected=protected))
+        print(await here.pay({"amount": int(amount)}, request_id, timeout=60.0, protected=protected))
 
 asyncio.run(main())
 """
@@ -128,7 +128,7 @@ async def test_killed_at_a_point(tmp_path: Path, point: str) -> None:
             "protected" if protected else "open",
             env={**os.environ, "KIOSKWIRE_CRASH_AT": point}, cwd=ROOT, stderr=subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(90):
             _out, told = await process.communicate()
         assert process.returncode == -9, told.decode()
         async with kiosk(tmp_path, there.url) as here:
