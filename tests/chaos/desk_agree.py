@@ -262,6 +262,12 @@ def _paid_back(books: Books, work: Work, result: CashResult) -> Iterator[str]:
 # What was told
 
 
+def _said(one: Outcome) -> tuple[object, ...]:
+    # Why it was not executed, a later life may say otherwise, where the disk kept a beginning and not its refusal. The
+    # hub keeps what it heard first.
+    return ("no",) if one.executed == "no" else (one.executed, one.status, one.body, one.problem)
+
+
 def _outcomes(books: Books) -> Iterator[str]:
     works = {work.id: work for work in books.works}
     for request_id, (operation, _) in books.asked.items():
@@ -269,7 +275,7 @@ def _outcomes(books: Books) -> Iterator[str]:
         if not told:
             yield f"{operation} {request_id}: no outcome was delivered"
             continue
-        if len({msgspec.json.encode((one.executed, one.status, one.body, one.problem)) for one in told}) > 1:
+        if len({msgspec.json.encode(_said(one)) for one in told}) > 1:
             yield f"{operation} {request_id}: told in different ways: {told}"
         if told[0].executed == "unknown":
             yield f"{operation} {request_id}: told as unknown, though the book knows: {told[0].problem}"
