@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.site import Json, Site, unique, until
+from tests.chaos.stored import read_rows
+from tests.journeys.site import Json, Kiosk, Site, unique, until
 
 
 class Terminal:
@@ -78,6 +79,7 @@ def test_killed_while_the_customer_pays_it_is_polled_on(site: Site, terminal: Te
         sent = site.backend.later(kiosk.id, "pos", pay(225000), key=key)
         request_id = site.backend.sent(kiosk.id, key)
         until("a customer at the terminal", lambda: _busy(terminal))
+        until("the process in the journal", lambda: _process(kiosk))  # killed before, nobody can ever tell
         kiosk.restart()
         ended = site.backend.final(request_id)
         assert (ended["state"], ended["executed"]) == ("succeeded", "yes"), ended
@@ -108,6 +110,13 @@ def test_native_tasks_of_atol(site: Site, monkeypatch: pytest.MonkeyPatch, tmp_p
             assert (closed.status_code, "no shift is open" in closed.text) == (502, True)
             opened = site.backend.send(kiosk.id, "atol", {"type": "openShift"})
             assert opened.json()["fiscal"]["number"] == 1, opened.text
+
+
+def _process(kiosk: Kiosk) -> str:
+    """The terminal's own id of what is under way, as the journal has it."""
+    journal = kiosk.appliance.directory / "state" / "journal.db"
+    works = read_rows(journal, "SELECT data FROM works WHERE kind = 'kaspi-pos'")
+    return next((str(json.loads(data).get("process_id", "")) for (data,) in works), "")
 
 
 def _busy(terminal: Terminal) -> bool:
