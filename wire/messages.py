@@ -65,6 +65,8 @@ class Hello(Message, tag="hello", frozen=True):
     uptime: float = 0.0
     # How many outcomes or events it tells in one message, if the hub takes as many: `welcome.batch`. 0: one.
     batch: Count = 0
+    # Signs `wire.enrolment.proof_text`, base64url without padding; a kiosk that was enrolled has a key to sign with.
+    proof: Text = ""
 
 
 class Welcome(Message, tag="welcome", frozen=True):

@@ -28,6 +28,7 @@ _NO, _UNKNOWN = Outcome.NOT_EXECUTED, Outcome.UNKNOWN
 PROBLEMS: dict[str, Kind] = {
     "bad-request": Kind(400, _NO, "The request is malformed"),
     "unauthorized": Kind(401, _NO, "The API key is missing or wrong"),
+    "code-refused": Kind(403, _NO, "The code is not known, was used or is too old"),
     "kiosk-disabled": Kind(403, _NO, "The kiosk is disabled"),
     "unknown-kiosk": Kind(404, _NO, "There is no such kiosk"),
     "unknown-operation": Kind(404, _NO, "The kiosk has no such route and no default"),
