@@ -68,7 +68,7 @@ clean: ## remove what running and testing left (not .venv)
 distclean: clean ## remove .venv as well
 	rm -rf $(VENV)
 
--include bench/bench.mk tests/chaos/chaos.mk
+-include bench/bench.mk tests/chaos/chaos.mk packaging/*.mk
 
 # A tree that was copied or moved has scripts with the old path in it, and a Python may be gone: begin anew then.
 ifneq ($(shell cat $(VENV)/.made 2>/dev/null && $(BIN)/python -c '$(NEW_ENOUGH)' 2>/dev/null && echo usable),$(CURDIR) usable)
