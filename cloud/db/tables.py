@@ -137,3 +137,39 @@ lived_days = Table(
     Column("seconds", Float, nullable=False),  # of that day that are over, by the monotonic clock
     Column("boundary", Float, nullable=False),  # the least of those before which rows counted as old
 )
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("channel", String(32), primary_key=True),
+    Column("version", String(32), nullable=False),
+    Column("percent", Integer, nullable=False),
+    Column("hours", String(11), nullable=False, server_default=""),  # the kiosks' local time; empty: their own
+    Column("paused", Boolean, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),  # why it is paused, where the hub did it
+    Column("forgiven", Integer, nullable=False, server_default="0"),  # failures that were known when it was resumed
+    Column("changed_at", Float, nullable=False),
+    Column("changed_by", Text, nullable=False),
+)
+
+rollout_changes = Table(
+    "rollout_changes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("channel", String(32), nullable=False),
+    Column("words", Text, nullable=False),
+)
+
+kiosk_versions = Table(
+    "kiosk_versions",
+    metadata,
+    # No foreign key: a kiosk's events are taken whatever the registry says meanwhile.
+    Column("kiosk_id", String(64), primary_key=True),
+    Column("running", Text, nullable=False, server_default=""),  # as its last hello said
+    Column("tried", String(32), nullable=False, server_default=""),  # the version its last word on updates was about
+    Column("result", String(9), nullable=False, server_default=""),  # installed, confirmed, failed
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("result_at", Float),  # by the hub's clock
+)
