@@ -52,7 +52,7 @@ fmt: $(VENV)/.installed-dev ## write the code as ruff wants it
 # Run it with the oldest Python there is to support (PYTHON=/usr/bin/python3.11 after make distclean): some packages are
 # needed by that one only. Pins of the others do no harm.
 constraints: $(VENV)/.made ## choose the newest releases allowed by setup.cfg and pin them in packaging/constraints.txt
-	$(PIP) install --upgrade --upgrade-strategy eager --editable '.[hub,appliance,dev]'
+	$(PIP) install --upgrade --upgrade-strategy eager --editable '.[hub,appliance,freeze,dev]'
 	@$(BIN)/python -m pip --disable-pip-version-check freeze --all --exclude-editable --exclude pip > $(CONSTRAINTS).new
 	@{ echo "# Exact releases for make install and make install-dev; written by make constraints."; \
 	   LC_ALL=C sort --ignore-case $(CONSTRAINTS).new; } > $(CONSTRAINTS)

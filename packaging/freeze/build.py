@@ -1,0 +1,57 @@
+"""Freeze: `build.py --out DIR [--version X.Y.Z]`, by the Python of a virtual environment that `prepare.sh` made.
+
+Without a version it freezes this tree as it stands. With one it freezes a copy of the tracked files that calls itself
+so, which is how tests come by releases that do not exist.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TREE))
+
+# Sets are laid into code objects in the order of their hashes; any fixed number makes two builds alike.
+FIXED = {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Freeze the appliance.")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the result is put")
+    parser.add_argument("--version", metavar="X.Y.Z", help="freeze a copy of the tracked files that calls itself so")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="kioskwire-freeze-") as scratch:
+        tree = TREE
+        if options.version:
+            tree = copy_tree(Path(scratch) / "tree", options.version)
+        return freeze(tree, tree / "build.spec", options.out.resolve(), Path(scratch) / "work")
+
+
+def copy_tree(target: Path, version: str) -> Path:
+    """The tracked files of this tree as they stand now, with another version."""
+    from wire.release import version_key
+
+    version_key(version)
+    listed = subprocess.run(["git", "-C", TREE, "ls-files", "-z"], check=True, stdout=subprocess.PIPE, timeout=60)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (TREE / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TREE / name, target / name)
+    (target / "wire" / "version.py").write_text(f'"""Set by build.py."""\n\nVERSION = "{version}"\n')
+    return target
+
+
+def freeze(tree: Path, spec: Path, out: Path, work: Path) -> int:
+    command = [
+        sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "WARN",
+        "--distpath", str(out), "--workpath", str(work), str(spec),
+    ]  # fmt: skip
+    return subprocess.run(command, cwd=tree, env=os.environ | FIXED, check=False, timeout=1200).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
