@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The newest migration. Alembic is loaded only when there is something to do: most starts find nothing.
-HEAD = "0003"
+HEAD = "0004"
 # Two hubs or commands starting together migrate one after the other.
 _POSTGRESQL_LOCK = 0x6B696F73
 

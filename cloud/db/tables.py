@@ -5,6 +5,7 @@ of a row: a running hub sees in it what the command line did.
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -28,6 +29,9 @@ metadata = MetaData(
     }
 )
 
+# SQLite's integers have 64 bits always, and PostgreSQL's where it is told so.
+LARGE = Integer().with_variant(BigInteger, "postgresql")
+
 kiosks = Table(
     "kiosks",
     metadata,
@@ -38,6 +42,10 @@ kiosks = Table(
     Column("removed", Boolean, nullable=False, server_default=false()),  # kept: its operations name it
     Column("created_at", Float, nullable=False),
     Column("revision", Integer, nullable=False, index=True),
+    # The key its hello must be signed with, raw Ed25519 as base64url; NULL: its token is enough.
+    Column("public_key", String(43)),
+    Column("enrolled_at", Float),
+    Column("enrolled_from", String(64)),  # address
 )
 
 api_keys = Table(
@@ -68,7 +76,7 @@ operations = Table(
     Column("state", String(10), nullable=False),
     Column("final", Boolean, nullable=False),
     Column("executed", String(7)),  # as the kiosk said; NULL until it said anything
-    Column("status", Integer),
+    Column("status", LARGE),  # as large as a kiosk may say it
     Column("answer", LargeBinary),
     Column("problem", String(32)),
     Column("detail", Text),
@@ -121,7 +129,7 @@ events = Table(
     metadata,
     Column("kiosk_id", String(64), primary_key=True),
     Column("journal", String(64), primary_key=True),  # a kiosk that lost its journal counts anew
-    Column("seq", Integer, primary_key=True),
+    Column("seq", LARGE, primary_key=True),
     Column("at", Float, nullable=False),  # by the kiosk's clock
     Column("received_at", Float, nullable=False),
     Column("kind", String(64), nullable=False),
@@ -173,3 +181,41 @@ kiosk_versions = Table(
     Column("reason", Text, nullable=False, server_default=""),
     Column("result_at", Float),  # by the hub's clock
 )
+
+codes = Table(
+    "enrolment_codes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kiosk_id", String(64), nullable=False),
+    Column("hash", String(64), nullable=False, unique=True),  # keyed by the hub's secret: these rows reveal no code
+    Column("made_by", String(16), nullable=False),
+    Column("made_at", Float, nullable=False),
+    Column("lived", Float, nullable=False, server_default="0"),  # seconds a hub has run since, by a clock nobody sets
+    Column("used_at", Float),
+    Column("used_from", String(64)),
+    Column("public_key", String(43)),  # it was used with
+    Column("ended", String(16)),  # why it is good for nothing any more; NULL: it may be
+)
+Index(
+    "uq_enrolment_codes_one",
+    codes.c.kiosk_id,
+    unique=True,
+    sqlite_where=codes.c.ended.is_(None),
+    postgresql_where=codes.c.ended.is_(None),
+)
+
+enrolments = Table(
+    "enrolments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kiosk_id", String(64), nullable=False, server_default=""),  # "": the code named none
+    Column("result", String(16), nullable=False),
+    Column("reason", String(32), nullable=False, server_default=""),
+    Column("address", String(64), nullable=False, server_default=""),
+    Column("other_address", String(64), nullable=False, server_default=""),
+    Column("fingerprint", String(32), nullable=False, server_default=""),  # of the key
+    Column("at", Float, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("count", Integer, nullable=False, server_default="1"),  # alike ones stand in one row
+)
+Index("ix_enrolments_kiosk", enrolments.c.kiosk_id, enrolments.c.id)
