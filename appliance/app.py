@@ -17,6 +17,9 @@ from appliance.health.state import Clock, Lag, Link, Reload
 from appliance.health.verdict import Facts, Status, judge
 from appliance.journal import Journal, Limits
 from appliance.logs import Logs
+from appliance.notify import Facts as PulseFacts
+from appliance.notify import Notifier, Pulse
+from appliance.notify import describe as describe_briefly
 from appliance.operations import Operations
 from appliance.operations.operation import State
 from appliance.reading import shown_url
@@ -36,6 +39,8 @@ from wire.version import VERSION
 
 _LAG_EVERY_S = 0.5
 _REPORT_EVERY_S = 60.0
+_STOP_TELL_S = 5.0
+_STOP_MOST_S = 150.0
 _MIB = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -44,10 +49,11 @@ _log = logging.getLogger(__name__)
 class Appliance:
     """The running program."""
 
-    def __init__(self, loaded: Loaded, logs: Logs | None = None) -> None:
+    def __init__(self, loaded: Loaded, logs: Logs | None = None, notifier: Notifier | None = None) -> None:
         settings = loaded.settings
         self._settings = settings
         self._logs = logs
+        self._notifier = notifier or Notifier({})
         self.boot_id = uuid.uuid4().hex
         self._started_at = time.time()
         self._started = time.monotonic()
@@ -125,6 +131,8 @@ class Appliance:
     async def stop(self) -> None:
         """Let running operations end, tell what there is to tell, close."""
         _log.info("stopping")
+        self._notifier.stopping("stopping: what runs is let come to its end")
+        holding = asyncio.create_task(self._ask_for_time(), name="stopping")
         for task in (*self._tasks, *self._reloads):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
@@ -135,11 +143,14 @@ class Appliance:
         await self.gateways.close()
         await self.web.stop()
         await self.journal.close()
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
         _log.info("stopped")
 
     def reload(self) -> None:
         """Read the routing file again; called for SIGHUP."""
-        task = asyncio.create_task(self._reread_routes(), name="reload")
+        self._notifier.reloading()
+        task = asyncio.create_task(self._reload_and_tell(), name="reload")
         self._reloads.add(task)
         task.add_done_callback(self._reloads.discard)
 
@@ -203,6 +214,45 @@ class Appliance:
             },
         }
         return (503 if verdict.status is Status.UNHEALTHY else 200), body
+
+    def pulse(self) -> Pulse:
+        """What tells the service manager that the work turns."""
+        return Pulse(self._notifier, self._pulse_facts, self.words)
+
+    def words(self) -> str:
+        """How the kiosk is, in a line."""
+        return describe_briefly(
+            connected=self.link.connected, trouble=self.link.trouble, devices=len(self.supervisor.all()),
+            ailing=len(self._device_troubles()), owed=self.journal.facts.unsettled,
+            waiting=sum(queue.waiting for queue in self.operations.queues().values()),
+            running=self.operations.count(State.STARTING, State.RUNNING),
+        )  # fmt: skip
+
+    def _pulse_facts(self) -> PulseFacts:
+        now = time.monotonic()
+        return PulseFacts(
+            writer_silent=self.journal.silent, latest=self.operations.belated(now),
+            overrun=tuple(self.operations.overrun(now)), ended=("uplink",) if self.uplink.ended else (),
+        )  # fmt: skip
+
+    async def _ask_for_time(self) -> None:
+        """Stopping takes as long as what runs needs to end, within reason: then the service manager may kill us."""
+
+        def words() -> str:
+            return f"stopping: {self.operations.count(State.STARTING, State.RUNNING)} operations run"
+
+        pulse = Pulse(self._notifier, self._pulse_facts, words)
+        until = time.monotonic() + _STOP_MOST_S
+        while time.monotonic() < until:
+            await asyncio.sleep(_STOP_TELL_S)
+            self._notifier.stopping(words())
+            pulse.beat()
+
+    async def _reload_and_tell(self) -> None:
+        try:
+            await self._reread_routes()
+        finally:
+            self._notifier.ready(self.words())
 
     async def _reread_routes(self) -> None:
         path = Path(self._settings.routing_config)
@@ -289,16 +339,22 @@ async def run(loaded: Loaded, logs: Logs) -> None:
     """Run until SIGTERM or SIGINT. Raises what `Appliance.start` raises."""
     for warning in loaded.warnings:
         _log.warning("a strange setting", extra={"reason": warning})
-    appliance = Appliance(loaded, logs)
+    notifier = Notifier()
+    appliance = Appliance(loaded, logs, notifier)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await appliance.start()
     loop.add_signal_handler(signal.SIGHUP, appliance.reload)
+    notifier.ready(appliance.words())
+    pulse = asyncio.create_task(appliance.pulse().run(), name="pulse")
     try:
         await stop.wait()
     finally:
         with contextlib.suppress(ValueError):
             loop.remove_signal_handler(signal.SIGHUP)
+        pulse.cancel()
+        await asyncio.gather(pulse, return_exceptions=True)
         await appliance.stop()
+        notifier.close()

@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import logging
 import secrets
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,11 @@ class Journal:
         if self._unwritten and not trouble:
             trouble = "outcomes wait in memory for the disk"
         return msgspec.structs.replace(facts, unsettled=unsettled, trouble=trouble)
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the journal's thread last came round; below two while it is not at work on something long."""
+        return time.monotonic() - self._writer.turned_at
 
     async def begin_anew(self, reason: str) -> None:
         """Go on under another name: another machine has a copy. Raises `StorageError`."""

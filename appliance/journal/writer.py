@@ -40,6 +40,7 @@ class Writer:
         self, files: Files, limits: Limits, clock: Callable[[], float], boot_id: str, marks: Marks | None = None
     ) -> None:
         self.facts = Facts(trouble="the journal is not open")
+        self.turned_at = time.monotonic()  # when the thread last came round
         self._files = files
         self._limits = limits
         self._clock = clock
@@ -102,6 +103,7 @@ class Writer:
         ticked = time.monotonic()
         going = True
         while going:
+            self.turned_at = time.monotonic()
             group = []
             try:
                 job = self._queue.get(timeout=TICK_S)

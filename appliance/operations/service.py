@@ -30,6 +30,8 @@ from wire.messages import Executed, Request, Response
 
 HOLD_LANE_S = 60.0
 DRAIN_S = 10.0
+OVERRUN_S = 3600.0
+OVERRUN_GATEWAY_S = 300.0
 # Requests in memory at once, whatever the routes allow; more are dropped, and the hub says them again.
 LIVE_MAX = 4096
 _REFUSALS_KEPT = 1000
@@ -64,7 +66,10 @@ class Queue(msgspec.Struct, frozen=True):
 class _Live:
     """A request that is in memory now."""
 
-    __slots__ = ("deadline", "ended", "journal", "received_at", "request", "state", "target", "task", "turn", "wish")
+    __slots__ = (
+        "deadline", "ended", "journal", "received_at", "request", "running_at", "state", "target", "task",
+        "turn", "wish",
+    )  # fmt: skip
 
     def __init__(self, request: Request, now: float, journal: str, state: State = State.WAITING) -> None:
         self.request = request
@@ -77,6 +82,7 @@ class _Live:
         self.target: Target | None = None  # once it is known
         self.ended: Response | None = None  # as it was told, for the screen
         self.wish = ""  # who wants it to end, until its target has heard of that
+        self.running_at = 0.0  # when its target was called; 0: not yet
 
     def advance(self, happened: Happened) -> None:
         self.state = advance(self.state, happened)
@@ -212,6 +218,21 @@ class Operations:
         """How many requests in memory are in one of the states."""
         return sum(live.state in states for live in self._live.values())
 
+    def belated(self, now: float) -> float:
+        """Seconds since the most belated of the waiting should have begun or been refused, and has not; 0: none."""
+        waiting = (now - each.deadline for each in self._live.values() if each.state is State.WAITING)
+        return max(0.0, max(waiting, default=0.0))
+
+    def overrun(self, now: float) -> list[str]:
+        """Operations that have been at work for longer than their route can take, in words."""
+        found = []
+        for each in self._live.values():
+            if each.state is State.RUNNING and each.running_at:
+                took = now - each.running_at
+                if took > _longest(self._routes.find(each.request.operation)):
+                    found.append(f"an operation of {self._label(each.request.operation)} is at work for {took:.0f} s")
+        return found
+
     def _launch(self, live: _Live, work: Callable[[_Live], Awaitable[None]]) -> None:
         self._live[live.request.request_id] = live
         live.task = asyncio.create_task(self._guard(live, work), name=f"operation-{live.request.request_id}")
@@ -343,7 +364,7 @@ class Operations:
             words = f"cancelled before it was begun ({live.wish})"
             return outcomes.refused(request.request_id, request.operation, "cancelled", words, live.elapsed)
         sent_at = time.monotonic()
-        live.target = target
+        live.target, live.running_at = target, sent_at
         result = await target.run(ask)
         self._metrics.gateway_seconds.labels(self._label(request.operation)).observe(time.monotonic() - sent_at)
         if not isinstance(result, NoAnswer):
@@ -540,6 +561,14 @@ class _Slot:
         lane, self._lane = self._lane, None
         if lane is not None:
             lane.release()
+
+
+def _longest(route: Route | None) -> float:
+    """Seconds after which an operation of the route is hung and not slow: of a gateway its time is known, while change
+    is paid out and receipts are printed after the time of a session."""
+    if route is None or route.kind is not None or route.register:
+        return OVERRUN_S
+    return route.timeout * (1 + route.retries) + OVERRUN_GATEWAY_S
 
 
 def _method(text: str) -> Literal["GET", "POST"]:

@@ -58,6 +58,11 @@ class Uplink:
         self._operations.listen(self)
         self._running = asyncio.create_task(self._run(), name="uplink")
 
+    @property
+    def ended(self) -> bool:
+        """Whether dialling has come to an end that nobody wanted."""
+        return self._running is not None and self._running.done() and not self._stopping
+
     async def stop(self) -> None:
         """Say what is queued, then goodbye."""
         self._stopping = True
