@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from appliance import trust
 from appliance.gateways.answer import BODY_MAX_BYTES, cut, wrap
 from appliance.gateways.query import query_pairs, with_query
 from appliance.gateways.results import Answered, NeverGot, NoAnswer, Result
@@ -227,9 +228,7 @@ def _context(tls: Trust) -> ssl.SSLContext:
     """Raises OSError or ssl.SSLError when a file cannot be used."""
     if isinstance(tls, Pinned):
         return _pinning(tls.fingerprint)
-    context = ssl.create_default_context()
-    if tls.ca_file:
-        context.load_verify_locations(tls.ca_file)
+    context = trust.context(tls.ca_file)
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -26,6 +26,7 @@ from websockets.protocol import Event
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
+from appliance import trust
 from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from wire.version import VERSION
 
@@ -170,10 +171,7 @@ def _environment_proxy(url: str) -> str | None:
 
 
 def _context(ca_file: str) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file:
-        try:
-            context.load_verify_locations(ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise DialError(f"CA_FILE cannot be used: {error}") from None
-    return context
+    try:
+        return trust.context(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise DialError(f"CA_FILE cannot be used: {error}") from None
