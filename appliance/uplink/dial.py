@@ -8,7 +8,6 @@ import logging
 import ssl
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import cast
 
 import msgspec
@@ -23,10 +22,11 @@ from websockets.exceptions import (
 )
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event
-from websockets.proxy import get_proxy
-from websockets.uri import parse_uri
 
 from appliance import trust
+from appliance.identity import Identity
+from appliance.outward import distrust, environment_proxy, read_retry_after
+from wire.enrolment import CHALLENGE_HEADER
 from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from wire.version import VERSION
 
@@ -42,9 +42,12 @@ _quiet = logging.getLogger("websockets.uplink")
 class DialError(Exception):
     """No connection came about; the words never hold the token or the URL's query."""
 
-    def __init__(self, words: str, *, refused: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, words: str, *, refused: bool = False, bad_token: bool = False, retry_after: float | None = None
+    ) -> None:
         super().__init__(words)
         self.refused = refused  # the hub does not want this kiosk
+        self.bad_token = bad_token  # its token opens nothing any more
         self.retry_after = retry_after  # seconds, when the hub said so
 
 
@@ -55,12 +58,14 @@ class Address(msgspec.Struct, frozen=True):
     token: str
     proxy_url: str = ""
     ca_file: str = ""
+    identity: Identity | None = None  # who has a key to prove it with; None: a token alone
 
 
 class Connection(ClientConnection):
     """Remembers when anything last arrived, pings and pongs included."""
 
     heard_at = 0.0
+    challenge = ""  # which the hub gave this connection
     pinged: Callable[[bytes], None] | None = None  # told what each ping of the hub says
 
     def data_received(self, data: bytes) -> None:
@@ -89,8 +94,11 @@ class _Connect(connect):
 async def dial(address: Address) -> Connection:
     """Open a connection that speaks `kiosk.v2`. Raises `DialError`."""
     _quiet.setLevel(logging.WARNING)
-    proxy = address.proxy_url or _environment_proxy(address.url)
-    tls = _context(address.ca_file) if address.url.startswith("wss://") else None
+    proxy = address.proxy_url or environment_proxy(address.url)
+    try:
+        tls = trust.context(address.ca_file) if address.url.startswith("wss://") else None
+    except (OSError, ssl.SSLError) as error:
+        raise DialError(f"CA_FILE cannot be used: {error}") from None
     try:
         opened = await _Connect(
             address.url,
@@ -118,8 +126,7 @@ async def dial(address: Address) -> Connection:
     except TimeoutError:
         raise DialError(f"no connection within {OPEN_TIMEOUT_S:.0f} s") from None
     except ssl.SSLCertVerificationError as error:
-        words = f"the hub's certificate is not trusted: {error.verify_message}"
-        raise DialError(f"{words}; a certificate authority of your own belongs into CA_FILE") from None
+        raise DialError(distrust(error, time.time())) from None
     except ProxyError as error:
         raise DialError(f"the proxy failed: {error}") from None
     except InvalidProxy as error:
@@ -136,42 +143,21 @@ async def dial(address: Address) -> Connection:
         await connection.close()
         raise DialError(f"the hub does not speak {SUBPROTOCOL}")
     connection.heard_at = time.monotonic()
+    given = connection.response.headers.get_all(CHALLENGE_HEADER) if connection.response else []
+    connection.challenge = given[0] if given else ""
     return connection
-
-
-def read_retry_after(text: str, now: float) -> float | None:
-    """Seconds in a Retry-After header: a number, or a date (`now` is Unix time). None if it is neither."""
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def _status_error(error: InvalidStatus) -> DialError:
     status = error.response.status_code
     if status in _REFUSED:
-        return DialError(f"the hub answered HTTP {status}: the token is wrong or the kiosk is disabled", refused=True)
+        return DialError(
+            f"the hub answered HTTP {status}: the token is wrong or the kiosk is disabled",
+            refused=True,
+            bad_token=status == 401,
+        )
     if status in _LATER:
         told = error.response.headers.get_all("Retry-After")  # a proxy between may have added its own
         after = read_retry_after(told[0], time.time()) if told else None
         return DialError(f"the hub is busy (HTTP {status})", retry_after=after)
     return DialError(f"the hub answered HTTP {status} instead of opening a WebSocket")
-
-
-def _environment_proxy(url: str) -> str | None:
-    """HTTPS_PROXY, unless NO_PROXY names the hub; for wss:// only, as a plain one is for one's own network."""
-    try:
-        uri = parse_uri(url)
-    except (InvalidURI, UnicodeError):
-        return None  # dialling tells why
-    found = get_proxy(uri) if uri.secure else None
-    return found if found and found.startswith("http") else None
-
-
-def _context(ca_file: str) -> ssl.SSLContext:
-    try:
-        return trust.context(ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise DialError(f"CA_FILE cannot be used: {error}") from None
