@@ -30,6 +30,7 @@ class Metrics:
         self.duplicates = Counter(
             "kioskwire_kiosk_duplicates", "Times a second box was seen with a kiosk's identity", registry=r
         )
+        self.enrolments = Counter("kioskwire_enrolments", "Codes brought by kiosks, by result", ["result"], registry=r)
         self.malformed = Counter("kioskwire_kiosk_malformed_messages", "Messages nobody could read", registry=r)
         self.orphaned = Counter(
             "kioskwire_operations_orphaned", "Operations whose kiosk lost its journal before answering", registry=r

@@ -29,6 +29,12 @@ class RateLimit:
         self._buckets[name] = (tokens - count, now)
         return 0.0
 
+    def give_back(self, name: str) -> None:
+        """A token that was taken is not to count."""
+        if found := self._buckets.get(name):
+            tokens, at = found
+            self._buckets[name] = (min(self._burst, tokens + 1), at)
+
     def _forget(self, now: float) -> None:
         refill = self._burst / self._rate
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if now - bucket[1] < refill}

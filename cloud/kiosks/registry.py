@@ -12,21 +12,34 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.db.changes import Changes
-from cloud.db.tables import kiosks
+from cloud.db.dialect import one_after_another
+from cloud.db.tables import codes, kiosks
 from cloud.errors import Refused
+from cloud.kiosks import audit
+from cloud.kiosks.codes import Reason, Result
 from wire.crashpoint import crash_point
 
-_next_revision = select(func.coalesce(func.max(kiosks.c.revision), 0) + 1).scalar_subquery()
+_NO_KEY = {"public_key": None, "enrolled_at": None, "enrolled_from": None}
+# What else is written about a kiosk, with the change or not at all.
+Also = Callable[[Connection, str], None]
+
+next_revision = select(func.coalesce(func.max(kiosks.c.revision), 0) + 1).scalar_subquery()
 
 
 class Kiosk(msgspec.Struct, frozen=True, kw_only=True):
-    """A kiosk as registered. Times are Unix seconds; `generation` is of the token in force."""
+    """A kiosk as registered. Times are Unix seconds; `generation` is of the token in force.
+
+    With a `public_key` the token alone lets nobody in: see `proof`.
+    """
 
     id: str
     name: str
     enabled: bool
     generation: int
     created_at: float
+    public_key: str = ""
+    enrolled_at: float | None = None
+    enrolled_from: str = ""
 
 
 class Registry:
@@ -59,14 +72,19 @@ class Registry:
     def __len__(self) -> int:
         return len(self._kiosks)
 
-    async def add(self, kiosk_id: str, name: str = "") -> Kiosk:
+    async def refresh(self) -> None:
+        """Read at once what changed."""
+        await self._changes.now()
+
+    async def add(self, kiosk_id: str, name: str = "", also: Also | None = None) -> Kiosk:
         """Register a kiosk. One that was removed comes back with a new generation: its old tokens stay dead.
 
         Raises `Refused` (conflict) if it exists.
         """
         async with self._engine.begin() as connection:
+            await one_after_another(connection)
             row = (await connection.execute(select(kiosks).where(kiosks.c.id == kiosk_id))).one_or_none()
-            values = {"name": name, "enabled": True, "removed": False, "revision": _next_revision}
+            values = {"name": name, "enabled": True, "removed": False, "revision": next_revision}
             if row is None:
                 new = insert(kiosks).values(id=kiosk_id, generation=0, created_at=time.time(), **values)
                 await connection.execute(new)
@@ -75,6 +93,8 @@ class Registry:
                 await connection.execute(statement.values(generation=row.generation + 1, **values))
             else:
                 raise Refused("conflict", f"kiosk {kiosk_id} exists already")
+            if also is not None:
+                await connection.run_sync(also, kiosk_id)
             crash_point("hub.registry.add.before")
         crash_point("hub.registry.add.after")
         return await self._after_change(kiosk_id)
@@ -88,12 +108,15 @@ class Registry:
         return await self._update(kiosk_id, enabled=enabled)
 
     async def renew_token(self, kiosk_id: str) -> Kiosk:
-        """Put the next generation in force: tokens issued before are dead, and sockets opened with them are closed."""
-        return await self._update(kiosk_id, generation=kiosks.c.generation + 1)
+        """Put the next generation in force: tokens issued before are dead, and sockets opened with them are closed.
+
+        The kiosk's key is forgotten and its code ends: from now on the new token is enough.
+        """
+        return await self._update(kiosk_id, _withdraw, generation=kiosks.c.generation + 1, **_NO_KEY)
 
     async def remove(self, kiosk_id: str) -> None:
         """Take it out of service for good. Its operations stay."""
-        await self._update(kiosk_id, removed=True, enabled=False)
+        await self._update(kiosk_id, _withdraw, removed=True, enabled=False, **_NO_KEY)
 
     async def find(self, kiosk_id: str) -> Kiosk | None:
         """The kiosk as it stands in the database."""
@@ -108,12 +131,15 @@ class Registry:
             statement = select(kiosks).where(kiosks.c.removed.is_(False)).order_by(kiosks.c.id)
             return [_kiosk(row) for row in await connection.execute(statement)]
 
-    async def _update(self, kiosk_id: str, **values: object) -> Kiosk:
+    async def _update(self, kiosk_id: str, also: Also | None = None, **values: object) -> Kiosk:
         async with self._engine.begin() as connection:
+            await one_after_another(connection)
             statement = update(kiosks).where(kiosks.c.id == kiosk_id, kiosks.c.removed.is_(False))
-            result = await connection.execute(statement.values(revision=_next_revision, **values))
+            result = await connection.execute(statement.values(revision=next_revision, **values))
             if result.rowcount == 0:
                 raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
+            if also is not None:
+                await connection.run_sync(also, kiosk_id)
             row = (await connection.execute(select(kiosks).where(kiosks.c.id == kiosk_id))).one()
             crash_point("hub.registry.change.before")
         crash_point("hub.registry.change.after")
@@ -149,4 +175,20 @@ class Registry:
 
 
 def _kiosk(row: Row[tuple[object, ...]]) -> Kiosk:
-    return Kiosk(id=row.id, name=row.name, enabled=row.enabled, generation=row.generation, created_at=row.created_at)
+    return Kiosk(
+        id=row.id,
+        name=row.name,
+        enabled=row.enabled,
+        generation=row.generation,
+        created_at=row.created_at,
+        public_key=row.public_key or "",
+        enrolled_at=row.enrolled_at,
+        enrolled_from=row.enrolled_from or "",
+    )
+
+
+def _withdraw(connection: Connection, kiosk_id: str) -> None:
+    """What a code was good for is over; what the audit says of it stays."""
+    ended = update(codes).where(codes.c.kiosk_id == kiosk_id, codes.c.ended.is_(None))
+    if connection.execute(ended.values(ended=str(Reason.WITHDRAWN))).rowcount:
+        audit.note(connection, time.time(), kiosk_id=kiosk_id, result=Result.WITHDRAWN)

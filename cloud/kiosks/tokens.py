@@ -23,9 +23,9 @@ class Tokens:
         self._secret = secret
         self._legacy_claim = legacy_claim
 
-    def issue(self, kiosk_id: str, generation: int) -> str:
-        """A token for this kiosk, good until a later generation is in force."""
-        claims = {"sub": kiosk_id, "aud": _AUDIENCE, "iat": int(time.time()), "gen": generation}
+    def issue(self, kiosk_id: str, generation: int, at: float | None = None) -> str:
+        """A token for this kiosk, good until a later generation is in force; the same one for the same time `at`."""
+        claims = {"sub": kiosk_id, "aud": _AUDIENCE, "iat": int(time.time() if at is None else at), "gen": generation}
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
     def read(self, token: str) -> tuple[str, int]:
