@@ -86,11 +86,8 @@ class Appliance:
             screen=self.screen,
         )  # fmt: skip
         self.uplink = Uplink(
-            address=Address(
-                settings.ws_server_url, settings.ws_token.reveal(), settings.proxy_url.reveal(), settings.ca_file
-            ),
-            journal=self.journal, operations=self.operations, state=self.link, clock=self.clock,
-            metrics=self.metrics, hello=self._hello,
+            address=self._address, journal=self.journal, operations=self.operations, state=self.link,
+            clock=self.clock, metrics=self.metrics, hello=self._hello,
         )  # fmt: skip
         self.supervisor.changed = self.uplink.routes_changed
         guard = Guard(settings.health_check_host, settings.allowed_hosts(), settings.page_origins())
@@ -287,6 +284,14 @@ class Appliance:
             ],
             uptime=round(time.monotonic() - self._started, 3), batch=BATCH,
         )  # fmt: skip
+
+    def _address(self) -> Address | None:
+        settings = self._settings
+        if not settings.ws_token:
+            return None
+        return Address(
+            settings.ws_server_url, settings.ws_token.reveal(), settings.proxy_url.reveal(), settings.ca_file
+        )
 
     def _device_troubles(self) -> tuple[str, ...]:
         now = self.clock.now()

@@ -17,12 +17,15 @@ from dotenv.main import DotEnv
 from dotenv.parser import parse_stream
 from msgspec import Meta
 
+from appliance.hub import read_hub
 from appliance.reading import shown_url
 from appliance.routes import RouteTable, RoutingError, read_routes
 from wire import environment
+from wire.enrolment import parse_code
 from wire.environment import Mistake, Secret, SettingsError
-from wire.masking import mask
+from wire.masking import mask, mask_secret
 
+ENV_FILE = "KIOSKWIRE_ENV_FILE"  # names the `.env` file where the command line does not
 _TOKEN = re.compile(r"[!-~]+")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_.:\[\]-]+")
 _ORIGIN = re.compile(r"null|https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
@@ -33,9 +36,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting. The variable is the field's name in upper case."""
 
     ws_server_url: Annotated[
-        str, Meta(description="the hub's address for kiosks, such as wss://hub.example.com/ws; no token in it")
-    ]
-    ws_token: Annotated[Secret, Meta(description="this kiosk's token, as the hub's operator gave it out")]
+        str,
+        Meta(
+            description="the hub's address for kiosks, such as wss://hub.example.com/ws, for WS_TOKEN or ENROLL_CODE; "
+            "no token in it"
+        ),
+    ] = ""
+    ws_token: Annotated[
+        Secret,
+        Meta(description="this kiosk's token, as the hub's operator gave it out; without it the kiosk is enrolled"),
+    ] = Secret()
+    enroll_code: Annotated[
+        Secret, Meta(description="a one-time code of the hub at WS_SERVER_URL, traded for this kiosk's identity")
+    ] = Secret()
+    setup_from: Annotated[
+        Literal["machine", "lan"],
+        Meta(
+            description="who may enrol this kiosk on its page /setup: machine, its own screen; lan, with a number from "
+            "that screen, whoever reaches HEALTH_CHECK_HOST from a private network"
+        ),
+    ] = "machine"
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Meta(description="least important log lines to write: DEBUG, INFO, WARNING or ERROR"),
@@ -138,14 +158,18 @@ class Loaded(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def load(env_file: Path | None, environ: Mapping[str, str] | None = None, routing: str | None = None) -> Loaded:
-    """Read everything. `env_file` None: `.env` in the working directory if there is one; `routing` beats all.
+def load(
+    env_file: Path | None, environ: Mapping[str, str] | None = None, routing: str | None = None, *, routed: bool = True
+) -> Loaded:
+    """Read everything. `env_file` None: what KIOSKWIRE_ENV_FILE names, else `.env` in the working directory if there
+    is one; `routing` beats all.
 
-    Raises `SettingsError` with every mistake of settings and routes.
+    Raises `SettingsError` with every mistake of settings and routes; without `routed`, of settings alone.
     """
     mistakes: list[Mistake] = []
-    file_values, name = _read_env_file(env_file, mistakes)
-    origins = Origins(dict(os.environ if environ is None else environ), file_values, name)
+    environ = dict(os.environ if environ is None else environ)
+    file_values, name = _read_env_file(env_file, mistakes, environ)
+    origins = Origins(environ, file_values, name)
     if routing is not None:
         origins = msgspec.structs.replace(origins, given={"ROUTING_CONFIG": routing})
     variables = [setting.variable for setting in environment.describe(Settings)]
@@ -157,7 +181,8 @@ def load(env_file: Path | None, environ: Mapping[str, str] | None = None, routin
     mistakes += [mistake for mistake in _check(source) if mistake.name not in wrong]
     routes = RouteTable()
     try:
-        routes = read_routes(Path(source["ROUTING_CONFIG"] or "routing_config.yaml"))
+        if routed:
+            routes = read_routes(Path(source["ROUTING_CONFIG"] or "routing_config.yaml"))
     except RoutingError as error:
         mistakes += error.mistakes
     if mistakes or settings is None:
@@ -207,8 +232,13 @@ def _listed(text: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
 
 
-def _read_env_file(path: Path | None, mistakes: list[Mistake]) -> tuple[dict[str, str], str]:
+def _read_env_file(
+    path: Path | None, mistakes: list[Mistake], environ: Mapping[str, str] | None = None
+) -> tuple[dict[str, str], str]:
     """The file's values and the name it is spoken of by; what cannot be read becomes a mistake."""
+    named_by = "--env-file"
+    if path is None and (named := (os.environ if environ is None else environ).get(ENV_FILE, "").strip()):
+        path, named_by = Path(named), ENV_FILE
     if path is None:
         path = Path(".env")
         if not path.is_file():
@@ -217,7 +247,7 @@ def _read_env_file(path: Path | None, mistakes: list[Mistake]) -> tuple[dict[str
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        mistakes.append(Mistake("--env-file", str(path), f"cannot be read: {reason}"))
+        mistakes.append(Mistake(named_by, str(path), f"cannot be read: {reason}"))
         return {}, str(path)
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
@@ -230,9 +260,11 @@ def _read_env_file(path: Path | None, mistakes: list[Mistake]) -> tuple[dict[str
 def _check(source: Mapping[str, str]) -> list[Mistake]:
     """What types cannot say. Looks at the texts, so that all mistakes are found even when some do not parse."""
     mistakes = []
-    if url := source["WS_SERVER_URL"]:
+    url, token, code = source["WS_SERVER_URL"], source["WS_TOKEN"], source["ENROLL_CODE"]
+    if token:
         mistakes += _check_hub(url)
-    token = source["WS_TOKEN"]
+    elif url or code:
+        mistakes += _check_enrolment(url, code)
     if token and not _TOKEN.fullmatch(token):
         words = "a token is one word of printable ASCII characters, without spaces"
         mistakes.append(Mistake("WS_TOKEN", f"<{len(token)} characters>", words))
@@ -282,9 +314,26 @@ def _check_directory(variable: str, name: str) -> list[Mistake]:
     return [Mistake(variable, name, "is not a directory")]
 
 
+def _check_enrolment(url: str, code: str) -> list[Mistake]:
+    """Of a kiosk that has no token: both as people type them."""
+    mistakes = []
+    try:
+        read_hub(url)
+    except ValueError as error:
+        mistakes.append(Mistake("WS_SERVER_URL", mask(shown_url(url)), str(error)))
+    try:
+        if code:
+            parse_code(code)
+    except ValueError as error:
+        mistakes.append(Mistake("ENROLL_CODE", mask_secret(code), str(error)))
+    return mistakes
+
+
 def _check_hub(url: str) -> list[Mistake]:
     shown = mask(shown_url(url))
     right = "right would be wss://host/ws (or ws://host:port/ws without encryption)"
+    if not url:
+        return [Mistake("WS_SERVER_URL", "", f"is required where WS_TOKEN is set; {right}")]
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port

@@ -4,15 +4,19 @@ One warning for each outage, and a summary when it is over; what happens in betw
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from appliance.health.metrics import Metrics
 from appliance.health.state import Clock
 from appliance.health.state import Link as LinkState
 from appliance.health.verdict import CLOCK_TOLERANCE_S
+from appliance.identity import Identity
 from appliance.journal import Journal, StorageError
 from appliance.operations import Operations
 from appliance.uplink.backoff import Backoff
@@ -24,6 +28,7 @@ from wire.session import KioskSession
 
 GOODBYE_S = 6.0
 _JOURNAL_PAUSE_S = 1.0
+_NOWHERE_S = 3600.0  # `readdress` ends it
 
 _log = logging.getLogger(__name__)
 
@@ -32,19 +37,25 @@ class Uplink:
     """The kiosk's side of the wire. `start` and `stop` are a pair; between links it listens and stays silent."""
 
     def __init__(
-        self, *, address: Address, journal: Journal, operations: Operations, state: LinkState, clock: Clock,
-        metrics: Metrics, hello: Callable[[], Hello], chance: Callable[[], float] = random.random,
+        self, *, address: Callable[[], Address | None], journal: Journal, operations: Operations, state: LinkState,
+        clock: Clock, metrics: Metrics, hello: Callable[[], Hello], bad_token: Callable[[bool], None] = lambda _: None,
+        chance: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
+        """`address` is asked before each attempt; None: there is none yet. `bad_token` hears whether it was one."""
         self._address = address
+        self._on_bad_token = bad_token
+        self._readdressed = asyncio.Event()
         self._journal = journal
         self._operations = operations
         self._state = state
         self._clock = clock
         self._metrics = metrics
         self._hello = hello
+        self._chance = chance
         self._backoff = Backoff(chance)
         self._session = KioskSession()
         self._link: Link | None = None
+        self._unlinked = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._notes: set[asyncio.Task[None]] = set()
         self._lost_at: float | None = None  # monotonic; of the present outage
@@ -82,6 +93,21 @@ class Uplink:
         if self._link is not None:
             self._link.say_hello()
 
+    async def readdress(self) -> None:
+        """There is another address, or none any more: leave the hub as it was, and see at once. Waits for the leaving.
+
+        Raises TimeoutError when the old connection does not come to an end.
+        """
+        link = self._link
+        if link is not None:
+            link.end(1001, "this kiosk has another identity")
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._unlinked.wait()
+            finally:
+                self._readdressed.set()
+        self._readdressed.set()
+
     def accepted(self, request_id: str) -> None:
         """See `operations.Listener`; without a link the hub asks again."""
         if self._link is not None:
@@ -111,42 +137,67 @@ class Uplink:
                 _log.exception("the uplink failed within the appliance")
                 delay = self._backoff.failed()
             if not self._stopping:
-                await asyncio.sleep(delay)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._readdressed.wait()
 
     async def _once(self) -> float:
         """One connection from dialling to its end; returns how long to stay away."""
         if not self._journal.id:  # a kiosk that names no journal is believed: it must not speak without one
             self._lost("the journal is not open")
             return _JOURNAL_PAUSE_S
+        if self._readdressed.is_set():
+            self._readdressed.clear()
+            self._backoff = Backoff(self._chance)
+        address = self._address()
+        if address is None:
+            return _NOWHERE_S
         try:
-            connection = await dial(self._address)
+            connection = await dial(address)
         except DialError as error:
             self._metrics.connect_failures.inc()
             self._lost(str(error))
+            if error.bad_token:
+                self._on_bad_token(True)
             if error.refused:
                 return self._backoff.refused()
             if error.retry_after is not None:
                 return self._backoff.told(error.retry_after)
             return self._backoff.failed()
-        ended = await self._speak(connection)
+        if self._readdressed.is_set():  # while it was dialled
+            connection.transport.abort()
+            return 0.0
+        ended = await self._speak(connection, address.identity)
         if self._stopping:
             return 0.0
         up_for = time.monotonic() - self._up_at if self._up_at else 0.0
         self._lost(ended.reason)
+        if ended.code == CloseCode.BAD_TOKEN:
+            self._on_bad_token(True)
         if ended.code == CloseCode.CLONED:
             await self._begin_journal_anew()
         return self._backoff.closed(ended.code, up_for)
 
-    async def _speak(self, connection: Connection) -> Ended:
+    async def _speak(self, connection: Connection, identity: Identity | None) -> Ended:
         self._up_at = 0.0
+        self._unlinked.clear()
+
+        def hello() -> Hello:
+            plain = self._hello()
+            if identity is None or not connection.challenge:  # a token alone, or a hub that asks for no proof
+                return plain
+            proof = identity.prove(connection.challenge, plain.boot_id, plain.journal)
+            return msgspec.structs.replace(plain, proof=proof)
+
         self._link = Link(
-            connection, self._session, journal=self._journal, operations=self._operations, hello=self._hello,
+            connection, self._session, journal=self._journal, operations=self._operations, hello=hello,
             welcomed=self._welcomed, malformed=self._metrics.malformed.inc, not_sent=self._metrics.not_sent.inc,
         )  # fmt: skip
         try:
             return await self._link.run()
         finally:
             self._link = None
+            self._unlinked.set()
 
     async def _begin_journal_anew(self) -> None:
         """The hub has seen another box with this journal; what that one did, this one must not deny."""
@@ -165,6 +216,7 @@ class Uplink:
         self._clock_wrong = wrong
         if self._state.connected:
             return  # the answer to a second hello
+        self._on_bad_token(False)
         self._up_at = time.monotonic()
         self._metrics.connects.inc()
         self._state.up()

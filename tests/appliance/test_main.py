@@ -34,7 +34,10 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "check-config"])
-def test_mistakes_are_told_in_words_and_end_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_are_told_in_words_and_end_with_2(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WS_TOKEN", "two words")
     assert main([command]) == 2
     errors = capsys.readouterr().err
     for name in ("WS_SERVER_URL", "WS_TOKEN", "ROUTING_CONFIG"):

@@ -59,9 +59,32 @@ def test_every_mistake_is_told_at_once_with_name_value_and_origin() -> None:
     assert "canary" not in "".join(found)
 
 
-def test_what_is_required_is_asked_for() -> None:
-    found = mistakes({})
-    assert [line.partition(":")[0].partition("=")[0] for line in found] == ["WS_SERVER_URL", "WS_TOKEN"]
+def test_without_hub_and_token_there_is_nothing_wrong_as_the_kiosk_is_enrolled_later() -> None:
+    settings = load(None, {}).settings
+    assert (settings.ws_server_url, bool(settings.ws_token), bool(settings.enroll_code)) == ("", False, False)
+
+
+def test_a_token_needs_its_hub() -> None:
+    (found,) = mistakes({"WS_TOKEN": "canary-token"})
+    assert found.startswith("WS_SERVER_URL=: is required where WS_TOKEN is set; right would be wss://")
+
+
+def test_hub_and_code_may_be_written_as_people_do_and_both_mistakes_are_told_without_the_code() -> None:
+    assert load(None, {"WS_SERVER_URL": "hub.example.com", "ENROLL_CODE": "abcd-2345"}).settings.enroll_code
+    found = mistakes({"WS_SERVER_URL": "ftp://hub?x", "ENROLL_CODE": "OIL0-1234"})
+    assert [line.partition("=")[0] for line in found] == ["WS_SERVER_URL", "ENROLL_CODE"]
+    assert "OIL0" not in "".join(found)
+
+
+def test_a_settings_file_is_named_by_the_environment_unless_by_the_command_line(tmp_path: Path) -> None:
+    Path(".env").write_text("HEALTH_CHECK_PORT=1\n")
+    Path("named.env").write_text("HEALTH_CHECK_PORT=2\n")
+    Path("given.env").write_text("HEALTH_CHECK_PORT=3\n")
+    environ = {**GOOD, "KIOSKWIRE_ENV_FILE": str(tmp_path / "named.env")}
+    ports = [load(given, environ).settings.health_check_port for given in (None, Path("given.env"))]
+    assert ports == [2, 3]
+    (found,) = mistakes({**GOOD, "KIOSKWIRE_ENV_FILE": "nowhere.env"})
+    assert found.startswith("KIOSKWIRE_ENV_FILE=nowhere.env: cannot be read")
 
 
 @pytest.mark.parametrize(
@@ -102,11 +125,11 @@ def test_a_certificate_file_without_certificate_is_a_mistake() -> None:
 @pytest.mark.parametrize("variable", ["CA_FILE", "STATE_DIR", "LOG_DIR", "ROUTING_CONFIG"])
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000])
 def test_a_name_that_no_file_can_have_is_a_mistake(tmp_path: Path, variable: str, name: str) -> None:
-    (tmp_path / ".env").write_text(f"{variable}={name}\n")
+    (tmp_path / ".env").write_text(f"{variable}={name}\nWS_TOKEN=canary\n")
     with pytest.raises(SettingsError) as caught:
         load(tmp_path / ".env", {})
     found = {mistake.name: mistake for mistake in caught.value.mistakes}
-    assert {variable, "WS_TOKEN"} <= set(found)
+    assert {variable, "WS_SERVER_URL"} <= set(found)
     assert len(str(found[variable])) < 500
 
 

@@ -359,8 +359,8 @@ async def uplinked(
         )  # fmt: skip
 
     uplink = Uplink(
-        address=Address(url, TOKEN, proxy_url, ca_file), journal=kiosk.journal, operations=kiosk.operations,
-        state=link, clock=clock, metrics=kiosk.metrics, hello=hello, chance=lambda: chance,
+        address=lambda: Address(url, TOKEN, proxy_url, ca_file), journal=kiosk.journal,
+        operations=kiosk.operations, state=link, clock=clock, metrics=kiosk.metrics, hello=hello, chance=lambda: chance,
     )  # fmt: skip
     uplink.start()
     try:
