@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from cloud.updates.command import declare_rollout
 from wire.version import VERSION
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ a hub in three lines:
   kioskwire-hub kiosk add kiosk_001 && kioskwire-hub apikey add backend
   kioskwire-hub serve
 
-A running hub obeys `kiosk` and `apikey` within two seconds. Exit status: 0 done, 1 refused or failed, 2 wrong use or
-settings.
+A running hub obeys `kiosk`, `apikey` and `rollout` within two seconds. Exit status: 0 done, 1 refused or failed,
+2 wrong use or settings.
 """
 
 
@@ -89,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "callback":
             made.add_argument("url", nargs="?", default="", help="http(s) address; none ends callbacks")
         made.add_argument("--json", action="store_true", help="print JSON")
+
+    rollout = commands.add_parser("rollout", help="list and change how far new versions may go")
+    declare_rollout(rollout.add_subparsers(title="commands", metavar="COMMAND", required=True), command, _with, _print)
     return parser
 
 
@@ -181,9 +185,12 @@ class _Desk:
         from cloud.kiosks.registry import Registry
         from cloud.kiosks.tokens import Tokens
         from cloud.settings import signing_secret
+        from cloud.updates.channels import Channels
+        from cloud.updates.standings import Rollouts
 
         self.registry = Registry(engine)
         self.keys = ApiKeys(engine)
+        self.rollouts, self.channels = Rollouts(engine), Channels(settings.updates_dir)
         self.tokens = Tokens(signing_secret(settings), settings.jwt_legacy_claim)
 
 

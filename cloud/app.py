@@ -28,6 +28,7 @@ from cloud.operations.retention import Retention
 from cloud.operations.service import Operations
 from cloud.operations.store import Store
 from cloud.settings import Settings, database_url, signing_secret
+from cloud.updates.room import Updates
 from cloud.web.door import Door
 from cloud.web.gate import Gate
 from cloud.web.health import Health
@@ -79,7 +80,10 @@ class Hub:
         stack.push_async_callback(redis.stop)
 
         links = Links(hub_name=f"{socket.gethostname()}/{os.getpid()}", metrics=metrics)
-        inbox = Inbox(engine=engine, writer=writer, links=links, metrics=metrics)
+        updates = await stack.enter_async_context(
+            Updates(s, engine=engine, writer=writer, links=links, metrics=metrics)
+        )
+        inbox = Inbox(engine=engine, writer=writer, links=links, metrics=metrics, beside=updates.words.of)
         store, news = Store(engine, writer, keys), News()
         operations = Operations(
             registry=registry,
@@ -145,6 +149,8 @@ class Hub:
                 default_timeout=s.kiosk_response_timeout,
                 open_to_all=s.demo,
             ),
+            downloads=updates.downloads,
+            rollouts=updates.rollouts,
             admin_key=s.admin_key,
             open_to_all=s.demo,
         )

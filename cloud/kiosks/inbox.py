@@ -10,7 +10,7 @@ Events that are stored together are stored all or not at all: the last number st
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -31,15 +31,27 @@ _WAITING_MAX = 1000  # messages; a kiosk with batches has one under way
 _BATCHES_MAX = 4
 _COLUMNS = ("kiosk_id", "journal", "seq", "at", "received_at", "kind", "device", "data")
 
+_Row = tuple[Write, tuple[object, ...]]
+
 
 class Inbox:
     """Takes events off the links and into the store."""
 
-    def __init__(self, *, engine: AsyncEngine, writer: Writer, links: Links, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        *,
+        engine: AsyncEngine,
+        writer: Writer,
+        links: Links,
+        metrics: Metrics,
+        beside: Callable[[str, Event], _Row | None] = lambda _kiosk_id, _event: None,
+    ) -> None:
+        """`beside` gives the row that is to be written with a kiosk's event, or not at all."""
         self._engine = engine
         self._writer = writer
         self._links = links
         self._metrics = metrics
+        self._beside = beside
         self._insert = Write(3, engine, insert_ignoring(engine, events), _COLUMNS, point="hub.inbox.event")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -88,6 +100,7 @@ class Inbox:
                 new.append(event)
         if new:
             rows = [(self._insert, _row(link.kiosk_id, journal, event)) for event in new]
+            rows += [row for event in new if (row := self._beside(link.kiosk_id, event)) is not None]
             (insert, first), *more = rows
             await self._writer.write(insert, first, *more)
         for event in new:

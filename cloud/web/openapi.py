@@ -6,13 +6,15 @@ from typing import Any
 import msgspec
 
 from cloud.operations.operation import State
+from cloud.updates.rollouts import Change
 from cloud.web.admin import ApiKeyChange, KioskChange, NewApiKey, NewKiosk
+from cloud.web.openapi_updates import update_answers, update_paths
 from cloud.web.send import SendHeaders
 from wire.ids import KIOSK_ID
 from wire.problems import PROBLEMS, Outcome
 from wire.version import VERSION
 
-_BODIES = (NewKiosk, KioskChange, NewApiKey, ApiKeyChange)
+_BODIES = (NewKiosk, KioskChange, NewApiKey, ApiKeyChange, Change)
 _JSON_OBJECT = {"type": "object", "additionalProperties": True}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _TIME = {"type": ["string", "null"], "format": "date-time"}
@@ -298,6 +300,7 @@ def specification() -> dict[str, Any]:
                 parameters=[key_id],
             ),
         },
+        **update_paths(operation, admin, admin_problems),
         "/health": {
             "get": operation(
                 "Whether the hub can serve",
@@ -424,4 +427,5 @@ def _answers() -> dict[str, Any]:
         "ApiKeyWithSecret": thing({**key, "key": text, "callback_secret": _TEXT_OR_NULL}),
         "CallbackAddress": thing({"id": text, "callback_url": _TEXT_OR_NULL, "callback_secret": _TEXT_OR_NULL}),
         "Health": thing(health),
+        **update_answers(),
     }

@@ -2,7 +2,7 @@
 
 from tornado.web import Application
 
-from cloud.web import admin, operations, status
+from cloud.web import admin, operations, rollouts, status, updates
 from cloud.web.handler import NotFound
 from cloud.web.services import Services
 from cloud.web.socket import KioskSocket
@@ -20,6 +20,9 @@ ROUTES = [
     (r"/admin/kiosks/([^/]+)/token", admin.KioskTokenHandler),
     (r"/admin/api-keys", admin.ApiKeysHandler),
     (r"/admin/api-keys/([^/]+)", admin.ApiKeyHandler),
+    (r"/admin/rollouts", rollouts.RolloutsHandler),
+    (r"/admin/rollouts/([^/]+)", rollouts.RolloutHandler),
+    (r"/updates/([^/]+)/([^/]+)", updates.UpdatesHandler),
     (r"/health", status.HealthHandler),
     (r"/metrics", status.MetricsHandler),
     (r"/openapi.json", status.OpenApiHandler),

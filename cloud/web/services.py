@@ -10,6 +10,8 @@ from cloud.metrics import Metrics
 from cloud.operations.news import News
 from cloud.operations.service import Operations
 from cloud.operations.store import Store
+from cloud.updates.downloads import Downloads
+from cloud.updates.standings import Rollouts
 from cloud.web.gate import Gate
 from cloud.web.health import Health
 from cloud.web.send import Send
@@ -30,5 +32,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     health: Health
     gate: Gate
     send: Send
+    downloads: Downloads
+    rollouts: Rollouts
     admin_key: Secret
     open_to_all: bool  # demo mode: no API key needed
