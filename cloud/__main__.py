@@ -118,6 +118,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     from sqlalchemy.exc import SQLAlchemyError
 
     from cloud.app import serve
+    from cloud.db.hold import NotHeldError
     from cloud.logs import set_up
 
     set_up(settings.log_level)
@@ -129,6 +130,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         run = uvloop.run
     try:
         run(serve(settings))
+    except NotHeldError as error:
+        print(f"kioskwire-hub: the database is not for this hub: {error}", file=sys.stderr)
+        return 1
     except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         print(f"kioskwire-hub: cannot serve on {settings.host}:{settings.port}: {error}", file=sys.stderr)
         return 1

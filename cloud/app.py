@@ -5,8 +5,10 @@ import logging
 import os
 import signal
 import socket
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -15,6 +17,7 @@ from cloud.backends.keys import ApiKeys
 from cloud.backends.limits import RateLimit
 from cloud.bus.redis import RedisWatch
 from cloud.db.engine import open_engine
+from cloud.db.hold import SupersededError
 from cloud.db.migrate import migrate
 from cloud.db.writer import Writer
 from cloud.kiosks.inbox import Inbox
@@ -52,6 +55,7 @@ class Hub:
         self._stack = AsyncExitStack()
         self.port = 0
         self.services: Services
+        self._writer: Writer
 
     async def __aenter__(self) -> "Hub":
         async with self._stack:
@@ -62,6 +66,10 @@ class Hub:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
+    async def superseded(self) -> None:
+        """Return once another hub has taken the database over: this one must end."""
+        await self._writer.superseded.wait()
+
     async def _build(self) -> None:
         s, stack = self._settings, self._stack
         metrics = Metrics()
@@ -69,7 +77,8 @@ class Hub:
         engine = open_engine(database_url(s))
         stack.push_async_callback(engine.dispose)
         await migrate(engine)
-        writer = Writer(engine, metrics)
+        writer = self._writer = Writer(engine, metrics)
+        await writer.open()
         writer.start()
         stack.push_async_callback(writer.stop)
 
@@ -177,7 +186,7 @@ class Hub:
 
 
 async def serve(settings: Settings) -> None:
-    """Run a hub until SIGTERM or SIGINT."""
+    """Run a hub until SIGTERM or SIGINT. Raises `SupersededError` when another has taken its database over."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -186,9 +195,21 @@ async def serve(settings: Settings) -> None:
         log.info("listening", extra={"url": f"http://{settings.host}:{hub.port}", "version": VERSION})
         if settings.demo:
             log.warning("demo mode: no API key is needed; for this machine only")
-        await stop.wait()
+        await _either(stop.wait(), hub.superseded())
         log.info("stopping")
     log.info("stopped")
+    if not stop.is_set():
+        raise SupersededError("another hub has taken the database over")
+
+
+async def _either(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Return when one of them has."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _obey(registry: Registry, links: Links, kiosk_id: str) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.db.changes import Changes
+from cloud.db.dialect import one_after_another
 from cloud.db.tables import api_keys
 from cloud.errors import Refused
 from wire.crashpoint import crash_point
@@ -71,6 +72,7 @@ class ApiKeys:
         key_id, secret = secrets.token_hex(4), secrets.token_urlsafe(24)
         key = ApiKey(id=key_id, name=name, hash=_hash(secret), created_at=time.time())
         async with self._engine.begin() as connection:
+            await one_after_another(connection)
             values = {"id": key_id, "name": name, "hash": key.hash, "created_at": key.created_at}
             await connection.execute(insert(api_keys).values(revision=_next_revision, **values))
             crash_point("hub.keys.add.before")
@@ -96,6 +98,7 @@ class ApiKeys:
 
     async def _update(self, key_id: str, **values: object) -> None:
         async with self._engine.begin() as connection:
+            await one_after_another(connection)
             statement = update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked.is_(False))
             result = await connection.execute(statement.values(revision=_next_revision, **values))
             if result.rowcount == 0:

@@ -9,13 +9,23 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.db.engine import open_blocking
+from cloud.db.hold import Hold
 from cloud.db.place import Log, Place
 
 Batch = tuple[str, Sequence[tuple[Any, ...]]]  # a statement and the rows for it
 
 
+# A hub that is replaced has up to 10 s to end, and its successor may have been started before it.
+_BEGIN_WITHIN, _GO_ON_WITHIN = 20.0, 5.0
+
+
 class Target(Protocol):
     """A database that takes groups."""
+
+    superseded: asyncio.Event  # another hub writes there since: this one must end
+
+    async def open(self) -> None:
+        """Be ready to commit. Raises what a commit would raise, and where another hub writes there."""
 
     async def commit(self, batches: Sequence[Batch]) -> None:
         """Write all batches, or none; they are on disk when this returns."""
@@ -30,30 +40,51 @@ def target_for(engine: AsyncEngine) -> Target:
 
 
 class ConnectionTarget:
-    """Through the engine's own connection."""
+    """Through a connection of the engine, which holds the database for this hub."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._connection: AsyncConnection | None = None
+        self._hold = Hold()
+        self.superseded = self._hold.superseded
+
+    async def open(self) -> None:
+        """See `Target`."""
+        if self._connection is None:
+            self._connection = await self._connect(_BEGIN_WITHIN)
 
     async def commit(self, batches: Sequence[Batch]) -> None:
         """See `Target`."""
         if self._connection is None:
-            self._connection = await self._engine.connect()
+            self._connection = await self._connect(_GO_ON_WITHIN)
         try:
             async with self._connection.begin():
                 for statement, rows in batches:
                     await self._connection.exec_driver_sql(statement, list(rows))
         except BaseException:
             connection, self._connection = self._connection, None
-            await connection.invalidate()
-            await connection.close()
+            await _drop(connection)
             raise
 
     async def close(self) -> None:
         """See `Target`."""
         if self._connection is not None:
-            await self._connection.close()
+            await _drop(self._connection)  # not back into the pool: its session has the lock
+
+    async def _connect(self, wait: float) -> AsyncConnection:
+        connection = await self._engine.connect()
+        try:
+            await self._hold.take(connection, wait)
+        except BaseException:
+            await _drop(connection)
+            raise
+        return connection
+
+
+async def _drop(connection: AsyncConnection) -> None:
+    """Close the session with the connection."""
+    await connection.invalidate()
+    await connection.close()
 
 
 class ThreadTarget:
@@ -65,6 +96,10 @@ class ThreadTarget:
         self._engine = open_blocking(engine, self._place)
         self._thread = ThreadPoolExecutor(1, "database-writer")
         self._connection: Connection | None = None
+        self.superseded = asyncio.Event()  # never: whoever has the file writes to it
+
+    async def open(self) -> None:
+        """See `Target`."""
 
     async def commit(self, batches: Sequence[Batch]) -> None:
         """See `Target`."""

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ClauseElement, column, table, update
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cloud.db.engine import explain
+from cloud.db.engine import explain, is_away
 from cloud.db.target import Batch, target_for
 from cloud.errors import StorageError
 from cloud.metrics import Metrics
@@ -36,7 +35,7 @@ class Write:
     refers to come first. `point` names its commit among the crash points.
     """
 
-    __slots__ = ("_is_in_order", "_order", "point", "rank", "sql")
+    __slots__ = ("_is_in_order", "_order", "_takes_nul", "point", "rank", "sql")
 
     def __init__(
         self, rank: int, engine: AsyncEngine, statement: ClauseElement, names: Sequence[str], *, point: str = ""
@@ -47,10 +46,18 @@ class Write:
         self.sql = str(compiled)
         self._order = [names.index(name) for name in getattr(compiled, "positiontup", None) or ()]
         self._is_in_order = self._order == list(range(len(names)))
+        self._takes_nul = engine.dialect.name == "sqlite"
 
     def row(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """The values as the statement binds them."""
+        if not self._takes_nul:  # of what a kiosk says, too: its outcome must not be refused for a character
+            values = tuple([without_nul(value) for value in values])
         return values if self._is_in_order else tuple([values[at] for at in self._order])
+
+
+def without_nul(value: Any) -> Any:
+    """The value as PostgreSQL takes it: it keeps any character but that one."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
 
 
 _Row = tuple[Write, tuple[Any, ...]]
@@ -74,6 +81,15 @@ class Writer:
         # tell after an outage.
         self.turns = asyncio.Semaphore(_TURNS)
         self.error: str | None = None  # why the last group failed; None when it did not
+
+    @property
+    def superseded(self) -> asyncio.Event:
+        """Set once another hub writes to this database: nothing can be written any more, and the hub must end."""
+        return self._target.superseded
+
+    async def open(self) -> None:
+        """Have the database for this hub alone. Raises OSError where another has it."""
+        await self._target.open()
 
     def start(self) -> None:
         """Begin to write."""
@@ -125,7 +141,7 @@ class Writer:
             crash_points((kind.point for rows, _ in group for kind, _ in rows), "after")
         except Exception as error:
             self._metrics.write_failures.inc()
-            if len(group) > 1 and not _is_away(error):
+            if len(group) > 1 and not is_away(error):
                 await self._write_singly(group)
                 return
             self._failed(error)
@@ -148,7 +164,7 @@ class Writer:
             except Exception as error:
                 log.error("a row cannot be written", extra={"error": str(error)[:300]})
                 _fail(item, error)
-                if _is_away(error):
+                if is_away(error):
                     self._failed(error)
                     for other in group[position + 1 :]:
                         _fail(other, error)
@@ -158,17 +174,12 @@ class Writer:
                     item[1].set_result(None)
 
     def _failed(self, error: Exception) -> None:
-        if not _is_away(error):
+        if not is_away(error):
             log.error("a row cannot be written", extra={"error": str(error)[:300]})
             return
         if self.error is None:
             log.error("the database does not take writes", extra={"error": str(error)[:300]})
         self.error = explain(error)
-
-
-def _is_away(error: Exception) -> bool:
-    """Whether the database, and not a row, is what does not work."""
-    return isinstance(error, OperationalError | OSError) or getattr(error, "connection_invalidated", False)
 
 
 def _batches(group: list[_Waiting]) -> list[Batch]:

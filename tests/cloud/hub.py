@@ -3,8 +3,10 @@
 import asyncio
 import inspect
 import json
+import os
 import sqlite3
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -12,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -20,11 +23,12 @@ from cloud.app import Hub
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.errors import Refused
-from cloud.settings import Settings
+from cloud.settings import Settings, database_url
 from wire.environment import Secret
 
 JWT_SECRET = "a-signing-secret-of-more-than-32-characters"
 ADMIN_KEY = "an-administrator-key-of-more-than-32-characters"
+POSTGRESQL = os.environ.get("KIOSKWIRE_TEST_POSTGRESQL", "")  # a server's address: all these tests run on it
 PATIENCE = 5.0  # seconds after which what was expected counts as not coming
 
 Json = dict[str, Any]
@@ -48,6 +52,36 @@ def settings(state_dir: Path, **changes: Any) -> Settings:
     return Settings(**{**given, "state_dir": str(state_dir), **changes})
 
 
+def database_of(state_dir: Path) -> str:
+    """The address of the hub's database that belongs to `state_dir`; nothing need be there yet.
+
+    An SQLite file, unless all these tests are run on PostgreSQL: see tests/cloud/test_on_postgresql.py.
+    """
+    if not POSTGRESQL:
+        return f"sqlite+aiosqlite:///{state_dir / 'hub.db'}"
+    name = _on_postgresql(state_dir)
+    return database_url(Settings(database_url=f"{POSTGRESQL.rpartition('/')[0]}/{name}"))
+
+
+@cache
+def _on_postgresql(state_dir: Path) -> str:
+    name = f"test_{uuid.uuid4().hex}"
+    _ask(POSTGRESQL, f'CREATE DATABASE "{name}"')
+    return name
+
+
+def _ask(url: str, statement: str) -> list[tuple[Any, ...]]:
+    async def ask() -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, ask()).result()
+
+
 @cache
 def empty_database() -> bytes:
     """A migrated SQLite file without rows: migrating once is enough for most tests."""
@@ -64,6 +98,8 @@ def empty_database() -> bytes:
 
 
 def _provide_database(state_dir: Path) -> None:
+    if POSTGRESQL:
+        return
     state_dir.mkdir(parents=True, exist_ok=True)
     if not (state_dir / "hub.db").exists():
         (state_dir / "hub.db").write_bytes(empty_database())
@@ -74,6 +110,9 @@ def broken_table(state_dir: Path, table: str) -> Iterator[None]:
     """The database fails at every statement that touches `table`, until the context ends."""
 
     def rename(old: str, new: str) -> None:
+        if POSTGRESQL:
+            _ask(database_of(state_dir), f"ALTER TABLE {old} RENAME TO {new}")
+            return
         with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
             connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
             connection.commit()
@@ -87,6 +126,8 @@ def broken_table(state_dir: Path, table: str) -> Iterator[None]:
 
 def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
     """What a query finds in the hub's database, asked from outside."""
+    if POSTGRESQL:
+        return _ask(database_of(state_dir), statement)
     with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
         return connection.execute(statement).fetchall()
 
@@ -311,6 +352,8 @@ async def running(
     """A hub with these kiosks registered, on a new database or on the one left in `state_dir`."""
     if "database_url" not in changes:
         _provide_database(state_dir)
+        if POSTGRESQL:
+            changes["database_url"] = database_of(state_dir)
     limits = httpx.Limits(max_connections=None)
     # The client outlives the hub, so that callers hear what a stopping hub tells them.
     async with (

@@ -10,13 +10,13 @@ from cloud.backends.keys import ApiKeys
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.errors import Refused
-from tests.cloud.hub import rows
+from tests.cloud.hub import database_of, rows
 
 
 @asynccontextmanager
 async def keys(tmp_path: Path) -> AsyncIterator[ApiKeys]:
     """The keys of a new database."""
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}")
+    engine = open_engine(database_of(tmp_path))
     await migrate(engine)
     made = ApiKeys(engine)
     await made.start()

@@ -17,7 +17,7 @@ from tornado.web import Application, RequestHandler
 from cloud.db.engine import open_engine
 from cloud.metrics import Metrics
 from cloud.operations.callbacks import Callbacks, is_over, pause
-from tests.cloud.hub import Running, rows, running, until
+from tests.cloud.hub import Running, database_of, rows, running, until
 from tests.cloud.operations.test_delivery import enqueue
 
 
@@ -262,7 +262,7 @@ async def test_a_stop_in_the_very_moment_news_come_in_is_not_lost(
 ) -> None:
     monkeypatch.setattr("cloud.operations.callbacks._LOOK_EVERY", 60)
     async with running(tmp_path) as hub:
-        engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}")
+        engine = open_engine(database_of(tmp_path))
         callbacks = Callbacks(
             engine=engine,
             store=hub.services.store,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.operations.retention import PROOF_DAYS, Retention
-from tests.cloud.hub import empty_database, rows
+from tests.cloud.hub import database_of, empty_database, rows
 
 _DAY = 86400.0
 
@@ -49,7 +49,7 @@ async def test_ended_operations_their_callbacks_and_events_go_after_their_days(t
 
 @asynccontextmanager
 async def database(path: Path) -> AsyncIterator[AsyncEngine]:
-    engine = open_engine(f"sqlite+aiosqlite:///{path / 'hub.db'}")
+    engine = open_engine(database_of(path))
     try:
         await migrate(engine)
         yield engine

@@ -14,13 +14,14 @@ from cloud.db.writer import Writer
 from cloud.metrics import Metrics
 from cloud.operations.operation import Operation, State
 from cloud.operations.store import Store
+from tests.cloud.hub import database_of
 from tests.cloud.operations.test_answers import operation
 
 
 @asynccontextmanager
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """A store on a new database."""
-    engine = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'hub.db'}")
+    engine = open_engine(database_of(tmp_path))
     await migrate(engine)
     writer = Writer(engine, Metrics())
     writer.start()

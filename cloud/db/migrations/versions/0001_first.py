@@ -8,6 +8,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_LARGE = sa.Integer().with_variant(sa.BigInteger, "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -49,7 +51,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("final", sa.Boolean, nullable=False),
         sa.Column("executed", sa.String(7)),
-        sa.Column("status", sa.Integer),
+        sa.Column("status", _LARGE),
         sa.Column("answer", sa.LargeBinary),
         sa.Column("problem", sa.String(32)),
         sa.Column("detail", sa.Text),
@@ -104,7 +106,7 @@ def upgrade() -> None:
         "events",
         sa.Column("kiosk_id", sa.String(64), nullable=False),
         sa.Column("journal", sa.String(64), nullable=False),
-        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("seq", _LARGE, nullable=False),
         sa.Column("at", sa.Float, nullable=False),
         sa.Column("received_at", sa.Float, nullable=False),
         sa.Column("kind", sa.String(64), nullable=False),
