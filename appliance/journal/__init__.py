@@ -19,7 +19,9 @@ Rules, in the order in which they matter:
    goes on under a new id as well: what was asked of the old one may be known to the other machine alone. On another
    machine the devices are others too: works end as interrupted, and what lay where is written down once more
    (`levels-left`) and forgotten. Who only changed the board reads there what to set the levels to.
-7. Nothing needs the wall clock to be right: order is the row's number, age is only looked at when the clock is
+7. Nothing new is begun during a standstill (`Journal.stand_still`), which can be had only while nothing is under way.
+8. A file that a later version has changed is gone on with where that version says so; else it is left as it is.
+9. Nothing needs the wall clock to be right: order is the row's number, age is only looked at when the clock is
    plausible, and counts to the newest operation at most.
 
 `journal.py` is the door (async); `writer.py` the one thread that touches the file, `jobs.py` what it is given;
@@ -29,12 +31,12 @@ what is saved of a damaged file and `saved.py` until when; `files.py` the direct
 """
 
 from appliance.journal.book import Book, Entry, Work
-from appliance.journal.errors import JournalError, JournalInUseError, StorageError, UnknowableError
+from appliance.journal.errors import JournalError, JournalInUseError, StandstillError, StorageError, UnknowableError
 from appliance.journal.journal import Journal, Limits
 from appliance.journal.looking import Look, look_into
 from appliance.journal.store import Row
 
 __all__ = [
-    "Book", "Entry", "Journal", "JournalError", "JournalInUseError", "Limits", "Look", "Row", "StorageError",
-    "UnknowableError", "Work", "look_into",
+    "Book", "Entry", "Journal", "JournalError", "JournalInUseError", "Limits", "Look", "Row", "StandstillError",
+    "StorageError", "UnknowableError", "Work", "look_into",
 ]  # fmt: skip

@@ -64,7 +64,7 @@ class Book:
     def put_page(self, device: str, memory: Mapping[str, object]) -> None:
         """Replace it."""
         self._connection.execute(
-            "INSERT INTO pages VALUES (?1, ?2) ON CONFLICT (device) DO UPDATE SET memory = ?2",
+            "INSERT INTO pages (device, memory) VALUES (?1, ?2) ON CONFLICT (device) DO UPDATE SET memory = ?2",
             (device, msgspec.json.encode(dict(memory))),
         )
 
@@ -183,7 +183,7 @@ class Book:
     def move(self, device: str, coin: Money, count: int) -> None:
         """So many more of a denomination lie there (below 0: fewer). Call it only where `enter` said True."""
         self._connection.execute(
-            "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4)"
+            "INSERT INTO tallies (device, minor, currency, count) VALUES (?1, ?2, ?3, ?4)"
             " ON CONFLICT (device, minor, currency) DO UPDATE SET count = count + ?4",
             (device, coin.minor, coin.currency, count),
         )
@@ -191,7 +191,7 @@ class Book:
     def set_tally(self, device: str, coin: Money, count: int) -> None:
         """So many lie there now."""
         self._connection.execute(
-            "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4)"
+            "INSERT INTO tallies (device, minor, currency, count) VALUES (?1, ?2, ?3, ?4)"
             " ON CONFLICT (device, minor, currency) DO UPDATE SET count = ?4",
             (device, coin.minor, coin.currency, count),
         )

@@ -76,7 +76,9 @@ class Carried(msgspec.Struct):
             store.add_event(event, again=True, important=important)
         connection = store.connection
         for device, memory in self.pages.items():
-            connection.execute("INSERT INTO pages VALUES (?, ?) ON CONFLICT DO NOTHING", (device, memory))
+            connection.execute(
+                "INSERT INTO pages (device, memory) VALUES (?, ?) ON CONFLICT DO NOTHING", (device, memory)
+            )
         for entry in self.entries:
             _enter(store, entry)
         for work in self.works:

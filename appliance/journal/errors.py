@@ -3,6 +3,7 @@
 JournalError
 ├── JournalInUseError   another process has it: do not start
 ├── StorageError        the disk does not take it: refuse new work, try again later
+│   └── StandstillError the appliance is about to end: refuse new work, the next run takes it
 ├── DamagedError        the file is not a journal any more: set it aside, begin anew
 └── UnknowableError     what became of a request before cannot be looked up: say nothing of it
 """
@@ -27,6 +28,13 @@ class StorageError(JournalError):
     def __init__(self, words: str, *, certain: bool = False) -> None:
         super().__init__(words)
         self.certain = certain
+
+
+class StandstillError(StorageError):
+    """Nothing new is begun now, as the appliance is about to end. Nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__("the appliance is about to be started anew", certain=True)
 
 
 class DamagedError(JournalError):

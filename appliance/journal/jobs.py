@@ -34,13 +34,14 @@ class Facts(msgspec.Struct, frozen=True):
 class Job:
     """One piece of work on the store and where its result goes."""
 
-    __slots__ = ("call", "future", "journal", "needs_room", "point", "writes")
+    __slots__ = ("apart", "call", "future", "journal", "needs_room", "point", "writes")
 
     def __init__(
         self, call: Callable[[Store], Any], *, writes: bool = True, needs_room: bool = False,
-        journal: str | None = None, point: str = "",
+        journal: str | None = None, point: str = "", apart: bool = False,
     ) -> None:  # fmt: skip
         self.call = call
+        self.apart = apart  # in a commit of its own: what others begin stands before it, or is refused behind it
         self.point = point  # names its commit among the crash points
         self.journal = journal  # of no other may it be asked; None: of any
         self.writes = writes

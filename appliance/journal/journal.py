@@ -46,6 +46,7 @@ class Journal:
     ) -> None:  # fmt: skip
         self._clock = clock
         self._limits = limits
+        self._boot_id = boot_id
         self._writer = Writer(Files(directory, reserve_bytes), limits, clock, boot_id, marks)
         self._unwritten: dict[str, Response] = {}  # outcomes the disk did not take
         self._unwritten_events: list[Event] = []
@@ -94,6 +95,26 @@ class Journal:
         new_id, at = uuid.uuid4().hex, self._clock()
         await self._write(Job(lambda store: store.begin_anew(new_id, reason, at), point="appliance.journal.begin_anew"))
         self._writer.say_copied(reason)
+
+    async def stand_still(self, for_s: float) -> list[str]:
+        """Have nothing new begun for so many seconds, if nothing is under way now; what is, in words, else nothing.
+
+        One transaction looks and takes it: what was begun before is seen, and what comes behind is refused with
+        `StandstillError`. It stands in the journal, for this run alone: the next start is free of it. Under way are
+        operations without an outcome, works that have not ended, and outcomes that only the memory has; what the hub
+        has not settled is safe on the disk, and waits for whoever runs then. Raises `StorageError`.
+        """
+        if self._unwritten:
+            return [f"{len(self._unwritten)} outcomes wait in memory for the disk"]
+        run, until = self._boot_id, time.monotonic() + for_s
+        under_way: list[str] = await self._write(
+            Job(lambda store: store.stand_still(run, until), point="appliance.journal.standstill", apart=True)
+        )
+        return under_way
+
+    async def go_on(self) -> None:
+        """End the standstill. Raises `StorageError`; it ends by itself as well."""
+        await self._write(Job(lambda store: store.go_on(), apart=True))
 
     async def begin(self, request: Request, journal: str | None = None) -> Row | None:
         """Write that a request is being started. Returns None, or what is known of it already.

@@ -16,7 +16,7 @@ from pathlib import Path
 from appliance.journal.book import Book
 from appliance.journal.errors import DamagedError, StorageError, translate
 from appliance.journal.files import JOURNAL, LOCK
-from appliance.journal.schema import SCHEMA_VERSION
+from appliance.journal.schema import READABLE_BY, SCHEMA_VERSION, is_readable
 
 _ANSWER_WITHIN_S = 5.0
 _HINT = "read it as the user that the appliance runs as, or as root"
@@ -72,12 +72,19 @@ def _open(journal: Path) -> sqlite3.Connection:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version < SCHEMA_VERSION:
             raise StorageError("the journal is of an older version; it is brought up when the appliance starts")
-        if version > SCHEMA_VERSION:
+        if version > SCHEMA_VERSION and not is_readable(version, _readable_by(connection)):
             raise StorageError("the journal is of a newer version than this program")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _readable_by(connection: sqlite3.Connection) -> str:
+    with contextlib.suppress(sqlite3.OperationalError):  # who knows what that version is like
+        row = connection.execute("SELECT value FROM meta WHERE name = ?", (READABLE_BY,)).fetchone()
+        return str(row[0]) if row else ""
+    return ""
 
 
 def _is_used(directory: Path) -> bool:

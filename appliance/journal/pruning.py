@@ -137,7 +137,7 @@ def _delete_entries(connection: sqlite3.Connection, condition: str, given: tuple
 def forget(connection: sqlite3.Connection, n: int) -> None:
     """Note that lines up to this number may have gone (`Book.forgotten`)."""
     connection.execute(
-        "INSERT INTO meta VALUES ('forgotten', CAST(?1 AS TEXT)) ON CONFLICT (name) DO UPDATE"
+        "INSERT INTO meta (name, value) VALUES ('forgotten', CAST(?1 AS TEXT)) ON CONFLICT (name) DO UPDATE"
         " SET value = CAST(max(CAST(value AS INTEGER), ?1) AS TEXT)",
         (n,),
     )

@@ -1,4 +1,17 @@
-"""The journal's tables, how an older file comes to have them, and how a file is opened."""
+"""The journal's tables, how an older file comes to have them, and how a file is opened.
+
+**A version that is tried must be able to go back.** What it brings up, the version before must go on with, and what
+both have written stays: so nothing is copied before, and no outcome is lost on the way back. A step therefore
+
+- only adds: tables, indices, and columns that are NULL or have a DEFAULT; every INSERT here names its columns;
+- leaves what is there its meaning. What is to go is first no longer written, and dropped a release later;
+- says in `READERS` which schema the oldest program knows that can read and write the file behind it.
+
+The file keeps that number (`meta`, `readable_by`). A program that meets a later file goes on with it where its own
+number is no smaller, and leaves its version as it is; otherwise it touches nothing, says that the file is of a later
+version, and takes no operations. The test of this module holds every new step to it: `READERS` of the newest step is
+the schema before it.
+"""
 
 import sqlite3
 from pathlib import Path
@@ -66,6 +79,9 @@ UPDATE events SET important = 1
 """
 # A new file is made the way an old one is brought up, so that both are the same.
 _STEPS = {0: _OPERATIONS, 1: _BOOK}
+# Who can go on with a file that a step has made. The first two were before anybody could go back.
+READERS = {1: 1, 2: 2}
+READABLE_BY = "readable_by"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -95,8 +111,23 @@ def bring_up(connection: sqlite3.Connection, version: int) -> bool:
     for step in range(version, SCHEMA_VERSION):
         for statement in _statements(_STEPS[step]):
             connection.execute(statement)
+    connection.execute(
+        "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (READABLE_BY, str(READERS[SCHEMA_VERSION]))
+    )
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return True
+
+
+def is_readable(version: int, readable_by: str) -> bool:
+    """Whether this program can go on with a file of this version, in which that stands as `READABLE_BY`."""
+    return version <= SCHEMA_VERSION or (readable_by.isdecimal() and int(readable_by) <= SCHEMA_VERSION)
+
+
+def too_new(version: int) -> sqlite3.OperationalError:
+    """Said of a file that is left as it is; it is not damaged."""
+    return sqlite3.OperationalError(
+        f"it was written by a later version of this program (schema {version}, and {SCHEMA_VERSION} is known here)"
+    )
 
 
 def damaged(words: str) -> sqlite3.DatabaseError:

@@ -12,12 +12,13 @@ import msgspec
 from appliance.box import Marks, is_other
 from appliance.journal.book import Book
 from appliance.journal.pruning import DROPPED
-from appliance.journal.schema import SCHEMA_VERSION, bring_up, damaged
+from appliance.journal.schema import READABLE_BY, SCHEMA_VERSION, bring_up, damaged, is_readable, too_new
 from wire.crashpoint import crash_point
 from wire.messages import Error, Event, Executed, Response, encode
 
 # Of the journal's own events, those that a person must learn of even after a long time without a hub.
 IMPORTANT = ("journal-damaged", "journal-copied", "operation-unknown", DROPPED)
+_STANDSTILL = "standstill"
 
 _response = msgspec.json.Decoder(Response)
 
@@ -67,12 +68,14 @@ class Store:
         if version == 0:
             self.connection.execute("BEGIN IMMEDIATE")
             bring_up(self.connection, 0)
-            self.connection.execute("INSERT INTO meta VALUES ('id', ?)", (new_id,))
+            self.connection.execute("INSERT INTO meta (name, value) VALUES ('id', ?)", (new_id,))
             crash_point("appliance.journal.create.before")
             self.connection.execute("COMMIT")
             crash_point("appliance.journal.create.after")
-        elif version != SCHEMA_VERSION:
+        elif version < SCHEMA_VERSION:
             self._migrate(version)
+        elif not is_readable(version, self.get_meta(READABLE_BY)):
+            raise too_new(version)
         found = self.get_meta("id")
         if not found:
             raise damaged("the journal has no id")
@@ -134,7 +137,28 @@ class Store:
 
     def put_meta(self, name: str, value: str) -> None:
         """Keep a value about the journal itself."""
-        self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+        self.connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (name, value))
+
+    def stand_still(self, run: str, until: float) -> list[str]:
+        """Have nothing new begun in this run until then (`time.monotonic`), if nothing is under way; else what is."""
+        (started,) = self.connection.execute("SELECT count(*) FROM operations WHERE state = 'started'").fetchone()
+        under_way = [f"{started} operations are under way or in doubt"] if started else []
+        for kind, count in self.connection.execute(
+            "SELECT kind, count(*) FROM works WHERE result IS NULL GROUP BY kind ORDER BY kind"
+        ):
+            under_way.append(f"{count} of the works called {kind} have not ended")
+        if not under_way:
+            self.put_meta(_STANDSTILL, f"{run} {until!r}")
+        return under_way
+
+    def go_on(self) -> None:
+        """End the standstill."""
+        self.connection.execute("DELETE FROM meta WHERE name = ?", (_STANDSTILL,))
+
+    def stands_still(self, run: str, now: float) -> bool:
+        """Whether nothing new is to be begun in this run now. That of a run before counts no more."""
+        of, _, until = self.get_meta(_STANDSTILL).partition(" ")
+        return of == run and now < float(until)
 
     def begin(self, new: Begin) -> Row | None:
         """Write an operation unless it is known; returns the row known before, or None."""

@@ -16,7 +16,14 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.box import Marks
-from appliance.journal.errors import DamagedError, JournalError, StorageError, UnknowableError, translate
+from appliance.journal.errors import (
+    DamagedError,
+    JournalError,
+    StandstillError,
+    StorageError,
+    UnknowableError,
+    translate,
+)
 from appliance.journal.files import Files
 from appliance.journal.jobs import Facts, Job, Limits
 from appliance.journal.pruning import prune
@@ -47,6 +54,7 @@ class Writer:
         self._boot_id = boot_id
         self._marks = marks or {}
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._behind: Job | None = None  # taken from the queue, and to be committed by itself
         self._thread: threading.Thread | None = None
         self._store: Store | None = None
         self._identity: tuple[int, int] | None = None
@@ -104,17 +112,7 @@ class Writer:
         going = True
         while going:
             self.turned_at = time.monotonic()
-            group = []
-            try:
-                job = self._queue.get(timeout=TICK_S)
-                while job is not None:
-                    group.append(job)
-                    if len(group) >= GROUP_MAX:
-                        break
-                    job = self._queue.get_nowait()
-                going = job is not None
-            except queue.Empty:
-                pass
+            group, going = self._gather()
             try:
                 if group:
                     self._commit(group)
@@ -125,6 +123,26 @@ class Writer:
                 _log.exception("the journal's thread failed")
                 self._fail(group, self._failed_job(error))
         self._close()
+
+    def _gather(self) -> tuple[list[Job], bool]:
+        """Wait for the jobs of the next commit; and whether there may be more behind them."""
+        if self._behind is not None:
+            group, self._behind = [self._behind], None
+            return group, True
+        group = []
+        try:
+            job = self._queue.get(timeout=TICK_S)
+            while job is not None:
+                if job.apart and group:
+                    self._behind = job
+                    break
+                group.append(job)
+                if job.apart or len(group) >= GROUP_MAX:
+                    break
+                job = self._queue.get_nowait()
+        except queue.Empty:
+            return group, True
+        return group, job is not None
 
     def _commit(self, group: list[Job]) -> None:
         """Carry out the group in one transaction; complete every future."""
@@ -210,12 +228,21 @@ class Writer:
         """Fail the jobs that begin something new while there is no room; returns the others."""
         if not any(job.needs_room for job in group):
             return group
-        lacking = self._lacking_room()
-        if not lacking:
+        if self._stands_still():
+            refusal: StorageError = StandstillError()
+        elif lacking := self._lacking_room():
+            self._set_trouble(lacking)
+            refusal = StorageError(lacking, certain=True)
+        else:
             return group
-        self._set_trouble(lacking)
-        self._fail([job for job in group if job.needs_room], StorageError(lacking, certain=True))
+        self._fail([job for job in group if job.needs_room], refusal)
         return [job for job in group if not job.needs_room]
+
+    def _stands_still(self) -> bool:
+        try:
+            return self._store is not None and self._store.stands_still(self._boot_id, time.monotonic())
+        except (sqlite3.Error, ValueError):
+            return False  # the commit meets the same, and knows what to do about it
 
     def _lacking_room(self) -> str:
         """Why nothing new can be begun, or an empty string."""

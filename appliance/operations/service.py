@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from appliance.health.metrics import Metrics
-from appliance.journal import Journal, Row, StorageError, UnknowableError
+from appliance.journal import Journal, Row, StandstillError, StorageError, UnknowableError
 from appliance.operations import outcomes
 from appliance.operations.lane import Lane
 from appliance.operations.operation import Happened, State, advance
@@ -116,6 +116,8 @@ class Operations:
         self._refused: OrderedDict[str, Response] = OrderedDict()  # without a disk, refusals are remembered here
         self._listener: Listener | None = None
         self._stopping = False
+        # Those that came while nothing new was to be begun, in the order of their coming.
+        self._held: OrderedDict[str, tuple[Request, str | None, float]] | None = None
         self.unsaid = False  # nothing was said of a request, as the journal could not be read
         self._recovering: asyncio.Task[None] | None = None
 
@@ -177,14 +179,40 @@ class Operations:
             return
         if self._stopping:
             return
+        if self._held is not None:
+            if len(self._held) < LIVE_MAX:
+                self._held.setdefault(request.request_id, (request, journal, time.monotonic()))
+            return
         if len(self._live) >= LIVE_MAX:
             _log.warning("too many requests are in memory; one is dropped until the hub repeats it")
             return
         live = _Live(request, time.monotonic(), self._journal.id if journal is None else journal)
         self._launch(live, self._carry_out)
 
+    def hold(self) -> bool:
+        """Begin nothing until `release`, if there is nothing in memory now; whether that is so.
+
+        What comes meanwhile is kept, and nothing is said of it: to the hub it is as if it were still on its way. Ends
+        this run before the release, the hub says it again to the next one.
+        """
+        if self._live or self._held is not None or self._stopping:
+            return False
+        self._held = OrderedDict()
+        return True
+
+    def release(self) -> None:
+        """Go on, with what came meanwhile, less the time it was kept."""
+        held, self._held = self._held or OrderedDict(), None
+        for request, journal, at in held.values():
+            left = max(0.0, request.start_within - (time.monotonic() - at))
+            self.request(msgspec.structs.replace(request, start_within=left), journal)
+
     def cancel(self, request_id: str) -> None:
         """The hub no longer wants it: what waits is not begun, and of the rest, a cash session can be ended."""
+        if self._held is not None and request_id in self._held:
+            request, journal, at = self._held[request_id]
+            self._held[request_id] = (msgspec.structs.replace(request, start_within=0.0), journal, at)
+            return
         live = self._live.get(request_id)
         if live is not None and live.state is State.WAITING and live.turn is not None and not live.turn.done():
             live.turn.set_result(False)
@@ -448,7 +476,8 @@ class Operations:
         """Say no without a disk to write it on. If the row may have come to be written, an outcome is owed to it."""
         request = live.request
         live.advance(Happened.NOT_TAKEN)
-        response = outcomes.refused(request.request_id, request.operation, "kiosk-storage", str(error), live.elapsed)
+        problem = "kiosk-busy" if isinstance(error, StandstillError) else "kiosk-storage"
+        response = outcomes.refused(request.request_id, request.operation, problem, str(error), live.elapsed)
         if error.certain:
             self._refused[request.request_id] = response
             while len(self._refused) > _REFUSALS_KEPT:

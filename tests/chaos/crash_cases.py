@@ -94,6 +94,8 @@ _AGAIN = (
 _TWO_BOXES = "takes two boxes with one identity at a time, which the hub tells apart: see the scenario `identity`"
 _OTHER_GATEWAYS = "on the way of Kaspi terminals and ATOL servers alone: see tests/appliance/gateways/"
 _DEVICES = "on the way of devices alone: see the scenario `desk_crashes`"
+_UPDATES = "on the way of updates alone: see tests/appliance/updates/"
+_UPDATES_ROOM = ("appliance.updates.", "appliance.journal.standstill.")
 DESK_ROOMS = ("cash", "desk", "device", "fiscal", "levels", "printing", "supervisor")
 NOT_VISITED: dict[str, str] = {
     **{point: _DEVICES for point in names("appliance") if point.split(".")[1] in DESK_ROOMS},
@@ -107,6 +109,7 @@ NOT_VISITED: dict[str, str] = {
         )
         for moment in ("before", "after")
     },
+    **{point: _UPDATES for point in names("appliance") if point.startswith(_UPDATES_ROOM)},
     "appliance.journal.begin_anew.before": _TWO_BOXES,
     "appliance.journal.begin_anew.after": _TWO_BOXES,
 }

@@ -26,7 +26,7 @@ async def damaged_event(here: Journal) -> dict[str, Any]:
 def break_it(directory: Path) -> None:
     """So that nothing of it is lost, and it is refused all the same."""
     with sqlite3.connect(directory / JOURNAL) as connection:
-        connection.execute("PRAGMA user_version = 77")
+        connection.execute("DELETE FROM meta WHERE name = 'id'")
     connection.close()
 
 
