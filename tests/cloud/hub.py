@@ -66,7 +66,23 @@ def database_of(state_dir: Path) -> str:
 @cache
 def _on_postgresql(state_dir: Path) -> str:
     name = f"test_{uuid.uuid4().hex}"
+    _ask(POSTGRESQL, f'CREATE DATABASE "{name}" TEMPLATE "{_template()}"')
+    return name
+
+
+@cache
+def _template() -> str:
+    """A migrated database without rows, to be copied."""
+    name = f"template_{uuid.uuid4().hex}"
     _ask(POSTGRESQL, f'CREATE DATABASE "{name}"')
+
+    async def make() -> None:
+        engine = open_engine(database_url(Settings(database_url=f"{POSTGRESQL.rpartition('/')[0]}/{name}")))
+        await migrate(engine)
+        await engine.dispose()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, make()).result()
     return name
 
 

@@ -121,3 +121,50 @@ def test_a_demo_secret_whose_writing_was_cut_off_is_made_anew(tmp_path: Path, mo
     made = signing_secret(settings)
     assert len(made) == 64
     assert signing_secret(settings) == made
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
+        ("postgresql://u:p%40x@h:6000/d?sslmode=require", "postgresql+asyncpg://u:p%40x@h:6000/d?ssl=require"),
+        ("postgresql+asyncpg:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=/run/postgresql"),
+    ],
+)
+def test_postgresql_may_be_named_as_platforms_do(given: str, used: str) -> None:
+    settings, warnings = load(None, {"JWT_SECRET": SECRET, "DATABASE_URL": given})
+    assert (database_url(settings), warnings) == (used, [])
+    assert "p%40x" not in "\n".join(effective(settings))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@h",
+        "postgresql://h/",
+        "postgresql:///d",
+        "postgresql://h:port/d",
+        "postgresql://u:canary@x@/d/e",
+        "postgresql://h/d?options=-csearch_path%3Dx",
+        "postgresql://h/d?sslmode=perhaps",
+        "postgresql+psycopg://h/d",
+        "mysql://h/d",
+    ],
+)
+def test_a_database_that_cannot_be_used_is_a_mistake(url: str) -> None:
+    assert mistakes(DATABASE_URL=url) == ["DATABASE_URL"]
+
+
+def test_what_is_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    (tmp_path / ".env").write_text(f"JWT_SECRET_FILE={tmp_path / 'secret'}\n")
+    settings, warnings = load(None, {})
+    assert (settings.jwt_secret.reveal(), warnings) == (SECRET, [])
+    (tmp_path / "url").write_text("postgresql://u:p@h/d")
+    assert load(None, {"DATABASE_URL_FILE": str(tmp_path / "url")})[0].database_url == "postgresql://u:p@h/d"
+
+
+def test_a_file_that_cannot_be_read_or_is_one_too_many_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    wrong = {"ADMIN_KEY_FILE": str(tmp_path / "none"), "JWT_SECRET_FILE": str(tmp_path / "secret")}
+    assert mistakes(**wrong) == ["JWT_SECRET_FILE", "ADMIN_KEY_FILE"]
