@@ -24,6 +24,7 @@ from wire import environment
 from wire.enrolment import parse_code
 from wire.environment import Mistake, Secret, SettingsError
 from wire.masking import mask, mask_secret
+from wire.release import parse_channel, parse_window
 
 ENV_FILE = "KIOSKWIRE_ENV_FILE"  # names the `.env` file where the command line does not
 _TOKEN = re.compile(r"[!-~]+")
@@ -114,6 +115,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "without it HTTPS_PROXY and NO_PROXY of the environment count for wss://"
         ),
     ] = Secret()
+    update_mode: Annotated[
+        Literal["off", "notify", "auto"],
+        Meta(
+            description="what is done about new versions: off nothing, notify tells of them, auto fetches and installs "
+            "them within UPDATE_WINDOW while nothing moves"
+        ),
+    ] = "off"
+    update_url: Annotated[
+        str,
+        Meta(
+            description="where new versions are looked for, such as https://hub.example.com/updates; "
+            "not set: /updates of the hub"
+        ),
+    ] = ""
+    update_channel: Annotated[str, Meta(description="which releases are taken, such as stable")] = "stable"
+    update_window: Annotated[
+        str,
+        Meta(
+            description="when a new version may be started, HH:MM-HH:MM by the kiosk's clock, unless the hub says "
+            "otherwise; 00:00-00:00 is always"
+        ),
+    ] = "02:00-05:00"
+    update_keys_file: Annotated[
+        str, Meta(description="the minisign public keys whose releases are taken, one a line")
+    ] = "/etc/kioskwire/release.pub"
+    update_trial: Annotated[
+        int,
+        Meta(ge=30, le=3600, description="seconds within which a new version must have proved itself, 30 to 3600"),
+    ] = 180
 
     def allowed_hosts(self) -> frozenset[str]:
         """`health_allowed_hosts` as names, lower case."""
@@ -279,12 +309,37 @@ def _check(source: Mapping[str, str]) -> list[Mistake]:
         if name.strip() and not _HOST_NAME.fullmatch(name.strip()):
             words = "right would be host names separated by commas, such as kiosk.local,10.0.0.5"
             mistakes.append(Mistake("HEALTH_ALLOWED_HOSTS", name.strip(), words))
+    mistakes += _check_updates(source)
     for origin in sorted(_listed(source["SCREEN_ORIGINS"])):
         if not _ORIGIN.fullmatch(origin):
             words = (
                 "right would be scheme, host and port as a browser sends them, such as http://localhost:3000, or null"
             )
             mistakes.append(Mistake("SCREEN_ORIGINS", shown_url(origin)[:200], words))
+    return mistakes
+
+
+def _check_updates(source: Mapping[str, str]) -> list[Mistake]:
+    mistakes = []
+    for variable, parse in (("UPDATE_CHANNEL", parse_channel), ("UPDATE_WINDOW", parse_window)):
+        if text := source[variable]:
+            try:
+                parse(text)
+            except ValueError as error:
+                mistakes.append(Mistake(variable, text[:200], str(error)))
+    if url := source["UPDATE_URL"]:
+        words = ""
+        try:
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+                words = "is not a web address"
+            elif parts.username is not None or parts.query or parts.fragment:
+                words = "holds more than a host and a path"
+        except ValueError:
+            words = "is not a URL"
+        if words:
+            right = "right would be https://host/updates"
+            mistakes.append(Mistake("UPDATE_URL", mask(shown_url(url))[:200], f"{words}; {right}"))
     return mistakes
 
 

@@ -149,3 +149,17 @@ def test_a_proxy_written_wrongly_does_not_show_its_password(tmp_path: Path, prox
         load(tmp_path / ".env", {})
     assert "PROXY_URL" in str(caught.value)
     assert "nary" not in str(caught.value)
+
+
+def test_mistakes_in_what_is_said_of_updates_are_told(tmp_path: Path) -> None:
+    wrong = {
+        "UPDATE_MODE": "yes", "UPDATE_URL": "ftp://u:canary@h/", "UPDATE_CHANNEL": "Stable!",
+        "UPDATE_WINDOW": "2-5", "UPDATE_TRIAL": "1",
+    }  # fmt: skip
+    found = mistakes({**GOOD, **wrong})
+    assert sorted(line.partition("=")[0] for line in found) == sorted(wrong)
+    assert "canary" not in "".join(found)
+    for url in ("https://h/updates?x=1", "https://user@h/updates", "https:///x", "https://h:0/", "http://[1/"):
+        assert len(mistakes({**GOOD, "UPDATE_URL": url})) == 1, url
+    good = load(None, {**GOOD, "UPDATE_URL": "http://127.0.0.1:8000/updates", "UPDATE_WINDOW": "23:30-04:00"}).settings
+    assert (good.update_mode, good.update_channel, good.update_trial) == ("off", "stable", 180)
