@@ -75,6 +75,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _meta("days an operation is kept from its beginning; at least 30, as idempotency keys are", ge=30)
     ] = 90
     callback_for: Annotated[float, _meta("how long a callback is tried again, seconds", ge=0)] = 86400.0
+    updates_dir: Annotated[str, _meta("directory of channels with new versions for kiosks; not set: none served")] = ""
+    updates_max: Annotated[int, _meta("downloads of new versions at a time before 503 is answered", ge=1)] = 200
+    updates_rate: Annotated[
+        float, _meta("megabytes a second that all downloads together may take; 0: no limit", ge=0)
+    ] = 20.0
+    rollout_failures_max: Annotated[
+        int, _meta("kiosks that may fail with a version before its rollout is paused", ge=0)
+    ] = 2
+    rollout_failures_percent: Annotated[
+        float, _meta("or percent of those that took it, if that is more, 0 to 100", ge=0, le=100)
+    ] = 5.0
     trust_proxy: Annotated[bool, _meta("true believes X-Forwarded-For and X-Real-IP, behind a proxy only")] = False
     demo: Annotated[
         bool, _meta("true: no JWT_SECRET and no API key needed, HOST must be loopback; for trying the hub out")
