@@ -4,11 +4,17 @@ PYTHON_FREEZE ?= /usr/bin/python3.11
 FREEZE_VENV := .venv-freeze
 FREEZE_BIN := $(FREEZE_VENV)/bin
 
-.PHONY: binary
+.PHONY: binary binary-twice pack freeze-venv
 
-binary: $(FREEZE_VENV)/.installed ## freeze the appliance: dist/kioskwire-appliance, and dist/appliance/ in one folder
+binary: freeze-venv ## freeze the appliance: dist/kioskwire-appliance, and dist/appliance/ in one folder
 	@$(FREEZE_BIN)/python packaging/freeze/build.py --out dist
 
-$(FREEZE_VENV)/.installed: setup.cfg $(CONSTRAINTS) packaging/freeze/prepare.sh
+pack: binary ## the same as releases have it: dist/kioskwire-appliance-<version>-linux-x86_64.tar.xz
+	@$(FREEZE_BIN)/python packaging/freeze/pack.py dist/appliance/kioskwire-appliance --out dist
+
+binary-twice: ## freeze the last commit twice, in different surroundings: the results must be the same, byte for byte
+	@$(PYTHON_FREEZE) packaging/freeze/twice.py --python $(PYTHON_FREEZE)
+
+# Made anew only when what it is made of has changed; prepare.sh looks.
+freeze-venv:
 	@sh packaging/freeze/prepare.sh $(PYTHON_FREEZE) $(FREEZE_VENV)
-	@touch $@

@@ -28,7 +28,13 @@ def main() -> int:
         tree = TREE
         if options.version:
             tree = copy_tree(Path(scratch) / "tree", options.version)
-        return freeze(tree, tree / "build.spec", options.out.resolve(), Path(scratch) / "work")
+        made = Path(scratch) / "made"
+        status = freeze(tree, tree / "build.spec", made, Path(scratch) / "work")
+        if status == 0:
+            options.out.mkdir(parents=True, exist_ok=True)
+            for path in sorted(made.iterdir()):
+                put(path, options.out / path.name)
+        return status
 
 
 def copy_tree(target: Path, version: str) -> Path:
@@ -47,10 +53,30 @@ def copy_tree(target: Path, version: str) -> Path:
 
 def freeze(tree: Path, spec: Path, out: Path, work: Path) -> int:
     command = [
-        sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "WARN",
+        sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "ERROR",
         "--distpath", str(out), "--workpath", str(work), str(spec),
     ]  # fmt: skip
-    return subprocess.run(command, cwd=tree, env=os.environ | FIXED, check=False, timeout=1200).returncode
+    ran = subprocess.run(
+        command, cwd=tree, env=os.environ | FIXED, check=False, timeout=1200, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if ran.returncode:
+        print(ran.stdout, file=sys.stderr)
+    return ran.returncode
+
+
+def put(made: Path, target: Path) -> None:
+    """In the place of what is there, in one piece: somebody may be running or packing it."""
+    beside = target.with_name(f".{target.name}.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.move(made, beside)
+    if target.is_dir():
+        old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
+        target.rename(old / target.name)
+        beside.rename(target)
+        shutil.rmtree(old)
+    else:
+        beside.replace(target)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,18 @@
 """What goes into a frozen program besides what its imports say. Used by the spec files, in PyInstaller's process."""
 
+import ast
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import CodeType
+from typing import Any
+
+OURS = ("appliance", "hardware", "wire")
 
 # Loaded by name by libraries, or by ours: none of these is seen by following imports.
 BY_NAME = [
     "serial.serialposix",
     "serial.tools.list_ports_linux",
-    "serial.urlhandler.protocol_socket",
     "_cffi_backend",
     "lzma",
     "nacl.signing",
@@ -40,3 +45,63 @@ def data(tree: Path, work: Path, *packages: str) -> list[tuple[str, str]]:
     listing = work / "contents.json"
     listing.write_text(json.dumps({"modules": modules(tree, *packages), "by_name": BY_NAME}, indent=0) + "\n")
     return [*found, (str(listing), "appliance/selftest")]
+
+
+def check_imports(tree: Path, excluded: Iterable[str], excused: Mapping[str, str]) -> None:
+    """Raises SystemExit when a module of ours imports, at any depth, what is left out; `excused` names a module and
+    what it may ask for in vain.
+    """
+    left_out = set(excluded)
+    mistakes = []
+    for name in modules(tree, *OURS):
+        for wanted in _imported(tree, name):
+            top = next((each for each in left_out if wanted == each or wanted.startswith(f"{each}.")), None)
+            if top is not None and excused.get(name) != top:
+                mistakes.append(f"{name} imports {wanted}, which build.spec leaves out")
+    if mistakes:
+        raise SystemExit("\n".join(mistakes))
+
+
+def _imported(tree: Path, module: str) -> Iterator[str]:
+    path = tree.joinpath(*module.split(".")).with_suffix(".py")
+    if not path.is_file():
+        path = path.with_suffix("") / "__init__.py"
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def thin(analysis: Any) -> None:
+    """Leave out what PyInstaller adds by itself and nobody reads: what pip noted of a library, and what it does at each
+    start for programs that begin further processes of their own.
+    """
+    analysis.datas[:] = [entry for entry in analysis.datas if ".dist-info/" not in entry[0]]
+    analysis.scripts[:] = [entry for entry in analysis.scripts if entry[0] != "pyi_rth_multiprocessing"]
+
+
+Caches = dict[int, dict[str, CodeType] | None]
+
+
+def keep_asserts(pure: Iterable[tuple[str, str, str]], caches: Caches, *packages: str) -> None:
+    """Have our own modules in `pure`, PyInstaller's list, compiled without docstrings but with asserts.
+
+    Simulators keep their texts: `kioskwire-sim` tells their options by them.
+    """
+    cache = caches[id(pure)] = caches.get(id(pure)) or {}
+    for name, source, _kind in pure:
+        if name.partition(".")[0] in packages and source.endswith(".py"):
+            tree = ast.parse(Path(source).read_bytes())
+            if not name.endswith(".simulator"):
+                drop_docstrings(tree)
+            cache[name] = compile(tree, source, "exec", dont_inherit=True, optimize=0)
+
+
+def drop_docstrings(tree: ast.AST) -> None:
+    """In place."""
+    for node in ast.walk(tree):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body[:1] = [] if len(node.body) > 1 else [ast.copy_location(ast.Pass(), node.body[0])]

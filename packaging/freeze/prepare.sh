@@ -45,9 +45,15 @@ if [ -n "$missing" ]; then
         || { echo "make binary: apt-get could not install $*; see above" >&2; exit 1; }
 fi
 
+# Whether it is made already, of the same releases, where it stands now.
+wanted=$("$python" packaging/freeze/requirements.py "$constraints"; "$python" -VV; pwd)
+if [ "$(cat "$venv/made-of" 2>/dev/null)" = "$wanted" ] && "$venv/bin/python" -c 'import PyInstaller' 2>/dev/null; then
+    exit 0
+fi
 echo "Installing what freezes into $venv"
 rm -rf "$venv"
 "$python" -m venv "$venv"
-pip="$venv/bin/python -m pip --disable-pip-version-check --no-input --quiet"
-"$venv/bin/python" packaging/freeze/requirements.py > "$venv/requirements.txt"
-$pip install --constraint "$constraints" --requirement "$venv/requirements.txt"
+"$python" packaging/freeze/requirements.py > "$venv/requirements.txt"
+"$venv/bin/python" -m pip --disable-pip-version-check --no-input --quiet \
+    install --constraint "$constraints" --requirement "$venv/requirements.txt"
+echo "$wanted" > "$venv/made-of"

@@ -1,6 +1,10 @@
-"""Print what a frozen program is made from: setup.cfg's requirements with the extras that freezing needs."""
+"""Print what a frozen program is made from: setup.cfg's requirements with the extras that freezing needs.
+
+With a file of constraints, its pins follow.
+"""
 
 import configparser
+import sys
 from pathlib import Path
 
 EXTRAS = ("hub", "appliance", "freeze")
@@ -15,3 +19,5 @@ def requirements(text: str) -> list[str]:
 
 if __name__ == "__main__":
     print("\n".join(requirements(Path("setup.cfg").read_text(encoding="utf-8"))))
+    for name in sys.argv[1:]:
+        print(Path(name).read_text(encoding="utf-8"))
