@@ -56,13 +56,14 @@ def _parser() -> argparse.ArgumentParser:
     command(commands, "settings", "list all settings", _settings)
     command(commands, "version", "print the version", lambda _: print(VERSION) or 0)
 
-    kiosk = commands.add_parser("kiosk", help="add, list, show, enable, disable, remove kiosks; renew tokens")
+    kiosk = commands.add_parser("kiosk", help="add, list, show, enable, disable, remove kiosks; codes and tokens")
     kiosks = kiosk.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, words, run in (
-        ("add", "register a kiosk and print its token", _kiosk_add),
+        ("add", "register a kiosk; print a one-time code for it, and a token", _kiosk_add),
         ("list", "list all kiosks", _kiosk_list),
         ("show", "show one kiosk", _kiosk_show),
-        ("token", "put a new token in force and print it; the old one is dead", _kiosk_token),
+        ("code", "make a one-time code and print it; the one before is dead", _kiosk_code),
+        ("token", "put a new token in force and print it; the old one, a code and a key are dead", _kiosk_token),
         ("enable", "let a kiosk in again", _kiosk_enable),
         ("disable", "keep a kiosk out and close its socket", _kiosk_disable),
         ("remove", "take a kiosk out of service for good", _kiosk_remove),
@@ -186,6 +187,7 @@ class _Desk:
 
     def __init__(self, settings: "Settings", engine: Any) -> None:
         from cloud.backends.keys import ApiKeys
+        from cloud.kiosks.enrolment import Enrolment
         from cloud.kiosks.registry import Registry
         from cloud.kiosks.tokens import Tokens
         from cloud.settings import signing_secret
@@ -195,7 +197,9 @@ class _Desk:
         self.registry = Registry(engine)
         self.keys = ApiKeys(engine)
         self.rollouts, self.channels = Rollouts(engine), Channels(settings.updates_dir)
-        self.tokens = Tokens(signing_secret(settings), settings.jwt_legacy_claim)
+        secret = signing_secret(settings)
+        self.tokens = Tokens(secret, settings.jwt_legacy_claim)
+        self.enrolment = Enrolment(engine=engine, secret=secret, registry=self.registry, tokens=self.tokens)
 
 
 async def _open(settings: "Settings", act: Callable[[Any, argparse.Namespace], Awaitable[int]], arguments: Any) -> int:
@@ -233,20 +237,28 @@ def _kiosk(kiosk: Any) -> dict[str, object]:
 
 
 async def _kiosk_add(desk: _Desk, arguments: argparse.Namespace) -> int:
+    from cloud.kiosks.shown import code_lines, show_code, token_lines
     from wire.ids import parse_kiosk_id
 
-    kiosk = await desk.registry.add(parse_kiosk_id(arguments.id), arguments.name)
-    return _give_token(desk, arguments, kiosk)
+    kiosk, code = await desk.enrolment.add_kiosk(parse_kiosk_id(arguments.id), arguments.name, "cli")
+    token = desk.tokens.issue(kiosk.id, kiosk.generation)
+    lines = [*code_lines(kiosk.id, code), "or, without a code and without a key,", *token_lines(token)]
+    return _print(arguments, {**_kiosk(kiosk), **show_code(code), "token": token}, lines)
+
+
+async def _kiosk_code(desk: _Desk, arguments: argparse.Namespace) -> int:
+    from cloud.kiosks.shown import code_lines, show_code
+
+    code = await desk.enrolment.new_code(arguments.id, "cli")
+    return _print(arguments, {"id": arguments.id, **show_code(code)}, code_lines(arguments.id, code))
 
 
 async def _kiosk_token(desk: _Desk, arguments: argparse.Namespace) -> int:
-    return _give_token(desk, arguments, await desk.registry.renew_token(arguments.id))
+    from cloud.kiosks.shown import token_lines
 
-
-def _give_token(desk: _Desk, arguments: argparse.Namespace, kiosk: Any) -> int:
+    kiosk = await desk.registry.renew_token(arguments.id)
     token = desk.tokens.issue(kiosk.id, kiosk.generation)
-    lines = [f"kiosk {kiosk.id}", "put this into the kiosk's .env:", f"WS_TOKEN={token}"]
-    return _print(arguments, {**_kiosk(kiosk), "token": token}, lines)
+    return _print(arguments, {**_kiosk(kiosk), "token": token}, [f"kiosk {kiosk.id}", *token_lines(token)])
 
 
 async def _kiosk_list(desk: _Desk, arguments: argparse.Namespace) -> int:
@@ -256,10 +268,19 @@ async def _kiosk_list(desk: _Desk, arguments: argparse.Namespace) -> int:
 
 
 async def _kiosk_show(desk: _Desk, arguments: argparse.Namespace) -> int:
+    from cloud.kiosks.shown import enrolment_lines, show_enrolment, show_line, when
+
     kiosk = await desk.registry.find(arguments.id)
     if kiosk is None:
         raise ValueError(f"there is no kiosk {arguments.id}")
-    return _print(arguments, _kiosk(kiosk), [f"{name}: {value}" for name, value in _kiosk(kiosk).items()])
+    until, tried = await desk.enrolment.open_until(kiosk.id), await desk.enrolment.audit(kiosk.id, 10)
+    lines = [f"{name}: {value}" for name, value in _kiosk(kiosk).items()]
+    more = {
+        "enrolment": show_enrolment(kiosk),
+        "code_good_until": None if until is None else when(until),
+        "enrolments": [show_line(line) for line in tried],
+    }
+    return _print(arguments, {**_kiosk(kiosk), **more}, lines + enrolment_lines(kiosk, until, tried))
 
 
 async def _kiosk_enable(desk: _Desk, arguments: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
@@ -20,6 +21,7 @@ from cloud.db.engine import open_engine
 from cloud.db.hold import SupersededError
 from cloud.db.migrate import migrate
 from cloud.db.writer import Writer
+from cloud.kiosks.enrolment import Enrolment
 from cloud.kiosks.inbox import Inbox
 from cloud.kiosks.links import Links
 from cloud.kiosks.registry import Registry
@@ -124,6 +126,8 @@ class Hub:
 
         await registry.start(changed)
         stack.push_async_callback(registry.stop)
+        tokens = Tokens(signing_secret(s), s.jwt_legacy_claim)
+        enrolment = self._start_enrolment(engine, registry, tokens, links, metrics)
         links.start()
         stack.push_async_callback(inbox.stop)
         stack.push_async_callback(links.stop)
@@ -142,7 +146,8 @@ class Hub:
         stack.push_async_callback(health.stop)
         self.services = Services(
             registry=registry,
-            tokens=Tokens(signing_secret(s), s.jwt_legacy_claim),
+            tokens=tokens,
+            enrolment=enrolment,
             keys=keys,
             links=links,
             operations=operations,
@@ -163,8 +168,13 @@ class Hub:
             admin_key=s.admin_key,
             open_to_all=s.demo,
         )
+        await self._open_door()
+
+    async def _open_door(self) -> None:
+        """Last of all: from here on callers and kiosks come in."""
+        s, services = self._settings, self.services
         server = HTTPServer(
-            make_app(self.services),
+            make_app(services),
             xheaders=s.trust_proxy,
             idle_connection_timeout=75,
             body_timeout=30,
@@ -173,16 +183,26 @@ class Hub:
         )
         sockets = bind_sockets(s.port, s.host, backlog=1024)
         self.port = sockets[0].getsockname()[1]
-        door = Door(send=self.services.send, general=server, metrics=metrics)
+        door = Door(send=services.send, general=server, metrics=services.metrics)
         await door.start(sockets)
-        stack.push_async_callback(door.stop)
+        self._stack.push_async_callback(door.stop)
 
         async def leave() -> None:
-            health.stopping = True
+            services.health.stopping = True
             door.stop_accepting()
-            await operations.stop(_FINISH_WITHIN)
+            await services.operations.stop(_FINISH_WITHIN)
 
-        stack.push_async_callback(leave)
+        self._stack.push_async_callback(leave)
+
+    def _start_enrolment(
+        self, engine: AsyncEngine, registry: Registry, tokens: Tokens, links: Links, metrics: Metrics
+    ) -> Enrolment:
+        secret = signing_secret(self._settings)
+        enrolment = Enrolment(engine=engine, secret=secret, registry=registry, tokens=tokens, metrics=metrics)
+        links.seen_twice = enrolment.sighted
+        enrolment.start()
+        self._stack.push_async_callback(enrolment.stop)
+        return enrolment
 
 
 async def serve(settings: Settings) -> None:

@@ -8,7 +8,7 @@ belongs to another box that still lives: see `identity`.
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from cloud.kiosks.identity import ANSWER_WITHIN, Box, Conflict, Identity, Verdict
@@ -43,6 +43,7 @@ _REASONS = {
     CloseCode.DUPLICATE: "another box is connected with this kiosk's identity",
     CloseCode.CLONED: "another box with this kiosk's identity has the same journal",
 }
+NOT_PROVED = "the kiosk does not prove its key"
 CRASH_POINTS: dict[type, str] = {
     Welcome: "hub.links.welcome",
     Request: "hub.links.request",
@@ -137,10 +138,10 @@ class Link:
             self._complained_at = now
             log.warning("kiosk sent what is no message", extra={"kiosk": self.kiosk_id, "reason": reason})
 
-    def alarm(self, conflict: Conflict) -> None:
-        """Log that two boxes have its identity, once a minute at most."""
+    def alarm(self, conflict: Conflict) -> bool:
+        """Log that two boxes have its identity, once a minute at most. True if that was done."""
         if self._alarmed_at is not None and conflict.last_at - self._alarmed_at < _COMPLAIN_EVERY:
-            return
+            return False
         self._alarmed_at = conflict.last_at
         here, there = conflict.here, conflict.there
         log.error(
@@ -155,6 +156,7 @@ class Link:
                 "count": conflict.count,
             },
         )
+        return True
 
 
 class Links:
@@ -162,6 +164,7 @@ class Links:
 
     def __init__(self, *, hub_name: str, metrics: Metrics) -> None:
         self.owner: Owner
+        self.seen_twice: Callable[[str, Conflict], None] = lambda _kiosk_id, _conflict: None  # told with each alarm
         self._hub_name = hub_name
         self._metrics = metrics
         self._links: dict[str, Link] = {}
@@ -368,7 +371,8 @@ class Links:
             self._alarming[link.kiosk_id] = link
             self._metrics.duplicated.set(len(self._alarming))
             self._metrics.duplicates.inc()
-            link.alarm(conflict)
+            if link.alarm(conflict):
+                self.seen_twice(link.kiosk_id, conflict)
         return verdict
 
     def _replace(self, link: Link, newer: Socket) -> None:
@@ -440,6 +444,12 @@ class Links:
             link.socket.ping(link.pinged[0])
 
     def _greet(self, link: Link) -> None:
+        socket = link.socket
+        if socket is not None and link.hello is not None and not socket.proves(link.hello):
+            self._refused(link, socket, CloseCode.BAD_TOKEN)
+            self._drop(link, str(int(CloseCode.BAD_TOKEN)))
+            socket.close(CloseCode.BAD_TOKEN, NOT_PROVED)
+            return
         if link.ready:  # it announces itself anew, after a change of its routes or devices
             return
         if link.socket is None or not self._admit(link, box_of(link.socket.address, link.hello, self._loop.time())):

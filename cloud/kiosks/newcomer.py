@@ -21,6 +21,9 @@ class Socket(Protocol):
     def ping(self, data: bytes) -> None:
         """Send a ping; its pong, with the same data, comes as `Links.heard`."""
 
+    def proves(self, hello: Hello) -> bool:
+        """Whether this hello, of this connection, was signed with the kiosk's key; True for a kiosk that has none."""
+
     def close(self, code: int, reason: str) -> None:
         """Close; code 0 cuts the connection without a goodbye."""
 

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +12,14 @@ from cloud.backends.keys import ApiKey
 from cloud.errors import Refused
 from cloud.kiosks.links import Link
 from cloud.kiosks.registry import Kiosk
+from cloud.kiosks.shown import show_code, show_enrolment, show_line, when
 from cloud.web.handler import Handler
 from wire.crashpoint import crash_point
 from wire.ids import KIOSK_ID, parse_kiosk_id
 
 log = logging.getLogger(__name__)
 
+_LINES, _LINES_MAX = 100, 1000  # of the audit, where the query says nothing, and at most
 Name = Annotated[str, msgspec.Meta(max_length=200, description="For people.")]
 Url = Annotated[str, msgspec.Meta(max_length=2000, description="http(s) address that final states are sent to.")]
 
@@ -84,9 +85,10 @@ class AdminHandler(Handler):
             "name": kiosk.name,
             "enabled": kiosk.enabled,
             "generation": kiosk.generation,
-            "created_at": _when(kiosk.created_at),
+            "created_at": when(kiosk.created_at),
+            "enrolment": show_enrolment(kiosk),
             "connected": here,
-            "connected_at": _when(link.connected_at) if link and here else None,
+            "connected_at": when(link.connected_at) if link and here else None,
             "address": link.socket.address if link and link.socket else None,
             "dialect": ("v1" if link.is_v1 else "kiosk.v2") if link and here else None,
             "version": hello.version if hello else None,
@@ -104,11 +106,12 @@ class KiosksHandler(AdminHandler):
         self.answer({"kiosks": [self.show(kiosk) for kiosk in self.services.registry.all()]})
 
     async def post(self) -> None:
-        """Register one; answers with its token, which is not shown again."""
+        """Register one; answers with its code and its token, which are not shown again."""
         new = self.read(NewKiosk)
-        kiosk = await self.services.registry.add(_kiosk_id(new.id, "bad-request"), new.name)
+        kiosk, code = await self.services.enrolment.add_kiosk(_kiosk_id(new.id, "bad-request"), new.name, "admin")
         self.log_act("kiosk added", kiosk=kiosk.id)
-        self.answer({**self.show(kiosk), "token": self.services.tokens.issue(kiosk.id, kiosk.generation)}, 201)
+        token = self.services.tokens.issue(kiosk.id, kiosk.generation)
+        self.answer({**self.show(kiosk), **show_code(code), "token": token}, 201)
 
 
 class KioskHandler(AdminHandler):
@@ -119,7 +122,8 @@ class KioskHandler(AdminHandler):
         kiosk = self.services.registry.get(_kiosk_id(kiosk_id))
         if kiosk is None:
             raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
-        self.answer(self.show(kiosk))
+        until = await self.services.enrolment.open_until(kiosk_id)
+        self.answer({**self.show(kiosk), "code_good_until": None if until is None else when(until)})
 
     async def patch(self, kiosk_id: str) -> None:
         """Rename, enable, disable. Disabling closes its socket."""
@@ -147,10 +151,46 @@ class KioskTokenHandler(AdminHandler):
     """/admin/kiosks/{id}/token"""
 
     async def post(self, kiosk_id: str) -> None:
-        """A new token. The old one is dead at once, and the socket opened with it is closed."""
+        """A new token, enough without a key. The old one is dead at once, and the socket opened with it is closed."""
         kiosk = await self.services.registry.renew_token(_kiosk_id(kiosk_id))
         self.log_act("kiosk token renewed", kiosk=kiosk_id)
         self.answer({**self.show(kiosk), "token": self.services.tokens.issue(kiosk.id, kiosk.generation)}, 201)
+
+
+class KioskCodeHandler(AdminHandler):
+    """/admin/kiosks/{id}/code"""
+
+    async def post(self, kiosk_id: str) -> None:
+        """A new code; the one before is refused from now on. The kiosk goes on as it is until the code is used."""
+        code = await self.services.enrolment.new_code(_kiosk_id(kiosk_id), "admin")
+        self.log_act("kiosk code made", kiosk=kiosk_id)
+        self.answer({"id": kiosk_id, **show_code(code)}, 201)
+
+
+class EnrolmentsHandler(AdminHandler):
+    """/admin/enrolments"""
+
+    async def get(self) -> None:
+        """What was tried at the enrolment of any kiosk, and with codes that nobody made."""
+        self.answer({"enrolments": await self.lines(None)})
+
+    async def lines(self, kiosk_id: str | None) -> list[dict[str, object]]:
+        """As many as the query wants."""
+        text = self.get_query_argument("limit", str(_LINES))
+        if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _LINES_MAX):
+            raise Refused("bad-request", f"limit: right would be 1 to {_LINES_MAX}")
+        return [show_line(line) for line in await self.services.enrolment.audit(kiosk_id, int(text[:5]))]
+
+
+class KioskEnrolmentsHandler(EnrolmentsHandler):
+    """/admin/kiosks/{id}/enrolments"""
+
+    async def get(self, kiosk_id: str) -> None:  # type: ignore[override]
+        """What was tried at the enrolment of one kiosk, which may have been removed."""
+        lines = await self.lines(_kiosk_id(kiosk_id))
+        if not lines and self.services.registry.get(kiosk_id) is None:
+            raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
+        self.answer({"enrolments": lines})
 
 
 class ApiKeysHandler(AdminHandler):
@@ -208,7 +248,7 @@ def _show_key(key: ApiKey) -> dict[str, object]:
     return {
         "id": key.id,
         "name": key.name,
-        "created_at": _when(key.created_at),
+        "created_at": when(key.created_at),
         "callback_url": key.callback_url or None,
     }
 
@@ -223,11 +263,7 @@ def _show_duplicate(link: Link) -> dict[str, object] | None:
         "address": found.here.address,
         "other_address": found.there.address,
         "same_journal": found.there.has_journal_of(found.here),
-        "first_seen": _when(wall - now + found.first_at),
-        "last_seen": _when(wall - now + found.last_at),
+        "first_seen": when(wall - now + found.first_at),
+        "last_seen": when(wall - now + found.last_at),
         "count": found.count,
     }
-
-
-def _when(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

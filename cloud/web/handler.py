@@ -85,10 +85,10 @@ class Handler(Refusing):
                 raise Refused("rate-limited", "too many attempts with a wrong admin key", retry_after=math.ceil(3))
             raise Refused("unauthorized", "the admin key is missing or wrong")
 
-    def read(self, kind: type[T]) -> T:
-        """The request's JSON body as `kind`. Raises `Refused` naming what is wrong."""
-        if len(self.request.body) > _BODY_MAX_BYTES:
-            raise Refused("too-large", f"a body has at most {_BODY_MAX_BYTES} bytes")
+    def read(self, kind: type[T], most: int = _BODY_MAX_BYTES) -> T:
+        """The request's JSON body, of `most` bytes, as `kind`. Raises `Refused` naming what is wrong."""
+        if len(self.request.body) > most:
+            raise Refused("too-large", f"a body has at most {most} bytes")
         try:
             return msgspec.json.decode(self.request.body or b"{}", type=kind)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

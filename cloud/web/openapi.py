@@ -8,6 +8,7 @@ import msgspec
 from cloud.operations.operation import State
 from cloud.updates.rollouts import Change
 from cloud.web.admin import ApiKeyChange, KioskChange, NewApiKey, NewKiosk
+from cloud.web.openapi_enrolment import CODE, ENROLMENT, enrolment_answers, enrolment_paths
 from cloud.web.openapi_updates import update_answers, update_paths
 from cloud.web.send import SendHeaders
 from wire.ids import KIOSK_ID
@@ -225,7 +226,7 @@ def specification() -> dict[str, Any]:
             ),
             "post": operation(
                 "Register a kiosk",
-                ok("Its token is not shown again.", _ref("KioskWithToken"), "201"),
+                ok("Its code and token are not shown again.", _ref("NewKioskWithCode"), "201"),
                 *("bad-request", "conflict", *admin_problems),
                 security=admin,
                 requestBody=body("NewKiosk"),
@@ -234,7 +235,7 @@ def specification() -> dict[str, Any]:
         "/admin/kiosks/{id}": {
             "get": operation(
                 "Show a kiosk",
-                ok("The kiosk.", _ref("Kiosk")),
+                ok("The kiosk.", _ref("KioskWithCode")),
                 "unknown-kiosk",
                 *admin_problems,
                 security=admin,
@@ -259,7 +260,7 @@ def specification() -> dict[str, Any]:
         "/admin/kiosks/{id}/token": {
             "post": operation(
                 "Renew a kiosk's token",
-                ok("The old token is dead, and its socket closed.", _ref("KioskWithToken"), "201"),
+                ok("The old token, a key and a code are dead, and the socket closed.", _ref("KioskWithToken"), "201"),
                 *("unknown-kiosk", *admin_problems),
                 security=admin,
                 parameters=[kiosk_id],
@@ -301,6 +302,7 @@ def specification() -> dict[str, Any]:
             ),
         },
         **update_paths(operation, admin, admin_problems),
+        **enrolment_paths(operation, admin, admin_problems),
         "/health": {
             "get": operation(
                 "Whether the hub can serve",
@@ -351,6 +353,7 @@ def _answers() -> dict[str, Any]:
         "enabled": {"type": "boolean"},
         "generation": {"type": "integer", "description": "Of the token in force."},
         "created_at": _TIME,
+        "enrolment": ENROLMENT,
         "connected": {"type": "boolean"},
         "connected_at": _TIME,
         "address": _TEXT_OR_NULL,
@@ -422,7 +425,10 @@ def _answers() -> dict[str, Any]:
         "Problem": thing(problem),
         "Operation": thing(operation),
         "Kiosk": thing(kiosk),
+        "KioskWithCode": thing({**kiosk, "code_good_until": {**_TIME, "description": "Null: it has no open code."}}),
         "KioskWithToken": thing({**kiosk, "token": text}),
+        "NewKioskWithCode": thing({**kiosk, **CODE, "token": text}),
+        **enrolment_answers(),
         "ApiKey": thing(key),
         "ApiKeyWithSecret": thing({**key, "key": text, "callback_secret": _TEXT_OR_NULL}),
         "CallbackAddress": thing({"id": text, "callback_url": _TEXT_OR_NULL, "callback_secret": _TEXT_OR_NULL}),

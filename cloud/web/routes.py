@@ -2,7 +2,7 @@
 
 from tornado.web import Application
 
-from cloud.web import admin, operations, rollouts, status, updates
+from cloud.web import admin, enrol, operations, rollouts, status, updates
 from cloud.web.handler import NotFound
 from cloud.web.services import Services
 from cloud.web.socket import KioskSocket
@@ -10,6 +10,7 @@ from wire.messages import MESSAGE_MAX_BYTES
 
 ROUTES = [
     (r"/ws", KioskSocket),
+    (r"/enroll", enrol.EnrolHandler),
     (r"/send", operations.SendHandler),
     (r"/operations", operations.OperationsHandler),
     (r"/operations/([^/]+)", operations.OperationHandler),
@@ -18,6 +19,9 @@ ROUTES = [
     (r"/admin/kiosks", admin.KiosksHandler),
     (r"/admin/kiosks/([^/]+)", admin.KioskHandler),
     (r"/admin/kiosks/([^/]+)/token", admin.KioskTokenHandler),
+    (r"/admin/kiosks/([^/]+)/code", admin.KioskCodeHandler),
+    (r"/admin/kiosks/([^/]+)/enrolments", admin.KioskEnrolmentsHandler),
+    (r"/admin/enrolments", admin.EnrolmentsHandler),
     (r"/admin/api-keys", admin.ApiKeysHandler),
     (r"/admin/api-keys/([^/]+)", admin.ApiKeyHandler),
     (r"/admin/rollouts", rollouts.RolloutsHandler),

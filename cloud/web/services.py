@@ -3,6 +3,7 @@
 import msgspec
 
 from cloud.backends.keys import ApiKeys
+from cloud.kiosks.enrolment import Enrolment
 from cloud.kiosks.links import Links
 from cloud.kiosks.registry import Registry
 from cloud.kiosks.tokens import Tokens
@@ -23,6 +24,7 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
 
     registry: Registry
     tokens: Tokens
+    enrolment: Enrolment
     keys: ApiKeys
     links: Links
     operations: Operations

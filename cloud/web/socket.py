@@ -1,7 +1,12 @@
-"""`GET /ws`: kiosks' sockets, on Tornado's WebSocket."""
+"""`GET /ws`: kiosks' sockets, on Tornado's WebSocket.
+
+A kiosk that was enrolled is let in by its hello, which proves its key for this connection; until then its socket is
+the door's alone and is in nobody's way. Of every other kiosk the token is enough.
+"""
 
 import asyncio
 import logging
+import secrets
 import struct
 from typing import Any
 
@@ -10,12 +15,16 @@ from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
-from cloud.kiosks.links import Link
+from cloud.kiosks.links import NOT_PROVED, Link
+from cloud.kiosks.proof import proves
+from cloud.kiosks.registry import Kiosk
 from cloud.kiosks.tokens import BadToken
 from cloud.web.handler import Refusing
 from cloud.web.services import Services
+from wire import session as wire
 from wire.crashpoint import crash_points
-from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
+from wire.enrolment import CHALLENGE_BYTES, CHALLENGE_HEADER
+from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL, Hello, Malformed, decode_from_kiosk
 from wire.problems import CloseCode
 
 log = logging.getLogger(__name__)
@@ -30,6 +39,10 @@ class KioskSocket(Refusing, WebSocketHandler):
     services: Services
     address: str = ""
     _link: Link | None = None
+    _challenge: str = ""
+    _kiosk_id: str = ""  # once its token was good
+    _unproved: asyncio.TimerHandle | None = None  # while its hello is waited for
+    _proved: tuple[str, ...] | None = None  # the key, and what of the last hello was signed with it
     _frames: list[bytes]
     _points: list[str]  # of the frames, for crash points
     _room: int = _WRITE_BUFFER_MAX
@@ -48,6 +61,9 @@ class KioskSocket(Refusing, WebSocketHandler):
             self.set_status(503)
             self.set_header("Retry-After", str(wait))
             self.finish()
+        else:
+            self._challenge = secrets.token_urlsafe(CHALLENGE_BYTES)
+            self.set_header(CHALLENGE_HEADER, self._challenge)
 
     def check_origin(self, origin: str) -> bool:
         """Clients of some libraries send an Origin; what lets a kiosk in is its token, which no browser adds."""
@@ -63,11 +79,16 @@ class KioskSocket(Refusing, WebSocketHandler):
         self.set_nodelay(True)
         if self._stream is not None:
             self._stream.max_write_buffer_size = _WRITE_BUFFER_MAX
-        refusal = self._refusal(self._token())
+        self._admit(None)
+
+    def _admit(self, hello: Hello | None) -> None:
+        """Let it in, wait for its hello, or refuse it."""
+        refusal = self._refusal(self._token(), hello)
         if refusal is not None:
             code, reason = refusal
             self.services.metrics.refused.labels(str(int(code))).inc()
-            log.info("kiosk refused", extra={"address": self.address, "code": int(code), "reason": reason})
+            told = {"kiosk": self._kiosk_id or None, "address": self.address, "code": int(code), "reason": reason}
+            log.info("kiosk refused", extra=told)
             self.close(code, reason)
 
     def _token(self) -> str:
@@ -85,7 +106,7 @@ class KioskSocket(Refusing, WebSocketHandler):
         kiosk = self.services.registry.get(kiosk_id)
         return kiosk is not None and kiosk.enabled and kiosk.generation == generation
 
-    def _refusal(self, token: str) -> tuple[CloseCode, str] | None:
+    def _refusal(self, token: str, hello: Hello | None) -> tuple[CloseCode, str] | None:
         try:
             kiosk_id, generation = self.services.tokens.read(token)
             kiosk = self.services.registry.get(kiosk_id)
@@ -94,18 +115,69 @@ class KioskSocket(Refusing, WebSocketHandler):
             if generation != kiosk.generation:
                 raise BadToken(f"the token of {kiosk_id} is not the one in force")
         except BadToken as error:
-            if self.services.gate.too_many_bad_tokens(self.address):
-                return CloseCode.TOO_MANY_ATTEMPTS, "too many attempts with a bad token"
             log.info("bad token", extra={"address": self.address, "reason": str(error)})
-            return CloseCode.BAD_TOKEN, "the token is not in force"
+            return self._bad("the token is not in force")
+        self._kiosk_id = kiosk_id
         if not kiosk.enabled:
             return CloseCode.FORBIDDEN, "the kiosk is disabled"
         is_v1 = self.selected_subprotocol is None
+        if kiosk.public_key:
+            if is_v1:
+                return self._bad(f"{NOT_PROVED}: it was enrolled, and speaks kiosk.v2")
+            if hello is None:
+                return self._wait_for_hello()
+            if not self._is_proved(kiosk, hello):
+                return self._bad(NOT_PROVED)
         self._link = self.services.links.opened(kiosk_id, generation, self, is_v1=is_v1)
         return None
 
+    def _bad(self, reason: str) -> tuple[CloseCode, str]:
+        if self.services.gate.too_many_bad_tokens(self.address):
+            return CloseCode.TOO_MANY_ATTEMPTS, "too many attempts with a bad token"
+        return CloseCode.BAD_TOKEN, reason
+
+    def _wait_for_hello(self) -> tuple[CloseCode, str] | None:
+        if not self.services.gate.may_wait(self._kiosk_id, self.address):
+            return CloseCode.TOO_MANY_ATTEMPTS, "too many connections that prove nothing"
+        self._unproved = asyncio.get_running_loop().call_later(wire.HELLO_TIMEOUT, self._no_hello)
+        return None
+
+    def _no_hello(self) -> None:
+        self._waits_no_more()
+        self.services.metrics.refused.labels(str(int(CloseCode.NO_HELLO))).inc()
+        self.close(CloseCode.NO_HELLO, f"no hello within {wire.HELLO_TIMEOUT:.0f} s")
+
+    def _waits_no_more(self) -> None:
+        if self._unproved is not None:
+            self._unproved.cancel()
+            self._unproved = None
+            self.services.gate.waits_no_more(self._kiosk_id, self.address)
+
+    def _is_proved(self, kiosk: Kiosk, hello: Hello) -> bool:
+        told = (kiosk.public_key, hello.boot_id, hello.journal, hello.proof)
+        if self._proved != told and not proves(kiosk.public_key, hello, self._challenge, kiosk.id):
+            return False
+        self._proved = told
+        return True
+
     def on_message(self, message: str | bytes) -> None:
         """Tornado read a message."""
+        if self._unproved is not None:
+            self._unproved_said(message)
+        elif self._link is not None:
+            self.services.links.received(self._link, self, message)
+
+    def _unproved_said(self, message: str | bytes) -> None:
+        """Nothing but a hello is heard of it."""
+        try:
+            hello = decode_from_kiosk(message)
+        except Malformed:
+            self.services.metrics.malformed.inc()
+            return
+        if not isinstance(hello, Hello):
+            return
+        self._waits_no_more()
+        self._admit(hello)
         if self._link is not None:
             self.services.links.received(self._link, self, message)
 
@@ -118,6 +190,7 @@ class KioskSocket(Refusing, WebSocketHandler):
 
     def on_close(self) -> None:
         """The connection is gone."""
+        self._waits_no_more()
         if self._link is not None:
             self.services.links.closed(self._link, self, self.close_code)
 
@@ -127,6 +200,14 @@ class KioskSocket(Refusing, WebSocketHandler):
             log.error("a kiosk's socket failed", exc_info=(typ, value, tb), extra={"address": self.address})
 
     # `links.Socket`.
+
+    def proves(self, hello: Hello) -> bool:
+        """See `links.Socket`. What stands is the registry as it is now."""
+        kiosk = self.services.registry.get(self._kiosk_id)
+        if kiosk is None or not kiosk.public_key or self._is_proved(kiosk, hello):
+            return True
+        self.services.gate.too_many_bad_tokens(self.address)
+        return False
 
     def send(self, text: bytes, point: str) -> None:
         """Write one text frame. Tornado's `write_message` would start a task for each."""

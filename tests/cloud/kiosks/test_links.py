@@ -11,7 +11,7 @@ import pytest
 from cloud.kiosks.links import Link, Links
 from cloud.metrics import Metrics
 from tests.cloud.hub import until
-from wire.messages import Message, Request, Response
+from wire.messages import Hello, Message, Request, Response
 from wire.problems import CloseCode
 from wire.session import Ping
 
@@ -35,6 +35,10 @@ class Remembering:
     def ping(self, data: bytes) -> None:
         """Keep its data."""
         self.pings.append(data)
+
+    def proves(self, hello: Hello) -> bool:
+        """No key is asked for."""
+        return True
 
     def close(self, code: int, reason: str) -> None:
         """Keep the code."""

@@ -18,6 +18,10 @@ class Nothing:
     def ping(self, data: bytes) -> None:
         """Nothing."""
 
+    def proves(self, hello: Hello) -> bool:
+        """No key is asked for."""
+        return True
+
     def close(self, code: int, reason: str) -> None:
         """Nothing."""
 
