@@ -11,6 +11,7 @@ from typing import Any
 
 from appliance.box import read_marks
 from appliance.desk import Desk
+from appliance.enrolment import Enrolment, read_given
 from appliance.gateways import Gateways
 from appliance.health.metrics import DeviceFigures, Metrics
 from appliance.health.state import Clock, Lag, Link, Reload
@@ -41,6 +42,7 @@ _LAG_EVERY_S = 0.5
 _REPORT_EVERY_S = 60.0
 _STOP_TELL_S = 5.0
 _STOP_MOST_S = 150.0
+_EVENTS_AT_ONCE = 500
 _MIB = 1024 * 1024
 
 _log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ class Appliance:
         self.clock = Clock()
         self.link = Link()
         self.metrics = Metrics(VERSION)
+        marks = read_marks(settings.box_id)
         self.journal = Journal(
             Path(settings.state_dir),
             limits=Limits(
@@ -73,7 +76,7 @@ class Appliance:
             ),
             clock=self.clock.now,
             boot_id=self.boot_id,
-            marks=read_marks(settings.box_id),
+            marks=marks,
         )
         self.gateways = Gateways()
         self.screen = Screen()
@@ -87,7 +90,11 @@ class Appliance:
         )  # fmt: skip
         self.uplink = Uplink(
             address=self._address, journal=self.journal, operations=self.operations, state=self.link,
-            clock=self.clock, metrics=self.metrics, hello=self._hello,
+            clock=self.clock, metrics=self.metrics, hello=self._hello, bad_token=self._token_is_bad,
+        )  # fmt: skip
+        self.enrolment = Enrolment(
+            read_given(settings, marks), untold=self._untold, forget=self._forget_events,
+            changed=self.uplink.readdress, note=self.operations.note,
         )  # fmt: skip
         self.supervisor.changed = self.uplink.routes_changed
         guard = Guard(settings.health_check_host, settings.allowed_hosts(), settings.page_origins())
@@ -122,6 +129,7 @@ class Appliance:
         await self.supervisor.open()
         self.desk.start()
         await self.operations.start()
+        await self.enrolment.start()
         self.uplink.start()
         return url
 
@@ -133,6 +141,7 @@ class Appliance:
         for task in (*self._tasks, *self._reloads):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
+        await self.enrolment.stop()
         await self.operations.stop()
         await self.desk.close()
         await self.supervisor.close()
@@ -157,8 +166,11 @@ class Appliance:
         now = time.monotonic()
         in_doubt = self.operations.count(State.ASKING)
         offset = self.clock.offset
+        enrolment = self.enrolment.standing()
         verdict = judge(Facts(
             connected=self.link.connected,
+            enrolled=self._address() is not None,
+            enrolment=tuple(enrolment.reasons),
             link_trouble=self.link.trouble,
             journal_trouble=journal.trouble,
             journal_notices=journal.notices,
@@ -181,7 +193,8 @@ class Appliance:
             "uptime": round(now - self._started, 1),
             "ws_connected": self.link.connected,
             "since": self.link.since,
-            "hub": shown_url(self._settings.ws_server_url),
+            "hub": shown_url(enrolment.hub),
+            "enrolment": enrolment.told(),
             "last_error": error,
             "unsettled": journal.unsettled,
             "queue": {
@@ -286,12 +299,27 @@ class Appliance:
         )  # fmt: skip
 
     def _address(self) -> Address | None:
-        settings = self._settings
-        if not settings.ws_token:
+        settings, identity = self._settings, self.enrolment.identity
+        proxy_url, ca_file = settings.proxy_url.reveal(), settings.ca_file
+        if settings.ws_token:
+            return Address(settings.ws_server_url, settings.ws_token.reveal(), proxy_url, ca_file)
+        if identity is None:
             return None
-        return Address(
-            settings.ws_server_url, settings.ws_token.reveal(), settings.proxy_url.reveal(), settings.ca_file
-        )
+        return Address(identity.hub, identity.token.reveal(), proxy_url, ca_file, identity)
+
+    def _token_is_bad(self, bad: bool) -> None:
+        self.enrolment.token_is_bad(bad)
+
+    def _untold(self) -> bool:
+        """Whether anything was begun whose outcome the hub does not have, as far as can be known."""
+        facts = self.journal.facts
+        waiting = any(queue.waiting for queue in self.operations.queues().values())
+        return bool(facts.unsettled or facts.trouble or waiting or self.operations.count(*State))
+
+    async def _forget_events(self) -> None:
+        """Events that were for another hub, or another kiosk: nobody is told them."""
+        while events := await self.journal.events(_EVENTS_AT_ONCE, 0):
+            self.journal.acknowledge(events[-1].seq, self.journal.id)
 
     def _device_troubles(self) -> tuple[str, ...]:
         now = self.clock.now()

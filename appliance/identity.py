@@ -48,6 +48,16 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         return sign(self.private_key.reveal(), proof_text(challenge, self.kiosk_id, boot_id, journal))
 
 
+def named_by(token: str) -> str:
+    """The kiosk that a hub's token says it is for; empty where that cannot be told. Nobody has checked it."""
+    try:
+        payload = token.split(".")[1]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+        return parse_kiosk_id(claims.sub)
+    except (IndexError, ValueError):
+        return ""
+
+
 def new_key() -> str:
     """A new private key."""
     return _text(secrets.token_bytes(_SEED_BYTES))
@@ -178,6 +188,10 @@ def sync_directory(directory: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+class _Claims(msgspec.Struct):
+    sub: str
 
 
 def _signing(private_key: str) -> Any:

@@ -24,6 +24,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the verdict is found from."""
 
     connected: bool
+    enrolled: bool = True  # there is a hub to be connected to
+    enrolment: tuple[str, ...] = ()  # what a person should know of it
     link_trouble: str = ""  # why there is no link, or what was last wrong with it
     journal_trouble: str = ""
     journal_notices: tuple[str, ...] = ()
@@ -49,8 +51,8 @@ def judge(facts: Facts) -> Verdict:
     if facts.journal_trouble:
         status = Status.UNHEALTHY
         reasons.append(f"no new operations are taken: {facts.journal_trouble}")
-    warnings = list(facts.journal_notices)
-    if not facts.connected:
+    warnings = [*facts.enrolment, *facts.journal_notices]
+    if facts.enrolled and not facts.connected:
         warnings.append(f"not connected to the hub: {facts.link_trouble or 'connecting'}")
     if facts.clock_offset is not None and abs(facts.clock_offset) > CLOCK_TOLERANCE_S:
         behind = "behind" if facts.clock_offset > 0 else "ahead of"

@@ -96,9 +96,11 @@ _OTHER_GATEWAYS = "on the way of Kaspi terminals and ATOL servers alone: see tes
 _DEVICES = "on the way of devices alone: see the scenario `desk_crashes`"
 _UPDATES = "on the way of updates alone: see tests/appliance/updates/"
 _UPDATES_ROOM = ("appliance.updates.", "appliance.journal.standstill.")
+_ENROLMENT = "on the way of enrolment alone: see tests/journeys/test_enrolment.py"
 DESK_ROOMS = ("cash", "desk", "device", "fiscal", "levels", "printing", "supervisor")
 NOT_VISITED: dict[str, str] = {
     **{point: _DEVICES for point in names("appliance") if point.split(".")[1] in DESK_ROOMS},
+    **{point: _ENROLMENT for point in names("appliance") if point.split(".")[1] == "enrolment"},
     "appliance.gateway.fetch.before": _OTHER_GATEWAYS,
     "appliance.gateway.fetch.after": _OTHER_GATEWAYS,
     **{
