@@ -114,5 +114,5 @@ def read_rollout(data: bytes) -> Rollout:
 def _read(data: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"this is no {kind.__name__.lower()}: {error}") from None

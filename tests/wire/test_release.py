@@ -87,6 +87,7 @@ def test_a_rollout_is_read_or_refused_in_words() -> None:
         b'{"version": "1"}',
         b'{"version": "1.0.0", "percent": 101}',
         b'{"version": "1.0.0", "window": "x"}',
+        b'{"notes": ' + b"[" * 200_000,
     ):
         with pytest.raises(ValueError, match=r"rollout|version|window"):
             read_rollout(data)
