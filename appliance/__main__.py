@@ -25,6 +25,7 @@ _EXAMPLES = """\
 examples:
   kioskwire-appliance check-config                 say everything that is wrong, or what is in force
   kioskwire-appliance run                          with .env and routing_config.yaml of this directory
+  kioskwire-appliance enroll                       ask for hub and one-time code, and become that kiosk
   kioskwire-appliance devices                      what hangs on which port
   kioskwire-appliance devices test bills           walk through a device of the routing file's `devices:`
   kioskwire-appliance decode ccnet 02030633DA81    tell a frame in words; --json as data
@@ -55,6 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from appliance.workbench.screen import tell_all
 
         return tell_all(f"kioskwire-appliance {options.command}", lambda: _bench(options))
+    if options.command == "enroll":
+        from appliance.enrolment.command import run as enroll
+
+        return enroll(options)
     return _configured(options)
 
 
@@ -101,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         # Accepted before and after the command; what is not given must not hide what was.
         default = None if target is parser else argparse.SUPPRESS
         target.add_argument("--env-file", type=Path, metavar="FILE", default=default, help=(
-            "file with settings (default: .env in this directory, if there is one)"
+            "file with settings (default: what KIOSKWIRE_ENV_FILE names, else .env in this directory, if there is one)"
         ))  # fmt: skip
         target.add_argument("--routes", metavar="FILE", default=default, help="routing file (beats ROUTING_CONFIG)")
     commands = parser.add_subparsers(
@@ -109,6 +114,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("run", parents=[shared], help="run until SIGTERM or Ctrl-C")
     commands.add_parser("check-config", parents=[shared], help="show the settings in force, or all that is wrong")
+    _declare_enroll(commands.add_parser(
+        "enroll", parents=[shared], formatter_class=argparse.RawDescriptionHelpFormatter,
+        help="give this kiosk its identity, for a one-time code of the hub",
+    ))  # fmt: skip
     _declare_devices(commands.add_parser(
         "devices", parents=[shared], help="list serial ports and what hangs on them; `devices test` tries one device"
     ))  # fmt: skip
@@ -121,6 +130,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands.add_parser("version", help="show the version")
     return parser
+
+
+def _declare_enroll(parser: argparse.ArgumentParser) -> None:
+    from appliance.enrolment.arguments import declare
+
+    declare(parser)
 
 
 def _declare_devices(parser: argparse.ArgumentParser) -> None:
@@ -153,7 +168,9 @@ def _configured(options: argparse.Namespace) -> int:
     if options.command == "check-config":
         for warning in loaded.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-        print("\n".join(effective(loaded)))
+        from appliance.enrolment.command import tell
+
+        print("\n".join([*effective(loaded), tell(loaded)]))
         return 0
     return _run(loaded)
 

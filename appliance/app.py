@@ -11,7 +11,8 @@ from typing import Any
 
 from appliance.box import read_marks
 from appliance.desk import Desk
-from appliance.enrolment import Enrolment, read_given
+from appliance.enrolment.given import read_given
+from appliance.enrolment.service import Enrolment
 from appliance.gateways import Gateways
 from appliance.health.metrics import DeviceFigures, Metrics
 from appliance.health.state import Clock, Lag, Link, Reload

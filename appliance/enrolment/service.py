@@ -336,6 +336,8 @@ class Enrolment:
 
     async def _note_token(self) -> None:
         """A token out of the settings beats all of this. What it did is told as its kiosk's, should that change."""
+        if await asyncio.to_thread(self._papers.seen) != (None,) * 3:
+            _log.warning("WS_TOKEN says who this kiosk is, and what was enrolled here is passed over")
         if self._given.served is not None:
             try:
                 await asyncio.to_thread(self._papers.write_served, self._given.served)
