@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     command(commands, "serve", "run the hub until it is stopped", _serve)
+    command(commands, "health", "ask the hub of these settings whether it is well; exit status 1 if not", _health)
     command(commands, "migrate", "bring the database to this version's schema (serve does that too)", _with(_migrate))
     command(commands, "check-config", "say everything that is wrong in the settings, or show them", _check)
     command(commands, "settings", "list all settings", _settings)
@@ -141,6 +142,25 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(f"kioskwire-hub: the database does not work: {getattr(error, 'orig', None) or error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _health(arguments: argparse.Namespace) -> int:
+    """For who watches it from beside it: a container's health check, a script."""
+    import http.client
+
+    settings = _load(arguments)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - asked, not bound
+    connection = http.client.HTTPConnection(host, settings.port, timeout=4)
+    try:
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        print(answer.read(16384).decode(errors="replace"))
+    except (OSError, http.client.HTTPException) as error:
+        print(f"kioskwire-hub: no hub answers at {host}:{settings.port}: {error}", file=sys.stderr)
+        return 1
+    finally:
+        connection.close()
+    return 0 if answer.status == http.client.OK else 1
 
 
 def _check(arguments: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from cloud.kiosks.links import Links
 from cloud.kiosks.registry import Registry
 from cloud.kiosks.tokens import Tokens
 from cloud.metrics import Metrics
+from cloud.notify import notify
 from cloud.operations.callbacks import Callbacks
 from cloud.operations.news import News
 from cloud.operations.retention import Retention
@@ -213,9 +214,11 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(name, stop.set)
     async with Hub(settings) as hub:
         log.info("listening", extra={"url": f"http://{settings.host}:{hub.port}", "version": VERSION})
+        notify("READY=1")
         if settings.demo:
             log.warning("demo mode: no API key is needed; for this machine only")
         await _either(stop.wait(), hub.superseded())
+        notify("STOPPING=1")
         log.info("stopping")
     log.info("stopped")
     if not stop.is_set():

@@ -17,7 +17,7 @@ import jwt
 import pytest
 
 from cloud import __main__ as command
-from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Kiosk, running, until
+from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Kiosk, broken_table, running, until
 from tests.cloud.web.test_socket import refusal
 from wire.environment import describe
 from wire.version import VERSION
@@ -224,6 +224,28 @@ async def test_a_running_hub_obeys_the_command_line_within_two_seconds(tmp_path:
         assert await refusal(hub, jwt.encode({"sub": "kiosk_001", "aud": "kiosk", "gen": 0}, JWT_SECRET)) == code
         if verb == "token":
             assert await refusal(hub, output.decode().split("WS_TOKEN=")[1].strip()) is None
+
+
+async def test_health_tells_of_a_hub_from_beside_it(tmp_path: Path) -> None:
+    async def ask(port: int) -> tuple[int | None, bytes]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "cloud", "health"),
+            env={**environment(tmp_path), "HOST": "0.0.0.0", "PORT": str(port)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=tmp_path,
+        )
+        async with asyncio.timeout(30):
+            output, _ = await process.communicate()
+        return process.returncode, output
+
+    async with running(tmp_path) as hub:
+        status, output = await ask(hub.hub.port)
+        assert (status, b'"status":"healthy"' in output) == (0, True), output
+        with broken_table(tmp_path, "kiosks"):
+            await until(lambda: hub.services.health.report()[0] == 503)
+            assert (await ask(hub.hub.port))[0] == 1
+    assert (await ask(hub.hub.port))[0] == 1
 
 
 async def test_a_running_hub_obeys_new_and_revoked_api_keys_within_two_seconds(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Makes the secrets of compose.yaml, each once: what is there stays. The directory is closed to others; the files in it
+# are readable, as the users inside the containers are not yours.
+set -eu
+umask 077
+cd "$(dirname "$0")"
+mkdir -p secrets
+chmod 0700 secrets
+
+random() {
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# Under its name only once it is whole.
+keep() {
+    [ -e "secrets/$1" ] && return
+    printf '%s' "$2" >"secrets/.$1"
+    chmod 0444 "secrets/.$1"
+    mv "secrets/.$1" "secrets/$1"
+}
+
+keep jwt_secret "$(random)"
+keep admin_key "$(random)"
+keep postgres_password "$(random)"
+keep database_url "postgresql://kioskwire:$(cat secrets/postgres_password)@postgres:5432/kioskwire"
