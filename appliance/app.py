@@ -34,6 +34,7 @@ from appliance.uplink.dial import Address
 from appliance.web.guard import Guard
 from appliance.web.local import Audience
 from appliance.web.server import WebServer, make_app
+from appliance.web.setup import Setup
 from hardware.events import DeviceState
 from wire.messages import Device, Hello
 from wire.session import BATCH
@@ -103,6 +104,7 @@ class Appliance:
         app = make_app(
             guard=guard, metrics=self.metrics, describe=self.describe, audience=audience,
             cancel=self.operations.cancel_here,
+            setup=Setup(self.enrolment, lambda: self.link.connected, settings.setup_from == "lan"),
         )  # fmt: skip
         self.web = WebServer(app, settings.health_check_host, settings.health_check_port, audience)
         self._watch()

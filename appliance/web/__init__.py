@@ -2,6 +2,7 @@
 
 handlers    /health for people and watchdogs, /metrics for Prometheus
 local       /events and /local/cancel, for the kiosk's own touch screen
+setup       /setup, where a technician enrols the kiosk; its words and its looks beside it
 guard       who may ask: pure
 server      every path on one screen, and where it listens
 """

@@ -76,7 +76,9 @@ class NotFound(Page):
         """404, once the asker is known to be welcome."""
         super().prepare()
         if not self._finished:
-            self._refuse(404, "there is nothing here; try /health, /metrics or, for the kiosk's own screen, /events")
+            self._refuse(
+                404, "there is nothing here; try /health, /metrics, /setup or, for the kiosk's own screen, /events"
+            )
 
 
 class HealthPage(Page):

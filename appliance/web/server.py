@@ -15,6 +15,7 @@ from appliance.health.metrics import Metrics
 from appliance.web.guard import Guard
 from appliance.web.handlers import HealthPage, MetricsPage, NotFound
 from appliance.web.local import Audience, Cancel, local_paths
+from appliance.web.setup import Setup, setup_paths
 
 _BODY_MAX = 64 * 1024
 _HEADERS_MAX = 16 * 1024
@@ -37,6 +38,7 @@ def make_app(
     describe: Callable[[], tuple[int, dict[str, Any]]],
     audience: Audience,
     cancel: Cancel,
+    setup: Setup | None = None,
 ) -> Application:
     """The paths."""
     return Application(
@@ -44,6 +46,7 @@ def make_app(
             ("/health", HealthPage, {"guard": guard, "describe": describe}),
             ("/metrics", MetricsPage, {"guard": guard, "metrics": metrics}),
             *local_paths(guard, audience, cancel),
+            *setup_paths(guard, setup),
         ],
         default_handler_class=NotFound,
         default_handler_args={"guard": guard},
