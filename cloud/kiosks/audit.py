@@ -6,7 +6,7 @@ was that enrolled.
 """
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from cloud.db.tables import enrolments
 from cloud.kiosks.codes import Reason, Result
@@ -51,14 +51,13 @@ def note(
         "other_address": other_address[:_TEXT_MAX],
         "fingerprint": fingerprint,
     }
-    alike = select(table.c.id).where(*(table.c[name] == value for name, value in same.items()))
+    alike = select(table).where(*(table.c[name] == value for name, value in same.items()))
     recent = table.c.last_at.between(now - _ALIKE_FOR, now + _ALIKE_FOR)
-    found = connection.execute(alike.where(recent).order_by(table.c.id.desc()).limit(1)).scalar()
-    if found is not None:
-        again = update(table).where(table.c.id == found)
-        connection.execute(again.values(count=table.c.count + 1, last_at=now))
-        return
-    connection.execute(insert(table).values(**same, at=now, last_at=now))
+    found = connection.execute(alike.where(recent).order_by(table.c.id.desc()).limit(1)).one_or_none()
+    if found is not None:  # it goes to the end: the newest is what happened last, whatever the clocks say
+        connection.execute(delete(table).where(table.c.id == found.id))
+    at, count = (found.at, found.count + 1) if found else (now, 1)
+    connection.execute(insert(table).values(**same, at=at, last_at=now, count=count))
     refused = table.c.result == str(Result.REFUSED)
     kind = [table.c.kiosk_id == kiosk_id, refused if result is Result.REFUSED else ~refused]
     newest = select(table.c.id).where(*kind).order_by(table.c.id.desc()).limit(KEPT)

@@ -27,26 +27,27 @@ def refused(connection: Connection, now: float, address: str, kiosk_id: str = ""
 
 
 def test_alike_lines_within_an_hour_are_one(connection: Connection) -> None:
-    for second in range(500):
+    for second in range(50):
         refused(connection, 1000.0 + second, "192.0.2.1")
-    refused(connection, 1000.0, "192.0.2.2")
+        if second == 0:
+            refused(connection, 1000.0, "192.0.2.2")
     refused(connection, 9000.0, "192.0.2.1")
     lines = read(connection, "", 10)
     assert [(line.address, line.count, line.at, line.last_at) for line in lines] == [
         ("192.0.2.1", 1, 9000.0, 9000.0),
+        ("192.0.2.1", 50, 1000.0, 1049.0),
         ("192.0.2.2", 1, 1000.0, 1000.0),
-        ("192.0.2.1", 500, 1000.0, 1499.0),
     ]
 
 
 def test_a_flood_pushes_out_no_enrolment(connection: Connection) -> None:
     note(connection, 1.0, kiosk_id="kiosk_001", result=Result.ENROLLED, address="192.0.2.1", fingerprint="a:b")
-    for number in range(3 * KEPT):
+    for number in range(KEPT + 20):
         refused(connection, 10.0, f"198.51.100.{number}", "kiosk_001")
         refused(connection, 10.0, f"198.51.100.{number}")
     assert len(read(connection, None, 10_000)) == 2 * KEPT + 1
     lines = read(connection, "kiosk_001", 10_000)
-    assert (len(lines), lines[-1].result, lines[0].address) == (KEPT + 1, "enrolled", f"198.51.100.{3 * KEPT - 1}")
+    assert (len(lines), lines[-1].result, lines[0].address) == (KEPT + 1, "enrolled", f"198.51.100.{KEPT + 19}")
 
 
 def test_a_clock_that_jumps_loses_no_line(connection: Connection) -> None:
