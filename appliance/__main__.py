@@ -31,6 +31,7 @@ examples:
   kioskwire-appliance decode ccnet 02030633DA81    tell a frame in words; --json as data
   kioskwire-appliance replay bills.trace           tell a recorded line in words
   kioskwire-appliance report                       what lies where, who is owed what, whether all adds up
+  kioskwire-appliance selftest                     whether this program is whole, and works here
   kioskwire-appliance --env-file /etc/kiosk/.env --routes /etc/kiosk/routing_config.yaml run
   curl http://127.0.0.1:9091/health                how it is
   kill -HUP <pid>                                  take over a changed routing file
@@ -52,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         print(f"kioskwire-appliance {VERSION}")
         return 0
+    if options.command == "selftest":
+        from appliance.selftest.command import run as selftest
+
+        return selftest(options)
     if options.command in {"devices", "decode", "replay", "report"}:
         from appliance.workbench.screen import tell_all
 
@@ -128,6 +133,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("decode", help="tell a frame's bytes in words"),
         commands.add_parser("replay", help="tell a trace in words"),
     )
+    commands.add_parser(
+        "selftest", help="prove that this program is whole: all it loads is there, operations go through it"
+    ).add_argument("--json", action="store_true", help="as data, in one line")
     commands.add_parser("version", help="show the version")
     return parser
 

@@ -1,6 +1,7 @@
 """What goes into a frozen program besides what its imports say. Used by the spec files, in PyInstaller's process."""
 
 import ast
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ BY_NAME = [
     "serial.serialposix",
     "serial.tools.list_ports_linux",
     "_cffi_backend",
+    "anyio",
+    "anyio._backends._asyncio",
+    "httpcore._backends.anyio",
     "lzma",
     "nacl.signing",
     "encodings.idna",
@@ -34,17 +38,19 @@ def modules(tree: Path, *packages: str) -> list[str]:
 
 def data(tree: Path, work: Path, *packages: str) -> list[tuple[str, str]]:
     """Files to lie beside the code, as (source, directory): what is no Python under the packages, and the list of
-    what must be importable, which `selftest` holds the frozen program against.
+    what must be there, which `selftest` holds the frozen program against.
     """
-    found = []
+    found = {}
     for package in packages:
         for path in sorted((tree / package).rglob("*")):
             if path.is_file() and path.suffix not in {".py", ".pyc", ".pyi"} and path.name != "py.typed":
-                found.append((str(path), str(path.parent.relative_to(tree))))
+                found[path.relative_to(tree)] = path
+    digests = {str(name): hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
+    listed = {"modules": modules(tree, *packages), "by_name": BY_NAME, "data": digests}
     work.mkdir(parents=True, exist_ok=True)
     listing = work / "contents.json"
-    listing.write_text(json.dumps({"modules": modules(tree, *packages), "by_name": BY_NAME}, indent=0) + "\n")
-    return [*found, (str(listing), "appliance/selftest")]
+    listing.write_text(json.dumps(listed, indent=0) + "\n", encoding="utf-8")
+    return [*((str(path), str(name.parent)) for name, path in found.items()), (str(listing), "appliance/selftest")]
 
 
 def check_imports(tree: Path, excluded: Iterable[str], excused: Mapping[str, str]) -> None:
@@ -97,6 +103,13 @@ def keep_asserts(pure: Iterable[tuple[str, str, str]], caches: Caches, *packages
             if not name.endswith(".simulator"):
                 drop_docstrings(tree)
             cache[name] = compile(tree, source, "exec", dont_inherit=True, optimize=0)
+
+
+def compress(level: int) -> None:
+    """How much the archives of modules that are written from now on are compressed, 0 to 9."""
+    from PyInstaller.archive.writers import ZlibArchiveWriter
+
+    ZlibArchiveWriter._COMPRESSION_LEVEL = level
 
 
 def drop_docstrings(tree: ast.AST) -> None:

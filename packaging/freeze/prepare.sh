@@ -54,6 +54,6 @@ echo "Installing what freezes into $venv"
 rm -rf "$venv"
 "$python" -m venv "$venv"
 "$python" packaging/freeze/requirements.py > "$venv/requirements.txt"
-"$venv/bin/python" -m pip --disable-pip-version-check --no-input --quiet \
+"$venv/bin/python" -m pip --disable-pip-version-check --no-input --quiet --quiet \
     install --constraint "$constraints" --requirement "$venv/requirements.txt"
 echo "$wanted" > "$venv/made-of"

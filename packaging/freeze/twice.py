@@ -52,8 +52,10 @@ def build(commit: str, tree: Path, python: str, mask: int, environ: dict[str, st
         ["git", "-C", TREE, "archive", commit], check=True, stdout=subprocess.PIPE, timeout=60
     ).stdout  # fmt: skip
     subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True, timeout=60)
-    run = {"cwd": tree, "env": os.environ | environ, "check": True, "umask": mask}
-    subprocess.run(["make", "--no-print-directory", "pack", f"PYTHON_FREEZE={python}"], timeout=1800, **run)
+    subprocess.run(
+        ["make", "--no-print-directory", "pack", f"PYTHON_FREEZE={python}"],
+        cwd=tree, env=os.environ | environ, umask=mask, check=True, timeout=1800,
+    )  # fmt: skip
     made = tree / "dist"
     digests = {}
     for path in sorted(made.rglob("*")):
