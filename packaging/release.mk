@@ -4,16 +4,23 @@ CHECK_VENV := .venv-release
 CHECK_BIN := $(CHECK_VENV)/bin
 CHANNEL ?= stable
 
-.PHONY: wheel release channel lint-workflows
+.PHONY: wheel collect sign-release release channel lint-workflows
 
 wheel: $(VENV)/.installed ## make dist/kioskwire-<version>-py3-none-any.whl, with both programs
 	@mkdir -p dist; rm -rf dist/kioskwire-*.whl build/lib build/bdist.*
 	@$(PIP) wheel --no-deps --wheel-dir dist .
 	@ls dist/kioskwire-*.whl
 
-release: wheel pack $(CHECK_VENV)/.installed ## collect, describe, sign what is in dist/ into dist/release/ (MINISIGN_KEY=file or RELEASE_KEY)
+# Takes what is there, and has what must be there made; `make deb image bundle` before it makes the rest.
+collect: wheel pack $(CHECK_VENV)/.installed ## put what is published into dist/release/, with checksums and the list of what is inside
 	@$(BIN)/python packaging/release/collect.py --dist dist --out dist/release \
 		--freeze-python $(FREEZE_BIN)/python --check-python $(CHECK_BIN)/python
+
+sign-release: $(VENV)/.installed ## sign dist/release/ (MINISIGN_KEY=file or RELEASE_KEY; else a development key)
+	@$(BIN)/python packaging/release/sign.py --release dist/release
+
+release: collect ## make everything a release has, and sign it
+	@$(MAKE) --no-print-directory sign-release
 
 channel: $(VENV)/.installed ## put the packed program of dist/release/ into a channel (CHANNEL=stable CHANNEL_DIR=dir)
 	@if [ -z "$(CHANNEL_DIR)" ]; then \
@@ -23,7 +30,7 @@ channel: $(VENV)/.installed ## put the packed program of dist/release/ into a ch
 
 lint-workflows: $(CHECK_VENV)/.installed ## check .github/workflows against their schema, and for what is dangerous in them
 	@$(CHECK_BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@$(CHECK_BIN)/zizmor --offline --quiet --config .github/zizmor.yml .github/workflows
+	@$(CHECK_BIN)/zizmor --offline --no-progress --config .github/zizmor.yml .github/workflows
 
 $(CHECK_VENV)/.installed: packaging/release/requirements.txt $(VENV)/.made
 	@echo "Installing what checks a release into $(CHECK_VENV)"

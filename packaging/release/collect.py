@@ -1,4 +1,4 @@
-"""Collect what is in dist/ into one folder for publishing: checksums, the list of what is inside, signatures.
+"""Collect what is in dist/ into one folder for publishing, with checksums and the list of what is inside; unsigned.
 
     collect.py --dist dist --out dist/release --freeze-python PYTHON --check-python PYTHON
 
@@ -14,8 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keys
-from sign import now, sign_file, warn, write_whole
+from sign import SUMS, write_whole
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -89,7 +88,7 @@ def checksums(directory: Path) -> str:
     """SHA256SUMS of a folder, as `sha256sum --check` reads it."""
     lines = []
     for path in sorted(directory.iterdir()):
-        if path.is_file() and path.suffix != ".minisig" and path.name != "SHA256SUMS":
+        if path.is_file() and path.suffix != ".minisig" and path.name != SUMS:
             with path.open("rb") as file:
                 lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
     return "".join(lines)
@@ -104,18 +103,16 @@ def main() -> int:
     parser.add_argument("--check-python", type=Path, required=True)
     given = parser.parse_args()
     try:
-        key, is_development = keys.find()
-        collect(given, key)
-    except (NotReady, keys.KeyRefused, OSError) as error:
+        collect(given)
+    except (NotReady, OSError) as error:
         print(f"release: {error}", file=sys.stderr)
         return 1
     except subprocess.CalledProcessError as error:
         return int(error.returncode)
-    warn(is_development)
     return 0
 
 
-def collect(given: argparse.Namespace, key: keys.Key) -> None:
+def collect(given: argparse.Namespace) -> None:
     """Fill the folder anew."""
     found = choose(given.dist)
     shutil.rmtree(given.out, ignore_errors=True)
@@ -135,13 +132,9 @@ def collect(given: argparse.Namespace, key: keys.Key) -> None:
         command += ["--commit", commit.stdout.strip()]
     subprocess.run(command, check=True, timeout=300)
     subprocess.run([given.check_python, "-c", _CHECK, bom], check=True, timeout=120)
-    write_whole(given.out / "release.pub", key.public_file().encode())
-    write_whole(given.out / "SHA256SUMS", checksums(given.out).encode())
-    for path in sorted(given.out.iterdir()):
-        if path.name != "release.pub":
-            sign_file(key, path, now())
-    for line in (given.out / "SHA256SUMS").read_text().splitlines():
-        print(line)
+    sums = checksums(given.out)
+    write_whole(given.out / SUMS, sums.encode())
+    print(sums, end="")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import keys
 
+SUMS = "SHA256SUMS"
 _READ_BYTES = 1024 * 1024
 _LOUD = """\
 *** Signed with the DEVELOPMENT key of this tree (.state/release.key). No kiosk in the field trusts it, and none may.
@@ -44,6 +45,23 @@ def sign_file(key: keys.Key, path: Path, now: int) -> Path:
     beside = path.with_name(path.name + ".minisig")
     write_whole(beside, text.encode())
     return beside
+
+
+def summed(directory: Path) -> list[Path]:
+    """The files that SHA256SUMS names. Raises `ValueError` unless they are what it says, and all there is."""
+    told = {}
+    for line in (directory / SUMS).read_text("utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        told[name] = digest
+    for name, digest in told.items():
+        with (directory / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise ValueError(f"{name} is not what {SUMS} says: collect anew")
+    ours = {SUMS, "release.pub"}
+    others = {path.name for path in directory.iterdir() if path.suffix != ".minisig"} - told.keys() - ours
+    if others:
+        raise ValueError(f"{SUMS} does not name {', '.join(sorted(others))}: collect anew")
+    return [directory / name for name in told]
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -78,6 +96,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--key", help="file of the secret key")
     parser.add_argument("--make", type=Path, metavar="KEY")
+    parser.add_argument("--release", type=Path, metavar="DIR")
     parser.add_argument("--public", action="store_true")
     given = parser.parse_args()
     try:
@@ -87,11 +106,15 @@ def main() -> int:
         if given.public:
             print(key.public_text())
             return 0
-        if not given.files:
+        files = given.files
+        if given.release:
+            files = [*summed(given.release), given.release / SUMS]
+            write_whole(given.release / "release.pub", key.public_file().encode())
+        if not files:
             parser.error("name the files to sign")
-        for path in given.files:
+        for path in files:
             print(sign_file(key, path, now()))
-    except (keys.KeyRefused, OSError) as error:
+    except (ValueError, OSError) as error:
         print(f"sign: {error}", file=sys.stderr)
         return 1
     warn(is_development)
