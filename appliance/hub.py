@@ -53,6 +53,13 @@ def updates_url(hub: str) -> str:
     return _beside(hub, "/updates")
 
 
+def short_hub(hub: str) -> str:
+    """An address as a person would type it: `read_hub` gives the same again."""
+    parts = urlsplit(hub)
+    short = f"{parts.netloc}{parts.path.removesuffix('/ws')}"
+    return short if parts.scheme == "wss" else f"{_HTTP.get(parts.scheme, parts.scheme)}://{short}"
+
+
 def _refuse_more(parts: SplitResult) -> None:
     if parts.username is not None or parts.password is not None or "@" in parts.path:
         raise ValueError(f"no user or password belongs into a hub's address; {_RIGHT}")

@@ -16,7 +16,7 @@ import msgspec
 
 from appliance.enrolment.papers import BusyError
 from appliance.enrolment.service import Enrolment
-from appliance.hub import read_hub
+from appliance.hub import read_hub, short_hub
 from appliance.web.guard import Guard, peer_allowed
 from appliance.web.handlers import NotFound, Page
 from appliance.web.rate import Rate
@@ -72,7 +72,7 @@ class SetupPage(Page):
         """How it stands, with a form where one is of use."""
         filled = None
         if self.get_query_argument("edit", "") == "1":
-            filled = Filled(hub=self._setup.enrolment.standing().hub)
+            filled = Filled(hub=short_hub(self._setup.enrolment.standing().hub))
         self._show(200, self._render(filled))
 
     head = get

@@ -7,6 +7,7 @@ from html import escape
 import msgspec
 
 from appliance.enrolment.standing import Standing
+from appliance.hub import read_hub, short_hub
 from appliance.reading import shown_url
 from appliance.web.setup_words import LANGUAGES, WORDS
 
@@ -18,6 +19,7 @@ main{width:100%;max-width:34rem;background:#fff;border-radius:.75rem;padding:1.1
 nav{display:flex;gap:.25rem;justify-content:flex-end;margin:0 -.5rem}
 nav a{padding:.5rem;min-height:2.5rem;color:#33516e}
 nav a[aria-current]{color:#16202a;font-weight:600;text-decoration:none}
+a{color:#1b5e9b}
 h1{font-size:1.5rem;line-height:1.2;margin:.4rem 0 .8rem}
 p{margin:.6rem 0}
 label{display:block;font-weight:600;margin-top:1rem}
@@ -103,7 +105,7 @@ def _body(view: View) -> tuple[str, int]:
             text = _note(f"{words['enrolled']}. {link}", "good" if view.connected else "")
             return f"{text}{_who(view)}{_details(view)}", _REFRESH_SLOW_S if view.connected else _REFRESH_S
         case "waiting":
-            told = f"{standing.next_kiosk_id} — {shown_url(standing.next_hub)}"
+            told = f"{standing.next_kiosk_id} — {_shown(standing.next_hub)}"
             return f"{_note(words['waiting'] + ' ' + told)}{_who(view)}", _REFRESH_SLOW_S
         case "asking" if not typing:
             if standing.trouble is None:
@@ -111,7 +113,7 @@ def _body(view: View) -> tuple[str, int]:
             else:
                 text = _note(f"{words['asking-again']} {_trouble(view)}", "bad") + _details(view)
             other = f'<p><a href="/setup?edit=1&amp;lang={view.language}">{words["other"]}</a></p>'
-            return f"{text}{_hub(view)}{other}", _REFRESH_S
+            return f"{text}{_hub(view)}{other}", _REFRESH_SLOW_S if standing.trouble else _REFRESH_S
         case "refused" if not typing:
             above = _note(f"{words['refused']} {_trouble(view)}", "bad") + _details(view)
         case "locked-out":
@@ -124,12 +126,13 @@ def _body(view: View) -> tuple[str, int]:
 
 
 def _form(view: View) -> str:
-    words, filled = WORDS[view.language], view.filled or Filled(hub=shown_url(view.standing.hub))
+    words, filled = WORDS[view.language], view.filled or Filled(hub=_shown(view.standing.hub))
+    intro = "" if view.standing.trouble else f"<p>{words['intro']}</p>"
     wrong = _note(words[filled.wrong], "bad") if filled.wrong else ""
     pin = _field(view, "pin", filled.pin_wrong, 'inputmode="numeric" maxlength="12"') if view.asks_pin else ""
     shown = f'<div class="note">{words["pin-here"]}<div class="pin">{view.pin}</div></div>' if view.pin else ""
     return (
-        f'{wrong}<p>{words["intro"]}</p><form method="post" action="/setup?lang={view.language}" autocomplete="off">'
+        f'{wrong}{intro}<form method="post" action="/setup?lang={view.language}" autocomplete="off">'
         f'<input type="hidden" name="token" value="{escape(view.token)}">'
         + _field(view, "hub", filled.hub_wrong, 'inputmode="url" maxlength="300"', filled.hub)
         + _field(view, "code", filled.code_wrong, 'maxlength="20" autocapitalize="characters"')
@@ -153,14 +156,22 @@ def _field(view: View, name: str, wrong: str, attributes: str, value: str = "") 
 def _who(view: View) -> str:
     words, standing = WORDS[view.language], view.standing
     rows = [
-        (words["kiosk"], standing.kiosk_id), (words["name"], standing.name), (words["at"], shown_url(standing.hub))
+        (words["kiosk"], standing.kiosk_id), (words["name"], standing.name), (words["at"], _shown(standing.hub))
     ]  # fmt: skip
     cells = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows if value)
     return f"<dl>{cells}</dl>" if cells else ""
 
 
 def _hub(view: View) -> str:
-    return f"<dl><dt>{WORDS[view.language]['at']}</dt><dd>{escape(shown_url(view.standing.hub))}</dd></dl>"
+    return f"<dl><dt>{WORDS[view.language]['at']}</dt><dd>{escape(_shown(view.standing.hub))}</dd></dl>"
+
+
+def _shown(hub: str) -> str:
+    """As a person types it; what settings hold need not be an address of ours."""
+    try:
+        return short_hub(read_hub(hub)) if hub else ""
+    except ValueError:
+        return shown_url(hub)
 
 
 def _trouble(view: View) -> str:

@@ -1,0 +1,189 @@
+"""One question to the hub, over a real connection, and what its failures mean."""
+
+import asyncio
+import gc
+import shutil
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from appliance.enrolment import trade as module
+from appliance.enrolment.papers import Pending
+from appliance.enrolment.trade import TradeError, Trouble, Way, trade
+from appliance.identity import new_key, public_key
+from appliance.outward import distrust, is_about_clock
+from tests.appliance.worlds import Call, gateway, proxy, reply
+from wire.enrolment import EnrolRequest
+from wire.environment import Secret
+
+ANSWER = b'{"kiosk_id":"kiosk_001","token":"eyJ.canary.token","name":"Canteen"}'
+
+
+def pending(port: int, scheme: str = "ws", host: str = "127.0.0.1") -> Pending:
+    return Pending(
+        hub=f"{scheme}://{host}:{port}/prefix/ws", code=Secret("ABCD2345"), private_key=Secret(new_key()), source="page"
+    )
+
+
+async def refused(answer: bytes | None, way: Way | None = None) -> TradeError:
+    async def say(_call: Call) -> bytes | None:
+        return answer
+
+    async with gateway(say) as there:
+        with pytest.raises(TradeError) as caught:
+            await trade(pending(there.port), way or Way())
+        assert len(there.calls) == 1
+        assert "ABCD" not in str(caught.value)
+        return caught.value
+
+
+async def test_code_and_public_key_go_there_and_the_answer_comes_back() -> None:
+    async def say(_call: Call) -> bytes:
+        return reply(200, ANSWER)
+
+    async with gateway(say) as there:
+        asked = pending(there.port)
+        answer = await trade(asked, Way())
+        assert (answer.kiosk_id, answer.token, answer.name) == ("kiosk_001", "eyJ.canary.token", "Canteen")
+        (call,) = there.calls
+        assert (call.method, call.target) == ("POST", "/prefix/enroll")
+        request = msgspec.json.decode(call.body, type=EnrolRequest)
+        assert (request.code, request.public_key) == ("ABCD2345", public_key(asked.private_key.reveal()))
+        assert asked.private_key.reveal() not in call.body.decode()
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 410, 422])
+async def test_a_hub_that_refuses_has_the_last_word(status: int) -> None:
+    problem = b'{"type":"code-refused","detail":"the code is too old"}'
+    error = await refused(reply(status, problem, "application/problem+json"))
+    assert (error.kind, error.retry_after) == (Trouble.REFUSED, None)
+    assert "the code is too old" in str(error)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        reply(403, b"<html>Forbidden</html>", "text/html"),
+        reply(404), reply(405), reply(502), reply(302), reply(500, b"", ""), reply(200, b"hello"), reply(204, b""),
+        reply(200, b'{"kiosk_id":"","token":"x"}'), reply(200, b'{"kiosk_id":"k","token":""}'),
+        reply(200, b'{"kiosk_id":"k","token":"a b"}'), reply(200, b'{"kiosk_id":"k","token":"\\u0000"}'),
+        reply(200, b" " * 100_000),
+    ],
+)  # fmt: skip
+async def test_what_is_no_hub_is_told_apart_and_not_taken_at_its_word(answer: bytes) -> None:
+    assert (await refused(answer)).kind is Trouble.NO_HUB
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_hub_says_when_to_return(status: int) -> None:
+    answer = reply(status).replace(b"\r\n", b"\r\nRetry-After: 17\r\n", 1)
+    error = await refused(answer)
+    assert (error.kind, error.retry_after) == (Trouble.BUSY, 17.0)
+    assert (await refused(reply(status))).retry_after is None
+
+
+async def test_an_answer_that_breaks_off_and_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_TIMEOUT_S", 0.5)
+    assert (await refused(None)).kind is Trouble.UNREACHABLE
+    assert (await refused(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")).kind is Trouble.UNREACHABLE
+    async with gateway() as there:
+        port = there.port
+    for gone in (pending(port), pending(port, host="nowhere.invalid"), pending(port, "wss")):
+        with pytest.raises(TradeError) as caught:
+            await trade(gone, Way())
+        assert caught.value.kind is Trouble.UNREACHABLE
+
+
+async def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_call: Call) -> bytes:
+        await asyncio.sleep(60)
+        return reply()
+
+    monkeypatch.setattr(module, "_TIMEOUT_S", 0.2)
+    async with gateway(never) as there:
+        with pytest.raises(TradeError, match="no answer") as caught:
+            await trade(pending(there.port), Way())
+        assert caught.value.kind is Trouble.UNREACHABLE
+
+
+async def test_a_redirect_takes_the_code_nowhere() -> None:
+    async with gateway() as elsewhere:
+        answer = reply(307).replace(b"\r\n", f"\r\nLocation: {elsewhere.url}\r\n".encode(), 1)
+        assert (await refused(answer)).kind is Trouble.NO_HUB
+        assert elsewhere.calls == []
+
+
+async def test_it_goes_through_the_proxy_whose_password_is_not_told() -> None:
+    async with proxy() as between:
+        between.wants = "user:other"
+        way = Way(f"http://user:canary@127.0.0.1:{between.port}")
+        with pytest.raises(TradeError) as caught:
+            await trade(pending(1, "wss", "hub.invalid"), way)
+        assert caught.value.kind is Trouble.UNREACHABLE
+        assert "proxy" in str(caught.value)
+        assert "canary" not in str(caught.value)
+
+
+def certificate(directory: Path, begin: str, end: str) -> Path:
+    """A certificate with these dates, its key beside it."""
+    names = {name: str(directory / name) for name in ("key", "csr", "crt", "conf", "index", "serial")}
+    Path(names["index"]).touch()
+    Path(names["serial"]).write_text("01\n")
+    Path(names["conf"]).write_text(
+        f"[ca]\ndefault_ca=a\n[a]\ndatabase={names['index']}\nserial={names['serial']}\nnew_certs_dir={directory}\n"
+        "default_md=sha256\npolicy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=IP:127.0.0.1\n"
+        "[req]\ndistinguished_name=d\n[d]\n"
+    )
+    for command in (
+        f"req -config {names['conf']} -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=hub "
+        f"-keyout {names['key']} -out {names['csr']}",
+        f"ca -config {names['conf']} -batch -selfsign -keyfile {names['key']} -in {names['csr']} -out {names['crt']} "
+        f"-notext -startdate {begin} -enddate {end}",
+    ):
+        subprocess.run(["openssl", *command.split()], check=True, capture_output=True, timeout=30)
+    return Path(names["crt"])
+
+
+# asyncio leaves a connection whose handshake fails to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="takes openssl")
+@pytest.mark.parametrize(
+    ("begin", "end", "kind", "words"),
+    [
+        ("20980101000000Z", "20990101000000Z", Trouble.CLOCK, "not yet valid: set the clock right"),
+        ("20010101000000Z", "20020101000000Z", Trouble.CLOCK, "set the clock right"),
+        ("20010101000000Z", "20990101000000Z", Trouble.CERTIFICATE, "CA_FILE"),
+    ],
+)
+async def test_a_wrong_clock_is_told_apart_from_a_wrong_certificate(
+    tmp_path: Path, begin: str, end: str, kind: Trouble, words: str
+) -> None:
+    crt = certificate(tmp_path, begin, end)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(crt, tmp_path / "key")
+    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    trusted = Way("", str(crt)) if kind is Trouble.CLOCK else Way()
+    try:
+        with pytest.raises(TradeError) as caught:
+            await trade(pending(port, "wss"), trusted)
+    finally:
+        server.close()
+        await server.wait_closed()
+        await asyncio.sleep(0.05)
+        gc.collect()
+    assert caught.value.kind is kind
+    assert words in str(caught.value)
+    if kind is Trouble.CLOCK:
+        assert time.strftime("%Y-%m-%d", time.gmtime()) in str(caught.value)
+
+
+def test_the_year_1970_is_named() -> None:
+    error = ssl.SSLCertVerificationError("x")
+    error.verify_code, error.verify_message = 9, "certificate is not yet valid"
+    assert is_about_clock(error)
+    assert "1970-01-01 00:00 UTC" in distrust(error, 5.0)
