@@ -17,6 +17,7 @@ from appliance.gateways import Gateways
 from appliance.health.metrics import DeviceFigures, Metrics
 from appliance.health.state import Clock, Lag, Link, Reload
 from appliance.health.verdict import Facts, Status, judge
+from appliance.identity import named_by
 from appliance.journal import Journal, Limits
 from appliance.logs import Logs
 from appliance.notify import Facts as PulseFacts
@@ -29,6 +30,9 @@ from appliance.routes import RoutingError, read_routes
 from appliance.screen import Screen
 from appliance.settings import Loaded
 from appliance.supervisor import Supervisor, standing, trouble
+from appliance.updates.plan import read_plan
+from appliance.updates.service import Updates
+from appliance.updates.trial import Seen
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
 from appliance.web.guard import Guard
@@ -98,6 +102,12 @@ class Appliance:
             read_given(settings, marks), untold=self._untold, forget=self._forget_events,
             changed=self.uplink.readdress, note=self.operations.note,
         )  # fmt: skip
+        self.ended = asyncio.Event()  # this run is to end, and another to begin
+        self.updates = Updates(
+            read_plan(settings, self.boot_id, lambda: self.enrolment.standing().hub, self._kiosk_id),
+            journal=self.journal, work=self.operations, seen=self._seen, end=self.ended.set,
+            note=self.operations.note, metrics=self.metrics,
+        )  # fmt: skip
         self.supervisor.changed = self.uplink.routes_changed
         guard = Guard(settings.health_check_host, settings.allowed_hosts(), settings.page_origins())
         audience = Audience(self.screen)
@@ -134,6 +144,7 @@ class Appliance:
         await self.operations.start()
         await self.enrolment.start()
         self.uplink.start()
+        await self.updates.start()
         return url
 
     async def stop(self) -> None:
@@ -144,6 +155,7 @@ class Appliance:
         for task in (*self._tasks, *self._reloads):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
+        await self.updates.stop()
         await self.enrolment.stop()
         await self.operations.stop()
         await self.desk.close()
@@ -198,6 +210,7 @@ class Appliance:
             "since": self.link.since,
             "hub": shown_url(enrolment.hub),
             "enrolment": enrolment.told(),
+            "updates": self.updates.describe(),
             "last_error": error,
             "unsettled": journal.unsettled,
             "queue": {
@@ -310,6 +323,16 @@ class Appliance:
             return None
         return Address(identity.hub, identity.token.reveal(), proxy_url, ca_file, identity)
 
+    def _kiosk_id(self) -> str:
+        return self.enrolment.standing().kiosk_id or named_by(self._settings.ws_token.reveal())
+
+    def _seen(self) -> Seen:
+        down = {DeviceState.ABSENT, DeviceState.FAULT, DeviceState.STARTING}
+        return Seen(
+            connected=self.link.connected, trouble=self.journal.facts.trouble,
+            devices={each.name: each.status.state not in down for each in self.supervisor.all()},
+        )  # fmt: skip
+
     def _token_is_bad(self, bad: bool) -> None:
         self.enrolment.token_is_bad(bad)
 
@@ -385,9 +408,12 @@ async def run(loaded: Loaded, logs: Logs) -> None:
     loop.add_signal_handler(signal.SIGHUP, appliance.reload)
     notifier.ready(appliance.words())
     pulse = asyncio.create_task(appliance.pulse().run(), name="pulse")
+    ends = [asyncio.create_task(each.wait(), name="end") for each in (stop, appliance.ended)]
     try:
-        await stop.wait()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for task in ends:
+            task.cancel()
         with contextlib.suppress(ValueError):
             loop.remove_signal_handler(signal.SIGHUP)
         pulse.cancel()

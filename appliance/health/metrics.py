@@ -56,6 +56,10 @@ class Metrics:
             "kioskwire_messages_not_sent", "Messages dropped as the link was too slow; durable ones are told again",
             registry=registry,
         )  # fmt: skip
+        self.update_troubles = Counter(
+            "kioskwire_update_troubles", "Updates that did not come about: line, bad, refused, disk", ["kind"],
+            registry=registry,
+        )  # fmt: skip
         info = Gauge("kioskwire_appliance", "The running program", ["version"], registry=registry)
         info.labels(version).set(1)
 

@@ -1,0 +1,463 @@
+"""Updates within the running appliance: looks for new versions, fetches them, and steps aside for them.
+
+Two tasks. One looks, about once an hour or when a person asks (`now`), and fetches. The other turns once a second: it
+watches over a trial, sees what root has laid ready, and ends the run when another is to begin, which it may only during
+a standstill of the journal. What becomes a version is root's to say (`apply.py`), and which one runs the launcher's.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from appliance.health.metrics import Metrics
+from appliance.journal import Journal, StorageError
+from appliance.updates import switch
+from appliance.updates.choose import Choice, choose
+from appliance.updates.download import fetch, tidy
+from appliance.updates.files import (
+    BASELINE,
+    GOOD,
+    KEPT,
+    NOW,
+    READY,
+    RESTART,
+    RUNNING,
+    STATUS,
+    Running,
+    UpdateFiles,
+    read_plain,
+)
+from appliance.updates.places import APPLIED, FROM_UPDATE, Applied, found, is_newer, version_of
+from appliance.updates.plan import Plan, Status
+from appliance.updates.source import SourceError, load_keys, open_source
+from appliance.updates.trial import Baseline, Seen, Trial, Watching, as_it_is, lacking
+from wire.crashpoint import crash_point
+from wire.release import Release, Rollout, is_open, parse_window, version_key
+
+STANDSTILL_S = 60.0
+_RETRY_MAX_S = 3600.0
+_READY_AGAIN_S = 600.0
+
+_log = logging.getLogger(__name__)
+
+
+class Work(Protocol):
+    """The operations, as far as updates care."""
+
+    def hold(self) -> bool:
+        """Begin nothing new, if there is nothing now; whether that is so."""
+
+    def release(self) -> None:
+        """Go on."""
+
+
+class Updates:
+    """`start` it when all else runs; `end` is called once, when another run is to begin."""
+
+    def __init__(
+        self, plan: Plan, *, journal: Journal, work: Work, seen: Callable[[], Seen], end: Callable[[], None],
+        note: Callable[[str, dict[str, Any]], Awaitable[None]], metrics: Metrics,
+        wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._plan = plan
+        self._files = UpdateFiles(plan.state_dir)
+        self._journal, self._work, self._seen, self._end, self._note = journal, work, seen, end, note
+        self._metrics = metrics
+        self._wall, self._steady = wall, steady
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+        self._trial: Trial | None = None
+        self._trial_looked = float("-inf")
+        self._going_back = False
+        self._watching = Watching(None)
+        self._choice = Choice()
+        self._rollout: Rollout | None = None
+        self._installed = ""
+        self._applied_seen: bytes = b""
+        self._ready_at = float("-inf")  # when root was asked last
+        self._fetched: Release | None = None  # what root was given last
+        self._refused: Release | None = None  # and has refused
+        self._asked_for_now = False
+        self._asked_for = ""  # a version that lies here, and that a person wants now
+        self._again_at = float("-inf")
+        self._ending = False
+        self._status = Status(version=plan.version, boot_id=plan.boot_id, mode=plan.mode, origin=plan.origin)
+        metrics.watch("update_on_trial", "Whether this version has yet to prove itself", lambda: float(self.on_trial))
+
+    @property
+    def on_trial(self) -> bool:
+        """Whether this version has yet to prove itself."""
+        return self._trial is not None
+
+    @property
+    def status(self) -> Status:
+        """How things stand."""
+        return self._status
+
+    def describe(self) -> dict[str, Any]:
+        """The part of the health page."""
+        found: dict[str, Any] = msgspec.to_builtins(self._status)
+        for name in ("version", "boot_id"):
+            del found[name]
+        return found
+
+    async def start(self) -> None:
+        """Begin. A directory that cannot be written is no reason not to run."""
+        try:
+            await asyncio.to_thread(self._begin)
+        except OSError as error:
+            _log.error("updates have no place to write", extra={"reason": error.strerror})
+            self._say(f"STATE_DIR/updates cannot be written: {error.strerror}", failed=True)
+        if self._plan.origin == FROM_UPDATE and self._files.version(GOOD) != self._plan.version:
+            self._trial = Trial(self._steady(), self._plan.trial_s)
+            self._say("on trial")
+        else:
+            self._watching = Watching(self._files.load(BASELINE, Baseline))
+        await self._tell_bad()
+        self._tasks = [
+            asyncio.create_task(self._look_forever(), name="updates-look"),
+            asyncio.create_task(self._tend_forever(), name="updates-tend"),
+        ]
+
+    async def stop(self) -> None:
+        """End both tasks; a download goes on from where it was."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self) -> None:
+        self._files.make()
+        self._files.remove(RESTART)  # of an earlier run: this is the restart
+        self._files.save(
+            RUNNING, Running(version=self._plan.version, boot_id=self._plan.boot_id, origin=self._plan.origin)
+        )
+
+    # Looking
+
+    async def _look_forever(self) -> None:
+        plan = self._plan
+        delay = random.uniform(*plan.first_look_s)  # noqa: S311 - so that not all kiosks come at once
+        retry = plan.retry_s
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay if plan.mode != "off" else None):
+                    await self._wake.wait()
+            self._wake.clear()
+            at_once = self._asked_for_now
+            try:
+                await self._look(at_once)
+                delay, retry = plan.look_every_s * random.uniform(0.9, 1.1), plan.retry_s  # noqa: S311
+            except SourceError as error:
+                self._trouble("bad" if error.bad else "line", str(error))
+                delay = retry * random.uniform(0.8, 1.2)  # noqa: S311
+                retry = min(retry * 2, _RETRY_MAX_S)
+                if at_once:
+                    await self._now_is_over()
+            except Exception as error:  # the task must outlive any mistake of ours
+                _log.exception("looking for a new version failed")
+                self._trouble("bad", f"{type(error).__name__}: {error}")
+                delay = plan.look_every_s
+
+    async def _look(self, at_once: bool) -> None:
+        """Ask what there is, and fetch it if it is for us. Raises `SourceError`."""
+        plan = self._plan
+        where = plan.where()
+        if where is None:
+            raise SourceError("there is neither a hub nor UPDATE_URL to look at")
+        self._say("looking for a new version")
+        keys = await asyncio.to_thread(load_keys, plan.keys_file)
+        async with open_source(where) as source:
+            kept = await asyncio.to_thread(self._files.kept)
+            before = kept.serials.get(where.channel, 0)
+            manifest = await source.manifest(keys, before)
+            if manifest.serial > before:
+                await asyncio.to_thread(self._remember, where.channel, manifest.serial)
+            self._rollout = await source.rollout()
+            bad = frozenset(await asyncio.to_thread(self._files.bad))
+            self._choice = choice = choose(
+                manifest, self._rollout, running=plan.version, target=plan.target, kiosk_id=plan.kiosk_id(), bad=bad,
+                at_once=at_once,
+            )  # fmt: skip
+            release = choice.release
+            self._set(
+                channel=where.channel, checked_at=self._wall(), offered=choice.offered,
+                chosen=release.version if release else "",
+            )  # fmt: skip
+            if release is None:
+                self._say(choice.words)
+                await self._now_is_over()
+                return
+            if plan.mode != "auto" and not at_once:
+                self._say(f"{release.version} can be had: kioskwire-appliance update now")
+                await self._tell_available(release.version)
+                return
+            if self.on_trial:
+                self._say(f"{release.version} waits until {plan.version} has proved itself", failed=at_once)
+                await self._now_is_over()
+                return
+            if release == self._refused and not at_once:
+                return  # and what was said of it stands
+            if release.version in await asyncio.to_thread(lambda: list(found(plan.places.versions))):
+                self._say(f"{release.version} lies ready")
+                return
+            try:
+                if version_of(release.file) != release.version:
+                    raise ValueError("another version stands in it")
+            except ValueError as error:
+                raise SourceError(f"{release.file} is no name of {release.version}: {error}", bad=True) from None
+            self._say(f"fetching {release.version}")
+            await fetch(
+                source, release, self._files.downloads, keys, min_free_bytes=plan.min_free_bytes,
+                progress=lambda there, size: self._say(f"fetching {release.version}: {there * 100 // size} %"),
+            )  # fmt: skip
+        self._fetched = release
+        await self._ask_root(release.file)
+
+    def _remember(self, channel: str, serial: int) -> None:
+        """Before anything of it is believed: what is older is not taken any more. Raises `SourceError`."""
+        kept = self._files.kept()
+        crash_point("appliance.updates.serial.before")
+        try:
+            self._files.save(KEPT, msgspec.structs.replace(kept, serials={**kept.serials, channel: serial}))
+        except OSError as error:
+            raise SourceError(f"STATE_DIR/updates cannot be written: {error.strerror}") from error
+        crash_point("appliance.updates.serial.after")
+
+    async def _ask_root(self, file: str) -> None:
+        """Have the path unit see that there is something. Raises `SourceError`."""
+        crash_point("appliance.updates.ready.before")
+        try:
+            await asyncio.to_thread(self._files.write, READY, file)
+        except OSError as error:
+            raise SourceError(f"STATE_DIR/updates cannot be written: {error.strerror}") from error
+        crash_point("appliance.updates.ready.after")
+        self._ready_at = self._steady()
+        self._say(f"{version_of(file)} is fetched and verified; kioskwire-update.service is to unpack and try it")
+
+    # Tending
+
+    async def _tend_forever(self) -> None:
+        while True:
+            try:
+                await self._tend()
+            except Exception:  # the task must outlive any mistake of ours
+                _log.exception("tending updates failed")
+            await asyncio.sleep(self._plan.tick_s)
+
+    async def _tend(self) -> None:
+        if self._ending:
+            return
+        now = self._steady()
+        await self._notice_wishes()
+        if self._trial is not None:
+            await self._look_at_trial(self._trial, now)
+        elif self._watching.look(now, self._wall(), self._plan.version, self._seen()):
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._files.save, BASELINE, self._watching.baseline)
+        await self._notice_applied(now)
+        await self._maybe_end(now)
+        await asyncio.to_thread(self._show)
+
+    async def _notice_wishes(self) -> None:
+        asked = await asyncio.to_thread(self._files.exists, NOW)
+        self._asked_for = await asyncio.to_thread(self._files.version, NOW) if asked else ""
+        asked = asked and not self._asked_for
+        if asked and not self._asked_for_now:
+            self._wake.set()
+        self._asked_for_now = asked
+
+    async def _look_at_trial(self, trial: Trial, now: float) -> None:
+        if self._going_back or now - self._trial_looked < self._plan.look_at_trial_s:
+            return
+        self._trial_looked = now
+        proved = trial.look(now, lacking(self._files.load(BASELINE, Baseline), self._seen()))
+        self._set(lacking=trial.lacking)
+        if proved is None:
+            return
+        version = self._plan.version
+        try:
+            if proved:
+                await asyncio.to_thread(switch.prove, self._files, version)
+                self._trial = None
+                self._watching = Watching(self._files.load(BASELINE, Baseline))
+                self._say(f"{version} has proved itself")
+                _log.info("this version has proved itself", extra={"version": version, "took_s": trial.took(now)})
+                await self._note("update-confirmed", {"version": version, "took_s": round(trial.took(now), 1)})
+                return
+            reason = f"it did not prove itself within {self._plan.trial_s:g} s: {'; '.join(trial.lacking)}"
+            await asyncio.to_thread(switch.give_up, self._files, version, reason)
+        except OSError as error:
+            self._trouble("disk", f"STATE_DIR/updates cannot be written: {error.strerror}")
+            if proved:
+                return
+        _log.error("this version has not proved itself; the last good one is to run", extra={
+            "version": version, "lacking": trial.lacking,
+        })  # fmt: skip
+        self._going_back = True
+
+    async def _notice_applied(self, now: float) -> None:
+        """What root has done, and what lies there now."""
+        plan = self._plan
+        data = await asyncio.to_thread(read_plain, plan.places.app / APPLIED)
+        ready = await asyncio.to_thread(self._files.word, READY)
+        if data != self._applied_seen:
+            self._applied_seen = data
+            with contextlib.suppress(msgspec.MsgspecError):
+                applied = msgspec.json.decode(data, type=Applied)
+                if applied.file == ready and not applied.ok:
+                    self._refused = self._fetched
+                    self._trouble("refused", f"{applied.file} was refused: {applied.words}")
+                    await self._now_is_over()
+                if applied.file == ready:
+                    await asyncio.to_thread(self._done_with_ready)
+        elif ready:
+            if now - self._ready_at > plan.root_within_s and self._asked_for_now:
+                self._trouble(
+                    "refused", "kioskwire-update.service does not unpack it; is kioskwire-update.path active?"
+                )
+                await self._now_is_over()
+            if now - self._ready_at > _READY_AGAIN_S:  # the power may have failed before root got to it
+                with contextlib.suppress(SourceError, ValueError):
+                    await self._ask_root(ready)
+        bad = await asyncio.to_thread(self._files.bad)
+        there = await asyncio.to_thread(lambda: list(found(plan.places.versions)))
+        newer = [each for each in there if is_newer(each, plan.version) and each not in bad]
+        self._installed = max(newer, key=version_key, default="")
+        self._set(installed=self._installed, bad=bad, good=await asyncio.to_thread(self._files.version, GOOD))
+
+    def _done_with_ready(self) -> None:
+        with contextlib.suppress(OSError):
+            self._files.remove(READY)
+            tidy(self._files.downloads)
+
+    # Ending this run
+
+    async def _maybe_end(self, now: float) -> None:
+        if now < self._again_at:
+            return
+        if self._going_back:
+            if await self._stand_still(anyway=True):
+                self._finish("the last good version is to run")
+        elif await asyncio.to_thread(self._files.exists, RESTART):
+            if await self._stand_still():
+                with contextlib.suppress(OSError):
+                    await asyncio.to_thread(self._files.remove, RESTART)
+                self._finish("a restart was asked for")
+        elif self._may_switch():
+            if await self._stand_still():
+                await self._step_aside(self._installed)
+        elif self._status.waits:
+            self._set(waits=[])
+
+    def _may_switch(self) -> bool:
+        """Whether this run is to step aside for what is installed, once nothing moves."""
+        plan, version = self._plan, self._installed
+        if not version or not plan.origin or self._trial is not None:
+            return False
+        if self._asked_for:
+            return self._asked_for == version
+        if self._asked_for_now:
+            return self._choice.release is None or self._choice.release.version == version
+        if plan.mode != "auto" or self._choice.release is None or self._choice.release.version != version:
+            return False
+        window = self._rollout.window if self._rollout and self._rollout.window else plan.window
+        local = datetime.fromtimestamp(self._wall()).astimezone()
+        if not is_open(parse_window(window), local.hour * 60 + local.minute):
+            self._set(waits=[f"it is not yet {window}"])
+            return False
+        return True
+
+    async def _stand_still(self, *, anyway: bool = False) -> bool:
+        """Whether nothing moves, nor will. `anyway`: a journal that cannot be used is no hindrance."""
+        waits = ["operations are under way"]
+        if self._work.hold():
+            try:
+                waits = await self._journal.stand_still(STANDSTILL_S)
+            except StorageError as error:
+                waits = [] if anyway else [str(error)]
+            if waits:
+                self._work.release()
+        if waits:
+            self._again_at = self._steady() + self._plan.ask_again_s
+        self._set(waits=waits)
+        return not waits
+
+    async def _step_aside(self, version: str) -> None:
+        plan = self._plan
+        baseline = as_it_is(plan.version, self._wall(), self._seen())
+        try:
+            await asyncio.to_thread(switch.step_aside, self._files, version, baseline)
+        except OSError as error:
+            self._trouble("disk", f"STATE_DIR/updates cannot be written: {error.strerror}")
+            self._again_at = self._steady() + self._plan.retry_s
+            self._work.release()
+            with contextlib.suppress(StorageError):
+                await self._journal.go_on()
+            return
+        self._set(switching_to=version)
+        await self._note("update-installed", {"from": plan.version, "to": version})
+        self._finish(f"{version} is to run")
+
+    def _finish(self, words: str) -> None:
+        _log.info("this run ends", extra={"reason": words})
+        self._say(words)
+        self._show()
+        self._ending = True
+        # Should the end take longer than the standstill, it is none any more.
+        asyncio.get_running_loop().call_later(STANDSTILL_S, self._work.release)
+        self._end()
+
+    # Telling
+
+    async def _tell_available(self, version: str) -> None:
+        kept = await asyncio.to_thread(self._files.kept)
+        if kept.told_available != version:
+            await self._note("update-available", {"version": version, "running": self._plan.version})
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(
+                    self._files.save, KEPT, msgspec.structs.replace(kept, told_available=version)
+                )  # fmt: skip
+
+    async def _tell_bad(self) -> None:
+        """Tell of versions that failed, whoever found out: the launcher can tell nobody."""
+        kept, bad = await asyncio.to_thread(self._files.kept), await asyncio.to_thread(self._files.bad)
+        for version, reason in bad.items():
+            if version not in kept.told_bad and version != self._plan.version:
+                _log.error("a version failed and is not tried again", extra={"version": version, "reason": reason})
+                self._say(f"{version} failed and is not tried again: {reason}", failed=True)
+                await self._note("update-failed", {"version": version, "reason": reason, "running": self._plan.version})
+                kept = msgspec.structs.replace(kept, told_bad=[*kept.told_bad, version])
+                with contextlib.suppress(OSError):
+                    await asyncio.to_thread(self._files.save, KEPT, kept)
+
+    async def _now_is_over(self) -> None:
+        """What a person asked for is done, or cannot be done."""
+        await asyncio.to_thread(self._show)
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self._files.remove, NOW)
+        self._asked_for_now = False
+
+    def _trouble(self, kind: str, words: str) -> None:
+        self._metrics.update_troubles.labels(kind).inc()
+        if words != self._status.words:
+            _log.warning("an update does not come about", extra={"kind": kind, "reason": words})
+        self._say(words, failed=True)
+
+    def _say(self, words: str, *, failed: bool = False) -> None:
+        self._set(words=words, failed=failed)
+
+    def _set(self, **facts: Any) -> None:
+        self._status = msgspec.structs.replace(self._status, **facts)
+
+    def _show(self) -> None:
+        self._set(on_trial=self.on_trial)
+        with contextlib.suppress(OSError):
+            if self._files.load(STATUS, Status) != self._status:
+                self._files.save(STATUS, self._status)
