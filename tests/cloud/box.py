@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 from nacl.signing import SigningKey
+from websockets.asyncio.client import connect
 
 from tests.cloud.hub import Json, Kiosk, Running
 from wire.enrolment import CHALLENGE_HEADER, proof_text
@@ -63,6 +64,20 @@ class Box:
         """Say hello with a proof; returns the welcome."""
         given = {"journal": self.journal, "boot_id": self.boot_id, "proof": self.proof_for(kiosk)}
         return await kiosk.hello(**{**given, **more})
+
+    async def hello_unheard(self, kiosk: Kiosk) -> None:
+        """Say it, whatever comes of it."""
+        told = {"journal": self.journal, "boot_id": self.boot_id, "proof": self.proof_for(kiosk)}
+        await kiosk.say("hello", version="1.2.3", routes=["default"], **told)
+
+    @asynccontextmanager
+    async def dialled(self, hub: Running, **headers: str) -> AsyncIterator[Kiosk]:
+        """An open connection that came with more headers, on which nothing was said."""
+        url = f"ws://127.0.0.1:{hub.hub.port}/ws"
+        given = {"Authorization": f"Bearer {self.token}", **headers}
+        protocols: Any = ["kiosk.v2"]
+        async with connect(url, additional_headers=given, proxy=None, subprotocols=protocols) as connection:
+            yield Kiosk(connection)
 
     @asynccontextmanager
     async def connected(self, hub: Running) -> AsyncIterator[Kiosk]:

@@ -159,20 +159,34 @@ def test_a_kiosks_life_at_the_command_line(hub_command: Any) -> None:
     added = json.loads(output)
     claims = jwt.decode(added["token"], JWT_SECRET, algorithms=["HS256"], audience="kiosk")
     assert (status, claims["sub"], claims["gen"]) == (0, "kiosk_001", 0)
+    assert (len(added["code"]), added["code_good_until"][-1]) == (9, "Z")
     assert hub_command("kiosk", "add", "kiosk_001")[0] == 1
     assert hub_command("kiosk", "add", "a b")[0] == 1
     assert "WS_TOKEN=" in hub_command("kiosk", "token", "kiosk_001")[1]
-    assert json.loads(hub_command("kiosk", "show", "kiosk_001", "--json")[1]) == {
+    shown = json.loads(hub_command("kiosk", "show", "kiosk_001", "--json")[1])
+    assert [line["result"] for line in shown.pop("enrolments")] == ["withdrawn", "made"]
+    assert shown == {
         "id": "kiosk_001",
         "name": "Entrance",
         "enabled": True,
         "generation": 1,
+        "enrolment": None,
+        "code_good_until": None,
     }
+    status, output, _ = hub_command("kiosk", "code", "kiosk_001")
+    assert (status, output.splitlines()[0]) == (0, "kiosk kiosk_001")
+    code = re.search(r"^code (\S{4}-\S{4}), for one box, once, good until \S+Z$", output, re.MULTILINE)
+    assert code is not None
+    assert f"kioskwire-appliance enroll --hub wss://THIS-HUB/ws --code {code[1]}" in output
+    assert json.loads(hub_command("kiosk", "code", "kiosk_001", "--json")[1])["code"] != code[1]
+    output = hub_command("kiosk", "show", "kiosk_001")[1]
+    assert "enrolled: no, its token alone lets it in\ncode: good until " in output
+    assert "made by cli, 3 times" in output
     assert hub_command("kiosk", "disable", "kiosk_001")[0] == 0
     assert [kiosk["enabled"] for kiosk in json.loads(hub_command("kiosk", "list", "--json")[1])] == [False]
     assert hub_command("kiosk", "enable", "kiosk_001")[0] == 0
     assert hub_command("kiosk", "remove", "kiosk_001")[0] == 0
-    for verb in ("show", "token", "enable", "disable", "remove"):
+    for verb in ("show", "code", "token", "enable", "disable", "remove"):
         status, output, errors = hub_command("kiosk", verb, "kiosk_001")
         assert (status, output, "there is no kiosk kiosk_001" in errors) == (1, "", True), verb
 

@@ -23,6 +23,7 @@ async def test_a_kiosks_life(tmp_path: Path) -> None:
         made = await ask(hub, "POST", "kiosks", {"id": "kiosk_007", "name": "Киоск у входа"})
         assert made.status_code == 201
         shown = made.json()
+        assert (len(shown.pop("code")), shown.pop("code_good_until")[-1]) == (9, "Z")
         claims = jwt.decode(shown.pop("token"), JWT_SECRET, algorithms=["HS256"], audience="kiosk")
         assert (claims["sub"], claims["gen"]) == ("kiosk_007", 0)
         assert shown == {
@@ -31,10 +32,14 @@ async def test_a_kiosks_life(tmp_path: Path) -> None:
             "enabled": True,
             "generation": 0,
             "created_at": shown["created_at"],
-            **dict.fromkeys(("connected_at", "address", "dialect", "version", "routes", "unsettled", "duplicate")),
+            **dict.fromkeys(
+                ("enrolment", "connected_at", "address", "dialect", "version", "routes", "unsettled", "duplicate")
+            ),
             "connected": False,
         }
-        assert shown == (await ask(hub, "GET", "kiosks/kiosk_007")).json()
+        found = (await ask(hub, "GET", "kiosks/kiosk_007")).json()
+        assert found.pop("code_good_until") is not None
+        assert shown == found
         assert {"kiosks": [shown]} == (await ask(hub, "GET", "kiosks")).json()
         assert problem_of(await ask(hub, "POST", "kiosks", {"id": "kiosk_007"})) == "conflict"
 
