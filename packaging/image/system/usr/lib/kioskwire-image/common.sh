@@ -10,14 +10,19 @@ settings=$data/settings
 lib=$(dirname "$(readlink -f "$0")")
 
 say() {
-    echo "kioskwire-image: $*" >&2
+    printf 'kioskwire-image: %s\n' "$*" >&2
+}
+
+# may_give: whether files can be given to the appliance's user; not in a test
+may_give() {
+    [ "$(id -u)" = 0 ] && id -u kioskwire > /dev/null 2>&1
 }
 
 # replace FILE MODE [OWNER]: puts what is on stdin in its place, whole or not at all, and on the disk
 replace() {
     _new=$1.new
     (umask 077 && cat > "$_new") && chmod "$2" "$_new" || return 1
-    if [ $# -gt 2 ] && [ "$(id -u)" = 0 ]; then chown "$3" "$_new" || return 1; fi
+    if [ $# -gt 2 ] && may_give; then chown "$3" "$_new" || return 1; fi
     sync "$_new" && mv -f "$_new" "$1" && sync "$(dirname "$1")"
 }
 
@@ -49,7 +54,7 @@ image_version() {
 
 # is_version TEXT: MAJOR.MINOR.PATCH, perhaps with rcN
 is_version() {
-    expr "$1" : '[0-9]\{1,6\}\.[0-9]\{1,6\}\.[0-9]\{1,6\}\(rc[1-9][0-9]\{0,3\}\)\{0,1\}$' > /dev/null
+    printf '%s\n' "$1" | grep -q -x -E '[0-9]{1,6}\.[0-9]{1,6}\.[0-9]{1,6}(rc[1-9][0-9]{0,3})?'
 }
 
 # newer A B: whether A comes after B; a candidate comes before its version
