@@ -15,4 +15,4 @@ install-archive: binary ## make dist/kioskwire-appliance-<version>-install.tar.x
 test-deb: $(VENV)/.installed-dev freeze-venv ## try the package and install.sh in a Debian of their own (root, some minutes)
 	@packaging/deb/prepare.sh dpkg-buildpackage=dpkg-dev dh=debhelper lintian=lintian mmdebstrap=mmdebstrap \
 		systemd-nspawn=systemd-container shellcheck=shellcheck
-	@$(BIN)/python -m pytest --override-ini=testpaths= packaging/deb/tests $(DEB_TESTS)
+	@KIOSKWIRE_TEST_DEB=1 $(BIN)/python -m pytest tests/deb --durations=0 $(DEB_TESTS)
