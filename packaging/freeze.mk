@@ -4,7 +4,7 @@ PYTHON_FREEZE ?= /usr/bin/python3.11
 FREEZE_VENV := .venv-freeze
 FREEZE_BIN := $(FREEZE_VENV)/bin
 
-.PHONY: binary binary-twice pack freeze-venv
+.PHONY: binary binary-twice pack hub-binary test-frozen freeze-venv
 
 binary: freeze-venv ## freeze the appliance: dist/kioskwire-appliance, and dist/appliance/ in one folder
 	@$(FREEZE_BIN)/python packaging/freeze/build.py --out dist
@@ -14,6 +14,12 @@ pack: binary ## the same as releases have it: dist/kioskwire-appliance-<version>
 
 binary-twice: ## freeze the last commit twice, in different surroundings: the results must be the same, byte for byte
 	@$(PYTHON_FREEZE) packaging/freeze/twice.py --python $(PYTHON_FREEZE)
+
+hub-binary: freeze-venv ## freeze the hub: dist/kioskwire-hub, and dist/hub/ in one folder
+	@$(FREEZE_BIN)/python packaging/freeze/build.py --hub --out dist
+
+test-frozen: $(VENV)/.installed-dev binary hub-binary ## run both frozen programs as a stranger would, and the wheel (3 min)
+	@KIOSKWIRE_FROZEN=$(CURDIR)/dist $(BIN)/python -m pytest tests/frozen
 
 # Made anew only when what it is made of has changed; prepare.sh looks.
 freeze-venv:

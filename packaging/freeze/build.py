@@ -17,21 +17,29 @@ sys.path.insert(0, str(TREE))
 
 # Sets are laid into code objects in the order of their hashes; any fixed number makes two builds alike.
 FIXED = {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-PROGRAMS = ("kioskwire-appliance", "appliance/kioskwire-appliance/kioskwire-appliance")
+APPLIANCE, HUB = "kioskwire-appliance", "kioskwire-hub"
+SPECS = {APPLIANCE: "build.spec", HUB: "packaging/freeze/hub.spec"}
+# What each is tried out by, in both forms, where nothing else is.
+TRIALS = {APPLIANCE: ["selftest"], HUB: ["migrate"]}
+HUB_SETTINGS = {"JWT_SECRET": "f" * 64, "ADMIN_KEY": "e" * 64, "STATE_DIR": "state"}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Freeze the appliance.")
+    parser = argparse.ArgumentParser(description="Freeze the appliance, or the hub.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the result is put")
     parser.add_argument("--version", metavar="X.Y.Z", help="freeze a copy of the tracked files that calls itself so")
+    parser.add_argument("--hub", action="store_true", help="the hub in place of the appliance")
     options = parser.parse_args()
+    name = HUB if options.hub else APPLIANCE
     with tempfile.TemporaryDirectory(prefix="kioskwire-freeze-") as scratch:
         tree = TREE
         if options.version:
             tree = copy_tree(Path(scratch) / "tree", options.version)
         made = Path(scratch) / "made"
-        status = freeze(tree, tree / "build.spec", made, Path(scratch) / "work")
-        status = status or max(try_out(made / program, Path(scratch)) for program in PROGRAMS)
+        status = freeze(tree, tree / SPECS[name], made, Path(scratch) / "work")
+        folder = name.removeprefix("kioskwire-")
+        for program in (made / name, made / folder / name / name):
+            status = status or try_out(program, TRIALS[name], Path(scratch))
         if status == 0:
             options.out.mkdir(parents=True, exist_ok=True)
             for path in sorted(made.iterdir()):
@@ -59,7 +67,7 @@ def freeze(tree: Path, spec: Path, out: Path, work: Path) -> int:
         "--distpath", str(out), "--workpath", str(work), str(spec),
     ]  # fmt: skip
     ran = subprocess.run(
-        command, cwd=tree, env=os.environ | FIXED, check=False, timeout=1200, text=True,
+        command, cwd=tree, env=os.environ | FIXED | {"PYINSTALLER_CONFIG_DIR": str(work)}, check=False, timeout=1200, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     if ran.returncode:
@@ -67,12 +75,12 @@ def freeze(tree: Path, spec: Path, out: Path, work: Path) -> int:
     return ran.returncode
 
 
-def try_out(program: Path, scratch: Path) -> int:
-    """Its selftest, where no Python and nothing of this tree is to be had."""
+def try_out(program: Path, arguments: list[str], scratch: Path) -> int:
+    """Run it where no Python and nothing of this tree is to be had, and tell the end of what it says."""
     empty = Path(tempfile.mkdtemp(prefix="empty-", dir=scratch))
     ran = subprocess.run(
-        [program, "selftest"], cwd=empty, env={"TMPDIR": str(empty)}, check=False, timeout=300, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [program, *arguments], cwd=empty, env={"TMPDIR": str(empty), **HUB_SETTINGS}, check=False, timeout=300,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     told = ran.stdout.strip().splitlines() or ["it said nothing"]
     shown = told[-1:] if ran.returncode == 0 else told

@@ -36,21 +36,29 @@ def modules(tree: Path, *packages: str) -> list[str]:
     return sorted(names)
 
 
-def data(tree: Path, work: Path, *packages: str) -> list[tuple[str, str]]:
-    """Files to lie beside the code, as (source, directory): what is no Python under the packages, and the list of
-    what must be there, which `selftest` holds the frozen program against.
+def data(
+    tree: Path, work: Path, *packages: str, as_files: Iterable[str] = (), listing: bool = True
+) -> list[tuple[str, str]]:
+    """Files to lie beside the code, as (source, directory): what is no Python under the packages, and of the
+    directories `as_files` that, too. With `listing`, also the list of what must be there, which `selftest` holds the
+    frozen program against.
     """
     found = {}
     for package in packages:
         for path in sorted((tree / package).rglob("*")):
-            if path.is_file() and path.suffix not in {".py", ".pyc", ".pyi"} and path.name != "py.typed":
-                found[path.relative_to(tree)] = path
-    digests = {str(name): hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
-    listed = {"modules": modules(tree, *packages), "by_name": BY_NAME, "data": digests}
-    work.mkdir(parents=True, exist_ok=True)
-    listing = work / "contents.json"
-    listing.write_text(json.dumps(listed, indent=0) + "\n", encoding="utf-8")
-    return [*((str(path), str(name.parent)) for name, path in found.items()), (str(listing), "appliance/selftest")]
+            name = path.relative_to(tree)
+            is_code = path.suffix == ".py" and not any(name.is_relative_to(each) for each in as_files)
+            if path.is_file() and not is_code and path.suffix not in {".pyc", ".pyi"} and path.name != "py.typed":
+                found[name] = path
+    datas = [(str(path), str(name.parent)) for name, path in found.items()]
+    if listing:
+        digests = {str(name): hashlib.sha256(path.read_bytes()).hexdigest() for name, path in found.items()}
+        listed = {"modules": modules(tree, *packages), "by_name": BY_NAME, "data": digests}
+        work.mkdir(parents=True, exist_ok=True)
+        written = work / "contents.json"
+        written.write_text(json.dumps(listed, indent=0) + "\n", encoding="utf-8")
+        datas.append((str(written), "appliance/selftest"))
+    return datas
 
 
 def check_imports(tree: Path, excluded: Iterable[str], excused: Mapping[str, str]) -> None:
