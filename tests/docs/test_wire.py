@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 import jwt
 import msgspec
 import pytest
+from nacl.signing import SigningKey
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from appliance.gateways.answer import wrap
 from appliance.gateways.query import query_pairs, with_query
 from cloud.errors import Refused
+from cloud.kiosks.proof import parse_public_key, proves
 from cloud.kiosks.tokens import Tokens
 from cloud.operations.answers import record, refusal
 from cloud.operations.operation import FINAL, TRANSITIONS, Operation, State
@@ -23,6 +25,15 @@ from cloud.web.routes import ROUTES
 from cloud.web.send import BODY_MAX_BYTES, SendHeaders
 from tests.markdown import fences, rows
 from wire import legacy, messages
+from wire.enrolment import (
+    ALPHABET,
+    CHALLENGE_BYTES,
+    CHALLENGE_HEADER,
+    EnrolAnswer,
+    EnrolRequest,
+    parse_code,
+    proof_text,
+)
 from wire.messages import Executed, Message, Request
 from wire.problems import PROBLEMS, CloseCode
 
@@ -160,6 +171,31 @@ def test_the_token_is_shown_with_the_claims_it_has() -> None:
     secret = "s" * 32
     claims = jwt.decode(Tokens(secret).issue("kiosk_001", 0), secret, algorithms=["HS256"], audience="kiosk")
     assert {**claims, "iat": 0} == {**msgspec.json.decode(example), "iat": 0}
+
+
+def test_the_enrolment_is_shown_as_it_is_asked_and_answered() -> None:
+    (request,), (answer,) = fences(WIRE, "json enrol-request"), fences(WIRE, "json enrol-answer")
+    asked = msgspec.json.decode(request, type=EnrolRequest)
+    assert parse_code(asked.code) == "ABCD2345"
+    assert parse_public_key(asked.public_key) == asked.public_key
+    assert set(msgspec.json.decode(request)) == set(EnrolRequest.__struct_fields__)
+    assert set(msgspec.json.decode(answer)) == set(EnrolAnswer.__struct_fields__)
+    assert f"`{ALPHABET}`" in WIRE
+
+
+def test_the_proof_is_shown_so_that_another_client_can_check_its_own() -> None:
+    (request,), (header,) = fences(WIRE, "json enrol-request"), fences(WIRE, "http challenge")
+    (text,) = fences(WIRE, "json proof-text")
+    name, _, challenge = header.strip().partition(": ")
+    assert (name, len(base64.urlsafe_b64decode(challenge))) == (CHALLENGE_HEADER, CHALLENGE_BYTES)
+    hello = messages.decode_from_kiosk(fences(WIRE, "jsonl kiosk")[0].splitlines()[0])
+    assert isinstance(hello, messages.Hello)
+    assert text.strip().encode() == proof_text(challenge, "kiosk_001", hello.boot_id, hello.journal)
+    (seed,) = re.findall(r"32-byte seed is `([\w-]+)`", WIRE)
+    key = SigningKey(base64.urlsafe_b64decode(f"{seed}="))
+    public_key = msgspec.json.decode(request)["public_key"]
+    assert bytes(key.verify_key) == base64.urlsafe_b64decode(f"{public_key}=")
+    assert proves(public_key, hello, challenge, "kiosk_001")
 
 
 def test_the_example_of_a_query_is_what_a_gateway_is_asked() -> None:
