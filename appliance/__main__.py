@@ -31,6 +31,7 @@ examples:
   kioskwire-appliance decode ccnet 02030633DA81    tell a frame in words; --json as data
   kioskwire-appliance replay bills.trace           tell a recorded line in words
   kioskwire-appliance report                       what lies where, who is owed what, whether all adds up
+  kioskwire-appliance update                       which version runs, and which could
   kioskwire-appliance selftest                     whether this program is whole, and works here
   kioskwire-appliance --env-file /etc/kiosk/.env --routes /etc/kiosk/routing_config.yaml run
   curl http://127.0.0.1:9091/health                how it is
@@ -65,6 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from appliance.enrolment.command import run as enroll
 
         return enroll(options)
+    if options.command in {"update", "confirm", "restart"}:
+        from appliance.updates.command import run as update
+        from appliance.workbench.screen import tell_all
+
+        return tell_all(f"kioskwire-appliance {options.command}", lambda: update(options))
     return _configured(options)
 
 
@@ -123,6 +129,11 @@ def _parser() -> argparse.ArgumentParser:
         "enroll", parents=[shared], formatter_class=argparse.RawDescriptionHelpFormatter,
         help="give this kiosk its identity, for a one-time code of the hub",
     ))  # fmt: skip
+    _declare_updates(
+        commands.add_parser("update", parents=[shared], help="new versions of this program: status, check, now"),
+        commands.add_parser("confirm", parents=[shared], help="is the running appliance as well as before"),
+        commands.add_parser("restart", parents=[shared], help="have it begin anew, once nothing moves"),
+    )
     _declare_devices(commands.add_parser(
         "devices", parents=[shared], help="list serial ports and what hangs on them; `devices test` tries one device"
     ))  # fmt: skip
@@ -144,6 +155,13 @@ def _declare_enroll(parser: argparse.ArgumentParser) -> None:
     from appliance.enrolment.arguments import declare
 
     declare(parser)
+
+
+def _declare_updates(*parsers: argparse.ArgumentParser) -> None:
+    from appliance.updates.arguments import declare_confirm, declare_restart, declare_update
+
+    for declare, parser in zip((declare_update, declare_confirm, declare_restart), parsers, strict=True):
+        declare(parser)
 
 
 def _declare_devices(parser: argparse.ArgumentParser) -> None:

@@ -218,6 +218,8 @@ def load(
     if mistakes or settings is None:
         raise SettingsError([_with_origin(mistake, variables, origins) for mistake in mistakes])
     warnings = [f"{name}: {sentence}" for sentence in environment.unknown(Settings, list(file_values))]
+    if settings.enroll_code and not settings.ws_server_url:
+        warnings.append("ENROLL_CODE: is of no use by itself without WS_SERVER_URL, the hub that made it")
     return Loaded(settings, routes, origins, warnings)
 
 
@@ -231,12 +233,17 @@ def find_routing_file(env_file: Path | None, routing: str | None = None) -> Path
 
 def find_state_dir(env_file: Path | None) -> Path:
     """Where the journal lies, for commands that need no other setting. Raises `SettingsError` (no such `.env` file)."""
+    return Path(find_setting(env_file, "STATE_DIR"))
+
+
+def find_setting(env_file: Path | None, variable: str) -> str:
+    """One setting as it is given, or its default; the others may be as wrong as they like. Raises `SettingsError`."""
     mistakes: list[Mistake] = []
     values, name = _read_env_file(env_file, mistakes)
     if mistakes:
         raise SettingsError(mistakes)
-    (default,) = (field.default for field in msgspec.structs.fields(Settings) if field.name == "state_dir")
-    return Path(Origins(dict(os.environ), values, name).value("STATE_DIR") or str(default))
+    (default,) = (field.default for field in msgspec.structs.fields(Settings) if field.name.upper() == variable)
+    return Origins(dict(os.environ), values, name).value(variable) or str(default)
 
 
 def effective(loaded: Loaded) -> list[str]:
@@ -373,7 +380,8 @@ def _check_enrolment(url: str, code: str) -> list[Mistake]:
     """Of a kiosk that has no token: both as people type them."""
     mistakes = []
     try:
-        read_hub(url)
+        if url:
+            read_hub(url)
     except ValueError as error:
         mistakes.append(Mistake("WS_SERVER_URL", mask(shown_url(url)), str(error)))
     try:
