@@ -66,8 +66,9 @@ def freeze(tree: Path, spec: Path, out: Path, work: Path) -> int:
         sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level", "ERROR",
         "--distpath", str(out), "--workpath", str(work), str(spec),
     ]  # fmt: skip
+    environ = os.environ | FIXED | {"PYINSTALLER_CONFIG_DIR": str(work)}
     ran = subprocess.run(
-        command, cwd=tree, env=os.environ | FIXED | {"PYINSTALLER_CONFIG_DIR": str(work)}, check=False, timeout=1200, text=True,
+        command, cwd=tree, env=environ, check=False, timeout=1200, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     if ran.returncode:
