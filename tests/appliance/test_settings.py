@@ -71,6 +71,7 @@ def test_a_token_needs_its_hub() -> None:
 
 def test_hub_and_code_may_be_written_as_people_do_and_both_mistakes_are_told_without_the_code() -> None:
     assert load(None, {"WS_SERVER_URL": "hub.example.com", "ENROLL_CODE": "abcd-2345"}).settings.enroll_code
+    assert load(None, {"ENROLL_CODE": "ABCD-2345"}).warnings  # the command may be told the hub in another way
     found = mistakes({"WS_SERVER_URL": "ftp://hub?x", "ENROLL_CODE": "OIL0-1234"})
     assert [line.partition("=")[0] for line in found] == ["WS_SERVER_URL", "ENROLL_CODE"]
     assert "OIL0" not in "".join(found)
