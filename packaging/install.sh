@@ -85,7 +85,7 @@ each() {
     "$1" "$tree/packaging/launch/kioskwire-appliance" 755 /usr/bin/kioskwire-appliance
     "$1" "$tree/packaging/deb/kioskwire-versions" 755 /usr/lib/kioskwire/kioskwire-versions
     "$1" "$tree/systemd/kioskwire-backoff" 755 /usr/lib/kioskwire/kioskwire-backoff
-    "$1" "$tree/packaging/udev/kioskwire-sockets" 755 /usr/lib/kioskwire/kioskwire-sockets
+    "$1" "$tree/packaging/udev/kioskwire-sockets" 755 /usr/sbin/kioskwire-sockets
     for file in "$tree"/systemd/kioskwire-appliance.service "$tree"/systemd/kioskwire-update.*; do
         [ -f "$file" ] && "$1" "$file" 644 "/lib/systemd/system/${file##*/}"
     done
