@@ -56,7 +56,7 @@ def note(
     found = connection.execute(alike.where(recent).order_by(table.c.id.desc()).limit(1)).one_or_none()
     if found is not None:  # it goes to the end: the newest is what happened last, whatever the clocks say
         connection.execute(delete(table).where(table.c.id == found.id))
-    at, count = (found.at, found.count + 1) if found else (now, 1)
+    at, count = (found.at, found._mapping["count"] + 1) if found else (now, 1)
     connection.execute(insert(table).values(**same, at=at, last_at=now, count=count))
     refused = table.c.result == str(Result.REFUSED)
     kind = [table.c.kiosk_id == kiosk_id, refused if result is Result.REFUSED else ~refused]

@@ -48,6 +48,8 @@ SETTINGS = {
     "hub.store.release.": "gone",
     "hub.admin.answer.": "renamed",
     "hub.registry.": "command",
+    "hub.enrolment.code.": "command",
+    "hub.enrolment.trade.": "enrolled",
     "hub.keys.": "command",
     "hub.database.migrate.": "new database",
     "hub.retention.operations.": "old rows",
@@ -114,6 +116,8 @@ NOT_VISITED: dict[str, str] = {
     **{point: _UPDATES for point in names("appliance") if point.startswith(_UPDATES_ROOM)},
     "appliance.journal.begin_anew.before": _TWO_BOXES,
     "appliance.journal.begin_anew.after": _TWO_BOXES,
+    "hub.enrolment.sighted.before": _TWO_BOXES,
+    "hub.enrolment.sighted.after": _TWO_BOXES,
 }
 
 

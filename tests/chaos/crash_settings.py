@@ -1,5 +1,6 @@
 """One case: what is asked, how the programs die and come back, and what must be true then."""
 
+import base64
 import contextlib
 import itertools
 import json
@@ -14,6 +15,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import httpx
+from nacl.signing import SigningKey
 
 from bench.program import Program, StackError, wait_for
 from bench.stack import Hub
@@ -475,13 +477,18 @@ def _command(yard: Yard, ended: Ended, chance: random.Random) -> None:
     if room.startswith("hub.keys."):
         _command_on_keys(yard, ended, room)
         return
-    kiosk_id, token = yard.new_id() if room == "hub.registry.change" else (yard.unused_id(), "")
+    kiosk_id, token = (yard.unused_id(), "") if room == "hub.registry.add" else yard.new_id()
     with contextlib.closing(Kiosk(yard, kiosk_id, token)) as kiosk:
         if room == "hub.registry.add":
             _dies(yard.hub, ended, "kiosk", "add", kiosk.id)
             again = yard.hub.cli("kiosk", "add", kiosk.id, "--json")
             if (again.returncode == 0) != (moment == "before"):
                 ended.breaches.append(f"kiosk add, repeated: {again.stdout} {again.stderr}")
+        elif room == "hub.enrolment.code":
+            _dies(yard.hub, ended, "kiosk", "code", kiosk.id)
+            again = yard.hub.cli("kiosk", "code", kiosk.id, "--json")
+            if again.returncode or _enrol(yard, json.loads(again.stdout)["code"], _public_key()).status_code != 200:
+                ended.breaches.append(f"kiosk code, repeated: {again.stdout} {again.stderr}")
         else:
             start(kiosk.appliance)
             _dies(yard.hub, ended, "kiosk", "token", kiosk.id)
@@ -497,6 +504,37 @@ def _command(yard: Yard, ended: Ended, chance: random.Random) -> None:
         )
         wait_until("the old token's end", lambda: not yard.is_connected(kiosk.id))
         _pass(kiosk, ended, chance)
+
+
+def _enrolled(yard: Yard, ended: Ended, chance: random.Random) -> None:
+    """The hub dies over a trade; the box asks again with the same code and key, and is answered, as no other is."""
+    kiosk_id = yard.unused_id()
+    code = json.loads(yard.hub.cli("kiosk", "add", kiosk_id, "--json").stdout)["code"]
+    mine, other = _public_key(), _public_key()
+    with contextlib.closing(Kiosk(yard, kiosk_id, "")) as kiosk:
+        hub = Lives(yard.hub, ended.case.hub, ended)
+        hub.begin()
+        yard.hub.wait_ready(PATIENCE_S)
+        with contextlib.suppress(httpx.TransportError):
+            _enrol(yard, code, mine)
+        wait_until("the hub's end", lambda: not yard.hub.alive)
+        hub.has_died()
+        hub.begin()
+        yard.hub.wait_ready(PATIENCE_S)
+        answers = [_enrol(yard, code, key) for key in (mine, mine, other)]
+        if [a.status_code for a in answers] != [200, 200, 403] or answers[0].json() != answers[1].json():
+            ended.breaches.append(f"a code, brought again: {[(a.status_code, a.text) for a in answers]}")
+        kiosk.appliance.token = yard.hub.new_token(kiosk_id)  # by hand: its program has not that key
+        _pass(kiosk, ended, chance)
+
+
+def _public_key() -> str:
+    raw = bytes(SigningKey.generate().verify_key)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _enrol(yard: Yard, code: str, public_key: str) -> httpx.Response:
+    return yard.hub.http.post("/enroll", json={"code": code, "public_key": public_key})
 
 
 def _command_on_keys(yard: Yard, ended: Ended, room: str) -> None:
@@ -610,6 +648,7 @@ SETTINGS: dict[str, Callable[[Yard, Ended, random.Random], None]] = {
     "gone": _gone,
     "renamed": _renamed,
     "command": _command,
+    "enrolled": _enrolled,
     "new database": _new_database,
     "old rows": _old_rows,
     "demo": _demo,
