@@ -99,7 +99,7 @@ rm -f "$root"/etc/{passwd,group,shadow,gshadow,subuid,subgid}- "$root/etc/.pwd.l
 
 units() { SYSTEMD_OFFLINE=1 systemctl --root "$root" --quiet "$@"; }
 units enable kioskwire-identity kioskwire-import kioskwire-judge kioskwire-confirm kioskwire-screen \
-    kioskwire-bundles.path kioskwire-appliance NetworkManager ModemManager ssh systemd-timesyncd fstrim.timer
+    kioskwire-bundles.path kioskwire-image-auto.timer kioskwire-appliance NetworkManager ModemManager ssh systemd-timesyncd fstrim.timer
 units disable NetworkManager-wait-online e2scrub_reap e2scrub_all.timer dpkg-db-backup.timer remote-fs.target \
     systemd-pstore 2> /dev/null || true
 units mask ctrl-alt-del.target systemd-firstboot.service systemd-machine-id-commit.service \

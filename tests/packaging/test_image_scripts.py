@@ -209,6 +209,14 @@ def test_wifi_and_lte(box: Box) -> None:
     assert "slash" not in (box.esp / "wifi.txt.taken").read_text()
 
 
+def test_where_newer_systems_are_looked_for(box: Box) -> None:
+    assert "WINDOW is '2-5'" in box.lay(image__txt="URL=https://hub.example.com/images/latest.txt\nWINDOW=2-5\n")
+    assert not (box.data / "settings" / "image.env").exists()
+    box.lay(image__txt="URL=https://hub.example.com/images/latest.txt\nWINDOW=22:00-05:00\n")
+    settings = (box.data / "settings" / "image.env").read_text()
+    assert settings == "URL=https://hub.example.com/images/latest.txt\nWINDOW=22:00-05:00\n"
+
+
 def test_every_mistake_of_wifi_and_lte_at_once(box: Box) -> None:
     report = box.lay(wifi__txt="SSID=\nPASSWORD=short\nSECRET=x\nnonsense\n", lte__txt="APN=a b\nPIN=12\n")
     for words in ("line 3: SECRET is not known", "line 4 cannot be understood", "APN is 'a b'", "PIN is not 4 to 8"):
