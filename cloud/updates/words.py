@@ -21,7 +21,8 @@ _VERSION_MAX = 32
 
 
 class _Said(msgspec.Struct):
-    version: str
+    version: str = ""
+    to: str = ""  # how `update-installed` names it, which has a `from` too
     reason: str = ""
 
 
@@ -52,11 +53,12 @@ class Words:
             return None
         try:
             said = _said.decode(event.data)
-            version_key(said.version)
+            version = said.version or said.to
+            version_key(version)
         except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
             return None
         reason = "".join(c if c.isprintable() else " " for c in said.reason[:_REASON_MAX])
-        return self._told, (kiosk_id, said.version[:_VERSION_MAX], result, reason, time.time())
+        return self._told, (kiosk_id, version[:_VERSION_MAX], result, reason, time.time())
 
     def runs(self, kiosk_id: str, version: str) -> tuple[Write, tuple[object, ...]]:
         """The row for what a hello says."""

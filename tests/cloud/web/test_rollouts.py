@@ -27,13 +27,14 @@ async def show(hub: Running, channel: str = "stable") -> Json:
 async def say(hub: Running, kiosk_id: str, kind: str, version: str, seq: int = 1) -> None:
     """A kiosk tells how an update went."""
     async with hub.kiosk(kiosk_id, journal=f"journal-{kiosk_id}", version=version) as kiosk:
-        data = {"version": version, "reason": "not healthy in 180 s\x1b"}
+        told = {"from": "1.0.0", "to": version} if kind == "update-installed" else {"version": version}
+        data = {**told, "reason": "not healthy in 180 s\x1b"}
         await kiosk.say("event", seq=seq, at=1.0, kind=kind, data=data)
         await kiosk.hear("event_ack")
 
 
 async def test_a_rollout_from_its_beginning_to_the_whole_fleet(tmp_path: Path) -> None:
-    put(tmp_path / "updates", v1_0_0=b"one", v1_0_1=b"two")
+    put(tmp_path / "updates", v1_0_1=b"two")
     kiosks = tuple(f"kiosk_{n}" for n in range(40))
     async with running(tmp_path, kiosks=kiosks, updates_dir=str(tmp_path / "updates")) as hub:
         listed = (await hub.http.get("/admin/rollouts", headers=hub.admin)).json()
@@ -71,7 +72,7 @@ async def test_a_rollout_from_its_beginning_to_the_whole_fleet(tmp_path: Path) -
 
 
 async def test_a_rollout_with_too_many_failures_is_held_until_somebody_has_it_go_on(tmp_path: Path) -> None:
-    put(tmp_path / "updates", v1_0_0=b"one", v1_0_1=b"two")
+    put(tmp_path / "updates", v1_0_1=b"two")
     kiosks = tuple(f"kiosk_{n}" for n in range(6))
     async with running(tmp_path, kiosks=kiosks, updates_dir=str(tmp_path / "updates")) as hub:
         await change(hub, version="1.0.1", percent=100)
