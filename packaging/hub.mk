@@ -1,0 +1,13 @@
+# What the hub's deployment is tried with. None of it is part of `make test`: each needs programs of the system's, and
+# installs them when it is run as root.
+
+.PHONY: test-postgresql test-proxies docker-test
+
+test-postgresql: $(VENV)/.installed-dev ## run all tests of the hub on a real PostgreSQL instead of SQLite (4 min)
+	@$(BIN)/python -m tests.cloud.all_on_postgresql
+
+test-proxies: $(VENV)/.installed-dev ## a kiosk, callers and events through a real Caddy and a real nginx in front of a hub (1 min)
+	@$(BIN)/python -m pytest packaging/docker/tests
+
+docker-test: $(VENV)/.installed-dev ## build and run the hub's image by buildah and podman, without a Docker engine (5 min; root)
+	@PYTHONPATH=$(CURDIR) $(BIN)/python packaging/docker/try.py
