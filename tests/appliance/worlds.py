@@ -26,6 +26,7 @@ from appliance.routes import Route, RouteTable, StatusQuery
 from appliance.screen import Screen
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
+from wire.enrolment import CHALLENGE_HEADER
 from wire.messages import Event, Events, Hello, Message, Progress, Request, Response, Responses
 from wire.session import BATCH, Close, Heard, HubSession, Send
 
@@ -243,6 +244,7 @@ class Hub:
         self.batch = BATCH  # as its welcome says; 0: one of before there were any
         self.time = time.time
         self.refuse: HttpResponse | None = None
+        self.challenges: list[str] = []  # given to connections in turn, as far as there are any
 
     @property
     def url(self) -> str:
@@ -308,6 +310,11 @@ class Hub:
         self.upgrades.append(upgrade)
         return self.refuse
 
+    def challenge(self, _socket: ServerConnection, _upgrade: HttpRequest, answer: HttpResponse) -> None:
+        """Have each connection prove who it is."""
+        if self.challenges:
+            answer.headers[CHALLENGE_HEADER] = self.challenges.pop(0)
+
 
 def _responses(message: Message) -> list[Response]:
     return message.responses if isinstance(message, Responses) else []
@@ -328,8 +335,8 @@ async def hub(tls: ssl.SSLContext | None = None) -> AsyncIterator[Hub]:
     """A hub on a free port."""
     there = Hub("ws" if tls is None else "wss")
     async with serve(
-        there.serve, "127.0.0.1", 0, subprotocols=["kiosk.v2"], process_request=there.process, ping_interval=None,
-        compression=None, close_timeout=1, ssl=tls,
+        there.serve, "127.0.0.1", 0, subprotocols=["kiosk.v2"], process_request=there.process,
+        process_response=there.challenge, ping_interval=None, compression=None, close_timeout=1, ssl=tls,
     ) as server:  # fmt: skip
         there.port = next(iter(server.sockets)).getsockname()[1]
         yield there
@@ -343,6 +350,8 @@ class Uplinked:
         self.uplink = uplink
         self.link = link
         self.clock = clock
+        self.address: Address | None = None
+        self.bad_token: list[bool] = []
 
 
 @asynccontextmanager
@@ -351,6 +360,7 @@ async def uplinked(
 ) -> AsyncIterator[Uplinked]:
     """Dial until the end; `chance` 0.02 makes every wait short."""
     link, clock = Link(), Clock()
+    told: list[bool] = []
 
     def hello() -> Hello:
         return Hello(
@@ -359,12 +369,15 @@ async def uplinked(
         )  # fmt: skip
 
     uplink = Uplink(
-        address=lambda: Address(url, TOKEN, proxy_url, ca_file), journal=kiosk.journal,
-        operations=kiosk.operations, state=link, clock=clock, metrics=kiosk.metrics, hello=hello, chance=lambda: chance,
+        address=lambda: up.address, journal=kiosk.journal, operations=kiosk.operations, state=link, clock=clock,
+        metrics=kiosk.metrics, hello=hello, bad_token=told.append, chance=lambda: chance,
     )  # fmt: skip
+    up = Uplinked(kiosk, uplink, link, clock)
+    up.bad_token = told
+    up.address = Address(url, TOKEN, proxy_url, ca_file)
     uplink.start()
     try:
-        yield Uplinked(kiosk, uplink, link, clock)
+        yield up
     finally:
         await uplink.stop()
 

@@ -33,6 +33,11 @@ def test_what_is_not_as_it_should_be_degrades_and_is_told(change: dict[str, obje
     assert words in verdict.reasons[0]
 
 
+def test_who_is_not_enrolled_says_that_and_not_that_there_is_no_link() -> None:
+    verdict = judge(Facts(connected=False, enrolled=False, enrolment=("this kiosk is not enrolled",)))
+    assert (verdict.status, verdict.reasons) == (Status.DEGRADED, ["this kiosk is not enrolled"])
+
+
 def test_who_cannot_write_cannot_work_and_says_so_first() -> None:
     verdict = judge(Facts(connected=False, journal_trouble="the disk is full"))
     assert verdict.status is Status.UNHEALTHY
