@@ -88,8 +88,18 @@ system() {
         from=(--deb "$tree/dist/kioskwire-appliance_${version/rc/\~rc}_amd64.deb")
     fi
     slot=$state/system-$version.img
+    # `make image bundle` packs the same system once.
+    local key
+    key=$({
+        echo "$base $version $SOURCE_DATE_EPOCH ${IMAGE_COMPRESSION:-xz} ${DEV_PASSWORD:-}"
+        cat "${from[1]}" "$RAUC_KEYRING" "$here/system.sh"
+        find "$here/system" -type f -print0 | sort -z | xargs -0 cat
+    } | sha256sum)
+    if [ -f "$slot" ] && [ "$(cat "$slot.key" 2> /dev/null)" = "$key" ]; then return; fi
+    rm -f "$state"/system-*
     echo "The system $version: squashfs, ${IMAGE_COMPRESSION:-xz}"
     "$here/system.sh" --base "$base" --version "$version" --keyring "$RAUC_KEYRING" --out "$slot" "${from[@]}"
+    echo "$key" > "$slot.key"
     mkdir -p dist
     cp "$state/system-$version.packages.txt" "dist/kioskwire-appliance-$version.packages.txt"
 }
