@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
         _make(papers.directory)
         with papers.lock():
             if before is not None:
-                _warn(papers, before)
+                _warn(papers, before, hub)
             pending = papers.begin(hub, code, "command", forced=before is not None)
             return asyncio.run(_trade(papers, pending, loaded))
     except ValueError as error:
@@ -132,7 +132,7 @@ def _present(papers: Papers) -> Identity | None:
         return None
 
 
-def _warn(papers: Papers, before: Identity) -> None:
+def _warn(papers: Papers, before: Identity, hub: str) -> None:
     """What becomes of what is not told yet."""
     served = papers.read_served()
     who = served.kiosk_id if served else before.kiosk_id
@@ -141,6 +141,12 @@ def _warn(papers: Papers, before: Identity) -> None:
         "a code for another kiosk comes into force when all is told",
         file=sys.stderr,
     )
+    if hub != (served.hub if served else before.hub):
+        print(
+            f"note: {hub} is taken for the same hub as before at a new address; if it is another one, wait until "
+            "/health says that nothing is unsettled",
+            file=sys.stderr,
+        )
 
 
 def _wishes(options: argparse.Namespace, loaded: Loaded) -> tuple[str, str]:

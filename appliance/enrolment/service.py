@@ -146,10 +146,8 @@ class Enrolment:
             self._wake.clear()
 
     async def _look(self) -> None:
-        if await asyncio.to_thread(self._papers.seen) != self._seen:
+        if self._next is not None or await asyncio.to_thread(self._papers.seen) != self._seen:
             await self._reread()
-        elif self._next is not None:
-            await self._decide(self._identity, self._next)
         if self._next is not None:
             return
         if self._identity is None or self._bad_token:
@@ -161,7 +159,7 @@ class Enrolment:
 
     async def _reread(self) -> None:
         """Somebody wrote: this program at another time, the command, or a person."""
-        seen = await asyncio.to_thread(self._papers.seen)
+        seen, self._seen = await asyncio.to_thread(self._papers.seen), None
         damaged = ""
         identity, waiting, pending = None, None, None
         try:
