@@ -18,7 +18,7 @@ binary-twice: ## freeze the last commit twice, in different surroundings: the re
 hub-binary: freeze-venv ## freeze the hub: dist/kioskwire-hub, and dist/hub/ in one folder
 	@$(FREEZE_BIN)/python packaging/freeze/build.py --hub --out dist
 
-test-frozen: $(VENV)/.installed-dev binary hub-binary ## run both frozen programs as a stranger would, and the wheel (3 min)
+test-frozen: $(VENV)/.installed-dev binary hub-binary wheel ## run both frozen programs as a stranger would, and the wheel (3 min)
 	@KIOSKWIRE_FROZEN=$(CURDIR)/dist $(BIN)/python -m pytest tests/frozen
 
 # Made anew only when what it is made of has changed; prepare.sh looks.
