@@ -41,7 +41,7 @@ def pack(top: Path, archive: Path, at: int) -> None:
         member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
         return member
 
-    with lzma.open(archive, "wb", preset=9) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+    with lzma.open(archive, "wb", preset=6) as stream, tarfile.open(fileobj=stream, mode="w") as tar:
         tar.add(top, top.name, recursive=False, filter=plain)
         for path in sorted(top.rglob("*")):
             tar.add(path, str(path.relative_to(top.parent)), recursive=False, filter=plain)

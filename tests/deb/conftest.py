@@ -85,7 +85,7 @@ def packages(work: Path, programs: dict[str, Path]) -> dict[str, Path]:
     """By version."""
     made = {}
     for version, program in programs.items():
-        call(["python3", TREE / "packaging/deb/build.py", "--program", program, "--out", work])
+        pack("build.py", program, work)
         made[version] = work / f"kioskwire-appliance_{version}_amd64.deb"
     return made
 
@@ -95,7 +95,7 @@ def archives(work: Path, programs: dict[str, Path]) -> dict[str, Path]:
     """What install.sh comes in, by version."""
     made = {}
     for version, program in programs.items():
-        call(["python3", TREE / "packaging/deb/archive.py", "--program", program, "--out", work])
+        pack("archive.py", program, work)
         made[version] = work / f"kioskwire-appliance-{version}-install.tar.xz"
     return made
 
@@ -118,6 +118,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield built
     finally:
         built.close()
+
+
+def pack(script: str, program: Path, out: Path) -> None:
+    """Make a package or an archive, of a time that does not change."""
+    scripts = TREE / "packaging" / "deb"
+    call(["env", "SOURCE_DATE_EPOCH=1767225600", "python3", scripts / script, "--program", program, "--out", out])
 
 
 def call(command: list[object]) -> None:

@@ -4,6 +4,7 @@ Its network is this machine's, so that a hub here is 127.0.0.1 there.
 """
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -37,21 +38,23 @@ class Machine:
         self.root = root
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader = 0
+        name = f"kioskwire-{os.getpid()}-{next(_numbers)}"
+        self._nspawn_command = ["systemd-nspawn", *NSPAWN, f"--machine={name}", "--directory", str(root)]
 
     def run(self, *command: str, patience: float = 300.0) -> str:
         """Do something in it, booted or not; returns what was said. Raises `Refused`."""
         if self._leader:
             # As root's login would: in all of its namespaces.
-            whole = ["nsenter", "--target", str(self._leader), "--all", "--", "env", "-i", f"PATH={PATH}", *command]
+            whole = ["nsenter", "--target", str(self._leader), "--all", "--", "env", "-i", *ENVIRON, *command]
         else:
-            whole = ["systemd-nspawn", *NSPAWN, "--directory", str(self.root), "--pipe", "--", *command]
-        environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            together = ["sh", "-c", 'exec "$@" 2>&1', "sh", *command]  # nspawn has words of its own, which go elsewhere
+            whole = [*self._nspawn_command, "--pipe", "--", *together]
         done = subprocess.run(
-            whole, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patience,
-            stdin=subprocess.DEVNULL, env=environ,
+            whole, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if self._leader else subprocess.PIPE,
+            text=True, timeout=patience, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
-            raise Refused(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}")
+            raise Refused(f"{' '.join(command)}: status {done.returncode}\n{done.stdout}{done.stderr or ''}")
         return done.stdout
 
     def shell(self, script: str) -> str:
@@ -74,7 +77,7 @@ class Machine:
         """Its systemd runs."""
         with (self.root.parent / "console.log").open("ab") as console:
             self._nspawn = subprocess.Popen(
-                ["systemd-nspawn", *NSPAWN, "--directory", str(self.root), "--boot", "--console=pipe"],
+                [*self._nspawn_command, "--boot", "--console=pipe"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console,
             )  # fmt: skip
             try:
@@ -137,7 +140,8 @@ class Machine:
         (self.root / "etc/kioskwire/appliance.env").write_text(lines)
 
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_numbers = itertools.count(1)
+ENVIRON = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"]
 # Without registering with a machined that is not there, and leaving this machine's names and times alone.
 NSPAWN = [
     "--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
