@@ -7,16 +7,39 @@ import msgspec
 from cloud.errors import Refused
 from wire.release import Rollout, parse_window, version_key
 
+_NUMBER = "(0|[1-9][0-9]{0,5})"
+_TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_VERSION_PATTERN = rf"^{_NUMBER}\.{_NUMBER}\.{_NUMBER}(rc[1-9][0-9]{{0,3}})?$"
+_WINDOW_PATTERN = f"^({_TIME}-{_TIME})?$"
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100, description="Of the kiosks; each works out whether it is meant.")]
 
 
 class Change(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Body of PUT /admin/rollouts/{channel}; members left out stay as they are. A first one has version and percent."""
 
-    version: Annotated[str, msgspec.Meta(max_length=32, description="One that the channel offers.")] | None = None
+    version: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=32,
+                description="One that the channel offers.",
+                examples=["1.4.0"],
+                extra_json_schema={"pattern": _VERSION_PATTERN},
+            ),
+        ]
+        | None
+    ) = None
     percent: Percent | None = None
     window: (
-        Annotated[str, msgspec.Meta(max_length=11, description="HH:MM-HH:MM, the kiosks' time; empty: their own.")]
+        Annotated[
+            str,
+            msgspec.Meta(
+                max_length=11,
+                description="HH:MM-HH:MM, the kiosks' time; empty: their own.",
+                examples=["02:00-05:00"],
+                extra_json_schema={"pattern": _WINDOW_PATTERN},
+            ),
+        ]
         | None
     ) = None
     paused: bool | None = None
@@ -85,14 +108,14 @@ def decide(
     if old is not None and old.version == version:
         begun = old
         if change.percent is None and change.window is None and change.paused is None:
-            raise Refused("bad-request", "version, percent, window or paused is missing")
+            raise Refused("conflict", "there is nothing to change: version, percent, window or paused is missing")
         if change.percent is not None and change.percent < old.percent and not change.force:
             words = f"{old.percent} percent have {version} already or get it now, and keep it; pause it instead"
             raise Refused("conflict", words)
     else:
         begun = Standing(channel=channel, version=version, percent=0, window=old.window if old else "")
         if change.percent is None:
-            raise Refused("bad-request", f"percent is missing: how much of the fleet gets {version} first?")
+            raise Refused("conflict", f"percent is missing: how much of the fleet gets {version} first?")
         if not change.force:
             _check_older(old, version, offered, run)
     window = begun.window if change.window is None else change.window
@@ -131,7 +154,7 @@ def held(standing: Standing, reason: str, now: float) -> tuple[Standing, str]:
 def _version(channel: str, old: Standing | None, change: Change, offered: list[str]) -> str:
     version = change.version or (old.version if old else None)
     if version is None:
-        raise Refused("bad-request", f"version is missing: channel {channel} has no rollout yet")
+        raise Refused("conflict", f"version is missing: channel {channel} has no rollout yet")
     try:
         key = version_key(version)
     except ValueError as error:

@@ -1,9 +1,13 @@
 """What an operator may change, and when the hub holds a rollout by itself."""
 
+import re
+
 import pytest
 
 from cloud.errors import Refused
+from cloud.updates import rollouts as module
 from cloud.updates.rollouts import NONE, Change, Counts, Standing, decide, held, hold
+from wire.release import parse_window, version_key
 
 OFFERED = ["1.0.0", "1.0.1", "1.1.0rc1"]
 RUN = {"1.0.0", ""}
@@ -34,8 +38,8 @@ def test_what_is_left_out_stays() -> None:
     new, _ = changed(OLD, percent=50)
     assert (new.version, new.percent, new.window, new.paused, new.forgiven) == ("1.0.1", 50, "02:00-05:00", False, 1)
     assert changed(OLD, window="")[0].window == ""
-    assert refusal(OLD)[0] == "bad-request"
-    assert refusal(OLD, version="1.0.1")[0] == "bad-request"
+    assert refusal(OLD)[0] == "conflict"
+    assert refusal(OLD, version="1.0.1")[0] == "conflict"
 
 
 def test_another_version_begins_anew() -> None:
@@ -84,6 +88,19 @@ def test_a_version_that_was_held_does_not_come_to_all_with_the_next_one(old: Sta
         problem, detail = refusal(old, version="1.1.0rc1", percent=10)
         assert (problem, detail.partition(" ")[0]) == ("conflict", "1.0.1")
         assert changed(old, version="1.1.0rc1", percent=10, force=True)[0].percent == 10
+
+
+def test_what_is_described_as_good_is_what_is_taken() -> None:
+    for version in ("0.0.0", "1.2.3", "999999.1.0", "1.2.3rc1", "1.2.3rc9999"):
+        assert re.search(module._VERSION_PATTERN, version)
+        version_key(version)
+    for version in ("1.2", "1.2.3rc0", "01.2.3", "1.2.3.4", "v1.2.3"):
+        assert not re.search(module._VERSION_PATTERN, version)
+    for window in ("", "00:00-23:59", "22:00-05:00"):
+        assert re.search(module._WINDOW_PATTERN, window)
+        assert window == "" or parse_window(window)
+    for window in ("24:00-01:00", "2:00-5:00", "02:60-05:00"):
+        assert not re.search(module._WINDOW_PATTERN, window)
 
 
 def test_who_has_a_rollout_go_on_forgives_what_failed_up_to_then() -> None:

@@ -118,7 +118,7 @@ async def test_only_the_administrator_may_and_mistakes_are_named(tmp_path: Path)
         for path in ("/admin/rollouts", "/admin/rollouts/stable"):
             assert (await hub.http.get(path)).status_code == 401
         assert (await hub.http.put("/admin/rollouts/stable", content=b"{}")).status_code == 401
-        assert problem_of(await change(hub)) == "bad-request"
+        assert problem_of(await change(hub)) == "conflict"
         assert problem_of(await change(hub, version="1.0.1", percent=101)) == "bad-request"
         assert problem_of(await change(hub, versoin="1.0.1")) == "bad-request"
         assert problem_of(await change(hub, "Stable", version="1.0.1", percent=1)) == "not-found"
