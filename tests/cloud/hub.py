@@ -143,7 +143,7 @@ def broken_table(state_dir: Path, table: str) -> Iterator[None]:
 def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
     """What a query finds in the hub's database, asked from outside."""
     if POSTGRESQL:
-        return _ask(database_of(state_dir), statement)
+        return _ask(database_of(state_dir), statement.replace("rowid", "ctid"))
     with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
         return connection.execute(statement).fetchall()
 
