@@ -180,6 +180,24 @@ async def test_a_lost_answer_is_asked_for_again_with_the_same_key_also_after_a_r
         assert len({request.public_key for request in here.hub.asked}) == 1
 
 
+@pytest.mark.parametrize("forced", [False, True])
+async def test_the_same_code_given_again_goes_with_the_key_it_went_with(tmp_path: Path, forced: bool) -> None:
+    async with world(tmp_path) as here:
+        here.hub.lose = 1
+        async with here.life() as enrolment:
+            await enrolment.submit(here.hub.address, CODE)
+            await until(lambda: here.hub.asked)
+        papers = Papers(tmp_path)
+        before = papers.read_pending()
+        with papers.lock():
+            again = papers.begin(here.hub.ws, CODE, "command", forced=forced)
+            other = papers.begin(here.hub.ws, "XXXX2222", "command")
+        assert before is not None
+        assert again.private_key == before.private_key
+        assert again.forced is forced
+        assert other.private_key != before.private_key
+
+
 async def test_a_hub_that_is_away_or_busy_is_tried_until_it_is_there(tmp_path: Path) -> None:
     async with world(tmp_path) as here, here.life() as enrolment:
         here.hub.busy = 2

@@ -4,9 +4,11 @@ import asyncio
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from appliance.identity import Identity, new_key, public_key
-from appliance.uplink.dial import Address
+from appliance.uplink import uplink as uplink_module
+from appliance.uplink.dial import Address, Connection, dial
 from cloud.kiosks.proof import proves
 from tests.appliance.worlds import TOKEN, Hub, hub, kiosk, refusal, route, table, until, uplinked
 from wire.environment import Secret
@@ -82,7 +84,30 @@ async def test_the_old_hub_hears_nothing_after_the_leaving_and_the_new_one_no_ol
         assert len(old.sockets) == 1
 
 
-async def test_a_connection_that_comes_about_too_late_is_not_spoken_on(tmp_path: Path) -> None:
+async def test_a_connection_that_comes_about_too_late_is_not_spoken_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(address: Address) -> Connection:
+        connection = await dial(address)
+        dialled.set()
+        await release.wait()
+        return connection
+
+    monkeypatch.setattr(uplink_module, "dial", slow)
+    async with (
+        hub() as old, hub() as new, kiosk(tmp_path, ROUTES) as here, uplinked(here, old.url) as up,
+    ):  # fmt: skip
+        await dialled.wait()
+        up.address = address_at(new)
+        await up.uplink.readdress()
+        release.set()
+        await until(lambda: hellos(new))
+        assert hellos(old) == []
+
+
+async def test_a_new_address_ends_the_waiting_for_the_old_one(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, ROUTES) as here:
         there.refuse = refusal(503, Retry_After="600")
         async with uplinked(here, there.url) as up:
