@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import os
@@ -98,6 +99,7 @@ class Server:
         self.etags = True
         self.url = ""
         self.serial = 0
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def offer(
         self, rollout: Rollout | None = None, *, serial: int = 0, channel: str = "stable", **versions: bytes
@@ -116,6 +118,21 @@ class Server:
     def put(self, name: str, data: bytes) -> None:
         self.files[name] = data
         self.files[name + SIGNATURE_SUFFIX] = self.signer.sign(data).encode()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        try:
+            await self._serve(reader, writer)
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self.tasks.discard(task)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -144,24 +161,24 @@ class Server:
                 if self.cut_after is not None and name.endswith(".xz") and len(body) > self.cut_after:
                     writer.write(body[: self.cut_after])
                     await writer.drain()
-                    writer.close()
                     return
                 writer.write(body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             pass
-        finally:
-            writer.close()
 
 
 @asynccontextmanager
 async def server(signer: Signer) -> AsyncIterator[Server]:
     """One on a free port."""
     there = Server(signer)
-    listening = await asyncio.start_server(there._serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(there.serve, "127.0.0.1", 0)
     there.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/updates"
     try:
         yield there
     finally:
         listening.close()
+        for task in list(there.tasks):
+            task.cancel()
+        await asyncio.gather(*there.tasks, return_exceptions=True)
         await listening.wait_closed()
