@@ -33,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
     parser.add_argument("--anew", action="store_true", help="make image and bundles anew")
+    parser.add_argument("--one-program", action="store_true", help="freeze once: all systems hold the same program")
     parser.add_argument("--directory", type=Path, default=TREE / ".state" / "image-test")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -45,7 +46,7 @@ def main() -> int:
     def say(words: str) -> None:
         print(f"[{time.monotonic() - began:6.0f} s] {words}", flush=True)
 
-    artefacts = Artefacts(options.directory / "made", say)
+    artefacts = Artefacts(options.directory / "made", say, options.one_program)
     chosen = [each for each in SCENARIOS if not options.only or each.__name__ in {names[0], *options.only}]
     port = free_port()
     serve = functools.partial(_Files, directory=str(artefacts.directory))

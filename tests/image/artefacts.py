@@ -20,8 +20,9 @@ CONFIRM_WITHIN = "150"
 class Artefacts:
     """Files by what is wrong with them; each is made when it is first asked for."""
 
-    def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None], one_program: bool = False) -> None:
         self.directory = directory
+        self.program_of = (lambda _version: FIRST) if one_program else str  # the program's version in a system
         directory.mkdir(parents=True, exist_ok=True)
         self._say = say
         self._base: Path | None = None
@@ -33,14 +34,14 @@ class Artefacts:
         """A disk with the first version."""
         disk = self.directory / f"disk-{FIRST}.img"
         if not disk.exists():
-            slot = self._slot(FIRST, FIRST)
+            slot = self._slot(FIRST)
             self._run("a disk", IMAGE / "disk.sh", slot, self.directory / "disk.new")
             (self.directory / "disk.new").rename(disk)
         return disk
 
     def good(self) -> Path:
         """The next version."""
-        return self._bundle(GOOD, self._slot(GOOD, GOOD))
+        return self._bundle(GOOD, self._slot(GOOD))
 
     def sick(self) -> Path:
         """One that runs, and never reaches the hub."""
@@ -92,13 +93,14 @@ class Artefacts:
             found = list(debs.glob("*.deb"))
         return found[0]
 
-    def _slot(self, version: str, program: str, **environment: str) -> Path:
+    def _slot(self, version: str, program: str = "", **environment: str) -> Path:
         slot = self.directory / f"system-{version}.img"
         if not slot.exists():
             new = self.directory / f"system-{version}.new.img"
             self._run(
                 f"the system {version}", IMAGE / "system.sh", "--base", self._debian(), "--version", version,
-                "--keyring", self._keys() / "ca.pem", "--out", new, "--deb", self._program(program),
+                "--keyring", self._keys() / "ca.pem", "--out", new, "--deb",
+                self._program(self.program_of(program or version)),
                 **environment,
             )  # fmt: skip
             new.rename(slot)

@@ -58,7 +58,8 @@ class Machine:
         with self.console.open("ab") as log:
             log.write(f"\n===== power on, {time.strftime('%H:%M:%S')} =====\n".encode())
         arguments = [
-            "nice", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+            "nice", "-n", "1", "qemu-system-x86_64", "-machine", "q35", "-accel", "tcg,thread=multi",
+            "-cpu", "max", "-smp", "2",
             "-m", "1024", "-display", "none", "-no-reboot", "-nodefaults",
             "-drive", f"if=pflash,format=raw,readonly=on,file={_FIRMWARE}/OVMF_CODE_4M.fd",
             "-drive", f"if=pflash,format=raw,snapshot=on,file={_FIRMWARE}/OVMF_VARS_4M.fd",
@@ -68,7 +69,7 @@ class Machine:
             f"hostfwd=tcp:127.0.0.1:{self.health_port}-:9091",
             "-device", "virtio-net-pci,netdev=n0,romfile=", "-chardev",
             f"file,id=console,path={self.console},append=on", "-device", "isa-serial,chardev=console",
-            "-device", "qemu-xhci",
+            "-device", "qemu-xhci", "-device", "VGA",
         ]  # fmt: skip
         for number, port in enumerate(self._serial, 1):
             arguments += [

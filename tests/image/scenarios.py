@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.image.artefacts import FIRST, GOOD, SICK, Artefacts
 from tests.image.machine import HOST, MachineError
-from tests.image.stage import BOOT_S, Stage
+from tests.image.stage import BOOT_S, CONSOLE, Stage
 
 INSTALL_S = 900.0
 
@@ -63,10 +63,13 @@ class World:
 
 
 def first_start(world: World) -> None:
-    """Flashed, prepared, started: grows its data, makes its identity, enrols, sells by card and for cash."""
+    """Flashed, prepared, started, cut and started again: grows its data, makes its identity, enrols, sells."""
     stage, machine = world.stage, world.machine
     stage.prepare()
     machine.start()
+    stage.until("the first start growing its data", lambda: "Grow File System" in machine.tail(200), BOOT_S)
+    world.cut()
+    world.say("  power cut while its data grew")
     stage.well()
     world.say("  the kiosk is reachable")
     assert stage.version() == FIRST
@@ -152,7 +155,7 @@ def good_bundle(world: World) -> None:
     stage.confirmed(GOOD)
     assert stage.version() == GOOD
     page = machine.health() or {}
-    assert page["version"] == GOOD, page
+    assert page["version"] == world.artefacts.program_of(GOOD), page
     assert "slot B     good, proved: 1" in machine.ssh("kioskwire-image status")
     stage.pay_cash()
     stage.agrees()
@@ -181,7 +184,7 @@ def lost_boot_variables(world: World) -> None:
     before = machine.ssh("cat /etc/machine-id")
     machine.ssh("sync")
     machine.pull_power()
-    extra = {"extra": "console=tty0 console=ttyS0,115200"}
+    extra = {"extra": CONSOLE}
     machine.lay("grub/grubenv", b"")
     machine.start()
     stage.well()

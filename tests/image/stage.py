@@ -23,6 +23,7 @@ DISK_BYTES = 3 << 30
 # A machine in software emulation, on a host that has other things to do.
 BOOT_S = 420.0
 PATIENCE_S = 240.0
+CONSOLE = "console=tty0 console=ttyS0,115200 systemd.show_status=1"
 DEVICES = {"bills": ("ccnet", ("pace=8",)), "printer": ("escpos", ("boot_s=0",))}
 
 
@@ -188,7 +189,7 @@ class Stage:
         machine.lay("kioskwire.env", "".join(f"{name}={value}\r\n" for name, value in settings.items()).encode())
         machine.lay("routing_config.yaml", json.dumps(self.routes(), indent=2).encode())
         machine.lay("authorized_keys", self.key.with_suffix(".pub").read_bytes())
-        machine.set_boot_variables(extra="console=tty0 console=ttyS0,115200")
+        machine.set_boot_variables(extra=CONSOLE)
 
     def _identity(self) -> dict[str, str]:
         """The one-time code of a new kiosk."""
@@ -228,11 +229,10 @@ class Stage:
 
     def pay_cash(self) -> None:
         """A cash payment with one note, to its end."""
-        _key, asked = self.cash()
+        key, _asked = self.cash()
         self.note()
-        answer = asked.result(PATIENCE_S)
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["status"] == "paid", answer.text
+        told = self.told(key)
+        assert told["answer"]["body"]["status"] == "paid", told
 
     def told(self, key: str) -> Json:
         """What became of the operation with that key, as the hub has it in the end."""
