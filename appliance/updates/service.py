@@ -350,14 +350,16 @@ class Updates:
                 with contextlib.suppress(OSError):
                     await asyncio.to_thread(self._files.remove, RESTART)
                 self._finish("a restart was asked for")
-        elif self._may_switch():
-            if await self._stand_still():
+        elif self._is_to_switch():
+            if closed := self._closed():
+                self._set(waits=[closed])
+            elif await self._stand_still():
                 await self._step_aside(self._installed)
-        elif self._status.waits:
+        else:
             self._set(waits=[])
 
-    def _may_switch(self) -> bool:
-        """Whether this run is to step aside for what is installed, once nothing moves."""
+    def _is_to_switch(self) -> bool:
+        """Whether this run is to step aside for what is installed, as soon as it may."""
         plan, version = self._plan, self._installed
         if not version or not plan.origin or self._trial is not None:
             return False
@@ -365,14 +367,15 @@ class Updates:
             return self._asked_for == version
         if self._asked_for_now:
             return self._choice.release is None or self._choice.release.version == version
-        if plan.mode != "auto" or self._choice.release is None or self._choice.release.version != version:
-            return False
-        window = self._rollout.window if self._rollout and self._rollout.window else plan.window
+        return plan.mode == "auto" and self._choice.release is not None and self._choice.release.version == version
+
+    def _closed(self) -> str:
+        """Why it is not yet time to switch, in words; empty: it is. To a person's wish no window is closed."""
+        if self._asked_for or self._asked_for_now:
+            return ""
+        window = self._rollout.window if self._rollout and self._rollout.window else self._plan.window
         local = datetime.fromtimestamp(self._wall()).astimezone()
-        if not is_open(parse_window(window), local.hour * 60 + local.minute):
-            self._set(waits=[f"it is not yet {window}"])
-            return False
-        return True
+        return "" if is_open(parse_window(window), local.hour * 60 + local.minute) else f"it is not yet {window}"
 
     async def _stand_still(self, *, anyway: bool = False) -> bool:
         """Whether nothing moves, nor will. `anyway`: a journal that cannot be used is no hindrance."""
