@@ -47,7 +47,8 @@ class Box:
 
     def run(self, script: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         places: Mapping[str, str] = {
-            "PATH": os.environ["PATH"], "KIOSKWIRE_ESP": str(self.esp), "KIOSKWIRE_DATA": str(self.data),
+            "PATH": os.environ["PATH"], "KIOSKWIRE_IMAGE_LIB": str(LIB),
+            "KIOSKWIRE_ESP": str(self.esp), "KIOSKWIRE_DATA": str(self.data),
             "STATE_DIR": str(self.state), "KIOSKWIRE_RUN": str(self.directory / "run"),
             "KIOSKWIRE_OS_RELEASE": str(self.directory / "os-release"),
             "KIOSKWIRE_CMDLINE": str(self.directory / "cmdline"), "KIOSKWIRE_APPLIANCE": str(self.checker),

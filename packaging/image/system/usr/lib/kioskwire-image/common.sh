@@ -7,7 +7,7 @@ state=${STATE_DIR:-/var/lib/kioskwire} # the appliance's own
 run=${KIOSKWIRE_RUN:-/run/kioskwire-image}
 memory=$data/image                     # what is remembered of versions: good, bad, trial
 settings=$data/settings
-lib=$(dirname "$(readlink -f "$0")")
+lib=${KIOSKWIRE_IMAGE_LIB:-/usr/lib/kioskwire-image}
 
 say() {
     printf 'kioskwire-image: %s\n' "$*" >&2
@@ -34,14 +34,18 @@ word() {
 
 # on_esp COMMAND...: with the boot partition writable for that long, and by nobody else
 on_esp() {
-    mkdir -p "$run"
+    [ -d "$run" ] || mkdir -p "$run"
     (
         flock -w 30 9 || exit 1
-        if mountpoint -q "$esp"; then mount -o remount,rw "$esp" || exit 1; fi
+        _mounted=
+        if mountpoint -q "$esp"; then
+            _mounted=yes
+            mount -o remount,rw "$esp" || exit 1
+        fi
         "$@"
         _status=$?
         sync -f "$esp"
-        if mountpoint -q "$esp"; then mount -o remount,ro "$esp"; fi
+        if [ -n "$_mounted" ]; then mount -o remount,ro "$esp"; fi
         exit "$_status"
     ) 9> "$run/esp.lock"
 }
