@@ -148,6 +148,20 @@ def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
+def execute(state_dir: Path, *statements: str) -> None:
+    """Change the hub's database from outside; on an empty one it is made first."""
+    _provide_database(state_dir)
+    if POSTGRESQL:
+        for statement in statements:
+            _ask(database_of(state_dir), statement)
+        return
+    with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
 class Kiosk:
     """The kiosk's end of one socket. Nothing is said that a test does not say."""
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from tornado.web import Application, RequestHandler
 from cloud.db.engine import open_engine
 from cloud.metrics import Metrics
 from cloud.operations.callbacks import Callbacks, is_over, pause
-from tests.cloud.hub import Running, database_of, rows, running, until
+from tests.cloud.hub import Running, database_of, execute, rows, running, until
 from tests.cloud.operations.test_delivery import enqueue
 
 
@@ -247,9 +246,7 @@ async def test_what_a_clock_that_was_ahead_put_off_is_told_when_the_clock_is_set
         api_key, _ = await key_with_callback(hub, url)
         request_id = await finish(hub, api_key)
         await until(lambda: rows(tmp_path, "SELECT 1 FROM callbacks WHERE attempts > 0"))
-    with closing(sqlite3.connect(tmp_path / "hub.db")) as connection:
-        connection.execute("UPDATE callbacks SET next_at = next_at + ?, created_at = created_at + ?", (off, off))
-        connection.commit()
+    execute(tmp_path, f"UPDATE callbacks SET next_at = next_at + {off}, created_at = created_at + {off}")
     async with receiver() as backend, running(tmp_path) as hub:
         await hub.services.keys.set_callback(api_key.split("_")[1], backend.url)
         (told,) = await backend.wait(1)

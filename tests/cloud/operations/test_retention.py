@@ -1,8 +1,7 @@
 """What is old enough is forgotten; what is open stays."""
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,35 +9,31 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.operations.retention import PROOF_DAYS, Retention
-from tests.cloud.hub import database_of, empty_database, rows
+from tests.cloud.hub import database_of, execute, rows
 
 _DAY = 86400.0
 
 
 async def test_ended_operations_their_callbacks_and_events_go_after_their_days(tmp_path: Path) -> None:
-    path = tmp_path / "hub.db"
-    path.write_bytes(empty_database())
     now = 1000 * _DAY
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA foreign_keys=ON")
-        insert = (
-            "INSERT INTO operations (request_id, kiosk_id, operation, method, delivery, body, state, final, created_at)"
-            " VALUES (?, 'k', 'o', 'POST', 'now', '{}', ?, ?, ?)"
-        )
-        for n in range(2500):
-            connection.execute(insert, (f"old-{n}", "succeeded", True, now - 91 * _DAY))
-        connection.execute(insert, ("young", "succeeded", True, now - 89 * _DAY))
-        connection.execute(insert, ("old-unknown", "unknown", False, now - 400 * _DAY))
-        connection.execute("INSERT INTO callbacks (request_id, api_key_id, created_at) VALUES ('old-1', 'a', 1.0)")
-        connection.execute("INSERT INTO callbacks (request_id, api_key_id, created_at) VALUES ('young', 'a', 1.0)")
-        for seq, at in ((1, now - 91 * _DAY), (2, now)):
-            connection.execute(
-                "INSERT INTO events (kiosk_id, journal, seq, at, received_at, kind, data)"
-                " VALUES ('k', 'j', ?, ?, ?, 'x', '{}')",
-                (seq, at, at),
-            )
-        connection.commit()
-    engine = open_engine(f"sqlite+aiosqlite:///{path}")
+    operations = [
+        *((f"old-{n}", "succeeded", "true", now - 91 * _DAY) for n in range(2500)),
+        ("young", "succeeded", "true", now - 89 * _DAY),
+        ("old-unknown", "unknown", "false", now - 400 * _DAY),
+    ]
+    values = (
+        f"('{name}', 'k', 'o', 'POST', 'now', '{{}}', '{state}', {final}, {at})"
+        for name, state, final, at in operations
+    )
+    execute(
+        tmp_path,
+        "INSERT INTO operations (request_id, kiosk_id, operation, method, delivery, body, state, final, created_at)"
+        f" VALUES {', '.join(values)}",
+        "INSERT INTO callbacks (request_id, api_key_id, created_at) VALUES ('old-1', 'a', 1.0), ('young', 'a', 1.0)",
+        "INSERT INTO events (kiosk_id, journal, seq, at, received_at, kind, data)"
+        f" VALUES ('k', 'j', 1, 1.0, {now - 91 * _DAY}, 'x', '{{}}'), ('k', 'j', 2, 2.0, {now}, 'x', '{{}}')",
+    )
+    engine = open_engine(database_of(tmp_path))
     assert await Retention(engine, 90).forget(now - 90 * _DAY) == 2500
     assert await Retention(engine, 90).forget(now - 90 * _DAY) == 0
     await engine.dispose()
