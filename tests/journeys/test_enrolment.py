@@ -177,25 +177,31 @@ def test_the_power_may_fail_at_every_step(site: Site) -> None:
         assert pays(site, name)
 
 
-@pytest.mark.parametrize("point", ["appliance.enrolment.promote.before", "appliance.enrolment.promote.after"])
-def test_a_kiosk_becomes_another_when_all_is_told_though_the_power_fails(site: Site, point: str) -> None:
+def test_a_kiosk_becomes_another_when_all_is_told_though_the_power_fails(site: Site) -> None:
     (old, first), (new, second) = registered(site.hub), registered(site.hub)
     with newcomer(site) as kiosk:
         kiosk.drop(site.hub.url, first)
+        kiosk.settings["KIOSKWIRE_CRASH_AT"] = "appliance.gateway.call.after"
         kiosk.start()
         kiosk.wait_connected()
-        kiosk.kill()
+        paid = site.backend.later(old, "payment", payment(order := unique("order")), key=order)
+        until("the death over a payment", lambda: not kiosk.alive, KIOSK_DIES_S)
         refused = kiosk.enroll("--hub", site.hub.url, code=second)
         assert (refused.returncode, "--force" in refused.stderr) == (4, True)
         done = kiosk.enroll("--force", "--hub", site.hub.url, code=second)
         assert (done.returncode, "goes on as before until everything is told" in done.stdout) == (0, True), done
         assert old in done.stderr
-        kiosk.settings["KIOSKWIRE_CRASH_AT"] = point
-        kiosk.start(wait=False)
-        until(f"the death at {point}", lambda: not kiosk.alive, KIOSK_DIES_S)
+        for point in ("appliance.enrolment.promote.before", "appliance.enrolment.promote.after"):
+            kiosk.settings["KIOSKWIRE_CRASH_AT"] = point
+            kiosk.start(wait=False)
+            until(f"the death at {point}", lambda: not kiosk.alive, KIOSK_DIES_S)
         kiosk.settings.clear()
         kiosk.start()
         until("the new name", lambda: kiosk.enrolment()["kiosk"] == new and kiosk.health()["ws_connected"])
+        told = site.backend.final(site.backend.sent(old, order))
+        assert (told["kiosk"], told["state"], site.gateway.effects(order)) == (old, "succeeded", 1)
+        assert paid.result(60).status_code in {200, 504}
+        assert site.backend.operations(new) == []
         assert pays(site, new)
         assert not site.connected(old)
 
