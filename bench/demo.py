@@ -117,6 +117,8 @@ class Demo:
         self.rack.wait_ready()
         self._register()
         self.appliance.start()
+        if self.appliance.code:
+            self.page.words(f"{KIOSK} traded the one-time code {self.appliance.code} for its own key and token.")
         took = time.monotonic() - self.began
         self.record["startup_s"] = {
             "hub": round(self.hub.started_in, 3),
@@ -252,11 +254,15 @@ class Demo:
 
     def _register(self) -> None:
         """The kiosk and a key for its backend, made once and kept; what a hub no longer knows is made again."""
-        if self.hub.admin("GET", f"/admin/kiosks/{KIOSK}").status_code == 404:
-            self.kept["token"] = self.hub.add_kiosk(KIOSK, "The demo's kiosk")
-        elif "token" not in self.kept:
-            self.kept["token"] = self.hub.new_token(KIOSK)
-        self.appliance.token = self.kept["token"]
+        is_new = self.hub.admin("GET", f"/admin/kiosks/{KIOSK}").status_code == 404
+        if is_new:
+            self.hub.add_kiosk(KIOSK, "The demo's kiosk")
+            self.kept["token"] = ""  # a hub begun anew knows none of it, and no key
+            self.appliance.forget()
+        # A demo that an earlier version began has a token, and goes on with it.
+        self.appliance.token = self.kept.get("token")
+        if not self.appliance.token and (is_new or not self.appliance.is_enrolled):
+            self.appliance.code = self.hub.new_code(KIOSK)
         headers = {"Authorization": f"Bearer {self.kept.get('api_key', 'none')}"}
         if self.hub.http.get("/operations", headers=headers).status_code in {401, 403}:
             self.kept["api_key"] = self.hub.add_api_key("demo")["key"]

@@ -115,6 +115,11 @@ class Hub(Program):
         token: str = self._made("/admin/kiosks", {"id": kiosk, "name": name or kiosk})["token"]
         return token
 
+    def new_code(self, kiosk: str) -> str:
+        """A one-time code by which a kiosk gets its identity."""
+        code: str = self._made(f"/admin/kiosks/{kiosk}/code", {})["code"]
+        return code
+
     def new_token(self, kiosk: str) -> str:
         """Give a kiosk a new token, which ends the old one."""
         token: str = self._made(f"/admin/kiosks/{kiosk}/token", {})["token"]
@@ -176,7 +181,8 @@ class Appliance(Program):
     ) -> None:
         super().__init__(directory, port=port, settings=settings)
         self.hub_url = hub_url
-        self.token = token
+        self.token = token  # empty: the kiosk has an identity of its own, or gets one
+        self.code = ""  # for that
         self.write_routes(routes)
 
     def write_routes(self, routes: Mapping[str, Any]) -> None:
@@ -186,11 +192,21 @@ class Appliance(Program):
     def environment(self) -> dict[str, str]:
         return {
             "WS_SERVER_URL": self.hub_url,
-            "WS_TOKEN": self.token,
+            **({"WS_TOKEN": self.token} if self.token else {}),
+            **({"ENROLL_CODE": self.code} if self.code else {}),
             "HEALTH_CHECK_PORT": str(self.port),
             "ROUTING_CONFIG": str(self.directory / "routing_config.yaml"),
             "STATE_DIR": str(self.directory / "state"),
         }
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether it has traded a code for an identity."""
+        return (self.directory / "state" / "identity.json").exists()
+
+    def forget(self) -> None:
+        """Let it be a kiosk that was never enrolled."""
+        (self.directory / "state" / "identity.json").unlink(missing_ok=True)
 
     def is_ready(self) -> bool:
         return bool(self.health().get("ws_connected"))
