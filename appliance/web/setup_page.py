@@ -36,7 +36,7 @@ border-radius:.5rem;background:#1b5e9b;color:#fff;cursor:pointer}
 .note{border-left:.4rem solid #8595a5;background:#eef1f4;border-radius:.4rem;padding:.6rem .8rem;margin:.8rem 0}
 .bad{border-color:#b3261e;background:#fceeed}
 .good{border-color:#1e7d3c;background:#eaf6ee}
-.pin{font-size:1.9rem;font-weight:700;letter-spacing:.15em;margin:.2rem 0}
+.pin{font-size:1.6rem;line-height:1.2;font-weight:700;letter-spacing:.15em}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.3rem 1rem;margin:.8rem 0}
 dt{color:#526272}
 dd{margin:0;font-weight:600;overflow-wrap:anywhere}
@@ -132,11 +132,11 @@ def _form(view: View) -> str:
     pin = _field(view, "pin", filled.pin_wrong, 'inputmode="numeric" maxlength="12"') if view.asks_pin else ""
     shown = f'<div class="note">{words["pin-here"]}<div class="pin">{view.pin}</div></div>' if view.pin else ""
     return (
-        f'{wrong}{intro}<form method="post" action="/setup?lang={view.language}" autocomplete="off">'
+        f'{wrong}{shown}{intro}<form method="post" action="/setup?lang={view.language}" autocomplete="off">'
         f'<input type="hidden" name="token" value="{escape(view.token)}">'
         + _field(view, "hub", filled.hub_wrong, 'inputmode="url" maxlength="300"', filled.hub)
         + _field(view, "code", filled.code_wrong, 'maxlength="20" autocapitalize="characters"')
-        + f'{pin}<button type="submit">{words["send"]}</button></form>{shown}'
+        + f'{pin}<button type="submit">{words["send"]}</button></form>'
     )
 
 
