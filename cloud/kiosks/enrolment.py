@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.db.dialect import one_after_another
 from cloud.db.engine import explain
 from cloud.db.tables import codes, kiosks
 from cloud.errors import Refused, StorageError
@@ -208,6 +209,7 @@ class Enrolment:
             raise self._limited(address, wait)
         try:
             async with self._engine.begin() as connection:
+                await one_after_another(connection)
                 hashed = code_hash(self._secret, code)
                 traded = await connection.run_sync(_trade, hashed, public_key, address, time.time())
                 crash_point("hub.enrolment.trade.before")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.db.changes import Changes
-from cloud.db.dialect import insert_into
+from cloud.db.dialect import insert_into, one_after_another
 from cloud.db.tables import kiosk_versions, kiosks, rollout_changes, rollouts
 from cloud.errors import Refused
 from cloud.metrics import Metrics
@@ -82,6 +82,7 @@ class Rollouts:
             raise Refused("bad-request", str(error)) from error
         now, run = time.time(), set(await self.running())
         async with self._engine.begin() as connection:
+            await one_after_another(connection)
             old = await self._find(connection, channel)
             bad = (await self._counts(connection, now)).get(old.version, NONE).bad if old else 0
             new, words = decide(channel, old, change, offered=offered, run=run, bad=bad, now=now, by=by)
@@ -93,6 +94,7 @@ class Rollouts:
         """Pause what went wrong too often; returns those."""
         now, found = time.time(), []
         async with self._engine.begin() as connection:
+            await one_after_another(connection)
             counts = await self._counts(connection, now)
             for row in (await connection.execute(select(rollouts).where(rollouts.c.paused.is_(False)))).all():
                 standing = _standing(row)
