@@ -27,7 +27,7 @@ class Result(StrEnum):
     ENROLLED = "enrolled"
     REPEATED = "repeated"  # the same box asked again, its answer was lost
     REFUSED = "refused"
-    WITHDRAWN = "withdrawn"  # code and key, by a token made by hand or the kiosk's removal
+    WITHDRAWN = "withdrawn"  # code and key, if there were any: by `token`, one made by hand, or the kiosk's `removal`
     CLONED = "cloned"  # two boxes hold one key, or one journal
     DUPLICATED = "duplicated"  # two boxes hold one token
 

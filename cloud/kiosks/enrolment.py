@@ -113,9 +113,9 @@ class Enrolment:
 
     async def open_until(self, kiosk_id: str) -> float | None:
         """Until when the kiosk's code can be used, Unix seconds; None without one that can."""
+        open_one = codes.c.kiosk_id == kiosk_id, codes.c.ended.is_(None), codes.c.used_at.is_(None)
         async with self._engine.connect() as connection:
-            open_one = codes.c.ended.is_(None), codes.c.used_at.is_(None)
-            row = (await connection.execute(select(codes).where(codes.c.kiosk_id == kiosk_id, *open_one))).first()
+            row = (await connection.execute(select(codes).where(*open_one))).first()
         now = time.time()
         code = _code(row) if row else None
         return good_until(code, now) if code is not None and not is_over(code, now) else None
@@ -171,14 +171,14 @@ class Enrolment:
     async def look(self, monotonic: float) -> None:
         """Add to the age of codes what the hub has run since the last look, and end those that are too old."""
         ran = 0.0 if self._looked_at is None else max(0.0, monotonic - self._looked_at)
-        self._looked_at = monotonic
         async with self._engine.connect() as connection:
-            if (await connection.execute(select(codes.c.id).where(codes.c.ended.is_(None)).limit(1))).first() is None:
-                return
-        async with self._engine.begin() as connection:
-            await connection.run_sync(_grow_older, ran, time.time())
-            crash_point("hub.enrolment.look.before")
-        crash_point("hub.enrolment.look.after")
+            has_any = (await connection.execute(select(codes.c.id).where(codes.c.ended.is_(None)).limit(1))).first()
+        if has_any:
+            async with self._engine.begin() as connection:
+                await connection.run_sync(_grow_older, ran, time.time())
+                crash_point("hub.enrolment.look.before")
+            crash_point("hub.enrolment.look.after")
+        self._looked_at = monotonic
 
     async def _run(self) -> None:
         while True:
@@ -190,11 +190,12 @@ class Enrolment:
 
     def _make(self, connection: Connection, kiosk_id: str, made_by: str) -> MadeCode:
         now = time.time()
+        # Whoever changes a kiosk's codes holds the kiosk's row before: they wait for each other in one order.
+        here = update(kiosks).where(kiosks.c.id == kiosk_id, kiosks.c.removed.is_(False))
+        if not connection.execute(here.values(id=kiosks.c.id)).rowcount:
+            raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
         ended = update(codes).where(codes.c.kiosk_id == kiosk_id, codes.c.ended.is_(None))
         connection.execute(ended.values(ended=str(Reason.REPLACED)))
-        here = select(kiosks.c.id).where(kiosks.c.id == kiosk_id, kiosks.c.removed.is_(False))
-        if connection.execute(here).first() is None:
-            raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
         text = new_code()
         values = {"kiosk_id": kiosk_id, "hash": code_hash(self._secret, text), "made_by": made_by, "made_at": now}
         connection.execute(insert(codes).values(**values))
@@ -247,8 +248,9 @@ class Enrolment:
 
 def _trade(connection: Connection, hashed: str, public_key: str, address: str, now: float) -> _Traded:
     """One transaction's work, about the same for codes that are wrong in whatever way."""
-    # Written first: from here on nobody else changes this code, nor, in SQLite, anything.
-    connection.execute(update(codes).where(codes.c.hash == hashed).values(hash=hashed))
+    # Written first: from here on nobody else changes this kiosk or its codes; in SQLite nobody changes anything.
+    its_id = select(codes.c.kiosk_id).where(codes.c.hash == hashed).scalar_subquery()
+    connection.execute(update(kiosks).where(kiosks.c.id == its_id).values(id=kiosks.c.id))
     row = connection.execute(select(codes).where(codes.c.hash == hashed)).one_or_none()
     code = _code(row) if row else None
     wanted = code.kiosk_id if code else ""

@@ -6,6 +6,7 @@ the command line's changes are in force at once.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -112,11 +113,11 @@ class Registry:
 
         The kiosk's key is forgotten and its code ends: from now on the new token is enough.
         """
-        return await self._update(kiosk_id, _withdraw, generation=kiosks.c.generation + 1, **_NO_KEY)
+        return await self._update(kiosk_id, partial(_withdraw, "token"), generation=kiosks.c.generation + 1, **_NO_KEY)
 
     async def remove(self, kiosk_id: str) -> None:
         """Take it out of service for good. Its operations stay."""
-        await self._update(kiosk_id, _withdraw, removed=True, enabled=False, **_NO_KEY)
+        await self._update(kiosk_id, partial(_withdraw, "removal"), removed=True, enabled=False, **_NO_KEY)
 
     async def find(self, kiosk_id: str) -> Kiosk | None:
         """The kiosk as it stands in the database."""
@@ -187,8 +188,8 @@ def _kiosk(row: Row[tuple[object, ...]]) -> Kiosk:
     )
 
 
-def _withdraw(connection: Connection, kiosk_id: str) -> None:
+def _withdraw(why: str, connection: Connection, kiosk_id: str) -> None:
     """What a code was good for is over; what the audit says of it stays."""
     ended = update(codes).where(codes.c.kiosk_id == kiosk_id, codes.c.ended.is_(None))
-    if connection.execute(ended.values(ended=str(Reason.WITHDRAWN))).rowcount:
-        audit.note(connection, time.time(), kiosk_id=kiosk_id, result=Result.WITHDRAWN)
+    connection.execute(ended.values(ended=str(Reason.WITHDRAWN)))
+    audit.note(connection, time.time(), kiosk_id=kiosk_id, result=Result.WITHDRAWN, reason=why)

@@ -6,9 +6,11 @@ import time
 from typing import Annotated, Any
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from cloud.backends.callback_url import check_callback_url
 from cloud.backends.keys import ApiKey
+from cloud.db.engine import explain
 from cloud.errors import Refused
 from cloud.kiosks.links import Link
 from cloud.kiosks.registry import Kiosk
@@ -122,7 +124,11 @@ class KioskHandler(AdminHandler):
         kiosk = self.services.registry.get(_kiosk_id(kiosk_id))
         if kiosk is None:
             raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
-        until = await self.services.enrolment.open_until(kiosk_id)
+        try:
+            until = await self.services.enrolment.open_until(kiosk_id)
+        except (SQLAlchemyError, OSError) as error:  # all else is at hand, and wanted most when something fails
+            log.warning("codes cannot be read", extra={"error": explain(error)})
+            until = None
         self.answer({**self.show(kiosk), "code_good_until": None if until is None else when(until)})
 
     async def patch(self, kiosk_id: str) -> None:

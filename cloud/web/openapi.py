@@ -425,7 +425,15 @@ def _answers() -> dict[str, Any]:
         "Problem": thing(problem),
         "Operation": thing(operation),
         "Kiosk": thing(kiosk),
-        "KioskWithCode": thing({**kiosk, "code_good_until": {**_TIME, "description": "Null: it has no open code."}}),
+        "KioskWithCode": thing(
+            {
+                **kiosk,
+                "code_good_until": {
+                    **_TIME,
+                    "description": "Null: it has no open code, or the database does not answer.",
+                },
+            }
+        ),
         "KioskWithToken": thing({**kiosk, "token": text}),
         "NewKioskWithCode": thing({**kiosk, **CODE, "token": text}),
         **enrolment_answers(),

@@ -87,7 +87,10 @@ def enrolment_answers() -> Json:
     line = {
         "kiosk": {**_OR_NULL, "description": "Null: the code named none."},
         "result": {"enum": list(Result)},
-        "reason": {**_OR_NULL, "description": f"Who made a code, or why one was refused: {', '.join(Reason)}."},
+        "reason": {
+            **_OR_NULL,
+            "description": f"Who made a code, what withdrew it, or why it was refused: {', '.join(Reason)}.",
+        },
         "address": _OR_NULL,
         "other_address": {**_OR_NULL, "description": "Of the second box."},
         "key": {**_OR_NULL, "description": "Fingerprint."},
