@@ -203,12 +203,16 @@ def _configured(options: argparse.Namespace) -> int:
 
 def _run(loaded: "Loaded") -> int:
     import asyncio
+    import gc
 
+    gc.disable()  # what is imported stays: looking through it again and again is a tenth of the start
     from appliance.app import run
     from appliance.journal import JournalInUseError, StorageError
     from appliance.logs import Logs
     from appliance.web.server import PortTakenError
 
+    gc.freeze()
+    gc.enable()
     settings = loaded.settings
     logs = Logs(settings.log_level, settings.log_dir, settings.log_max_mb)
     try:

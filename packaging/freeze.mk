@@ -4,7 +4,7 @@ PYTHON_FREEZE ?= /usr/bin/python3.11
 FREEZE_VENV := .venv-freeze
 FREEZE_BIN := $(FREEZE_VENV)/bin
 
-.PHONY: binary binary-twice pack hub-binary test-frozen freeze-venv
+.PHONY: binary binary-twice pack hub-binary test-frozen bench-frozen freeze-venv
 
 binary: freeze-venv ## freeze the appliance: dist/kioskwire-appliance, and dist/appliance/ in one folder
 	@$(FREEZE_BIN)/python packaging/freeze/build.py --out dist
@@ -20,6 +20,9 @@ hub-binary: freeze-venv ## freeze the hub: dist/kioskwire-hub, and dist/hub/ in 
 
 test-frozen: $(VENV)/.installed-dev binary hub-binary wheel ## run both frozen programs as a stranger would, and the wheel (3 min)
 	@KIOSKWIRE_FROZEN=$(CURDIR)/dist $(BIN)/python -m pytest tests/frozen
+
+bench-frozen: $(VENV)/.installed binary ## size, start and memory of the frozen appliance beside the same from the sources (1 min)
+	@$(BIN)/python packaging/freeze/measure.py
 
 # Made anew only when what it is made of has changed; prepare.sh looks.
 freeze-venv:
