@@ -32,6 +32,10 @@ def main() -> int:
     names = [scenario.__name__ for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=names, metavar="NAME", help=f"one of {', '.join(names)}")
+    parser.add_argument("--keep", action="store_true", help="keep the disk, for --resume")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the machine of the last run, after its first start"
+    )
     parser.add_argument("--anew", action="store_true", help="make image and bundles anew")
     parser.add_argument("--one-program", action="store_true", help="freeze once: all systems hold the same program")
     parser.add_argument("--directory", type=Path, default=TREE / ".state" / "image-test")
@@ -53,9 +57,15 @@ def main() -> int:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", port), serve)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     run = options.directory / "run"
-    shutil.rmtree(run, ignore_errors=True)
-    say("the image")
-    stage = Stage(run, artefacts.image())
+    if options.resume:
+        chosen = [each for each in chosen if each is not SCENARIOS[0]]
+        stage = Stage(run, None)
+        stage.machine.start()
+        stage.well()
+    else:
+        shutil.rmtree(run, ignore_errors=True)
+        say("the image")
+        stage = Stage(run, artefacts.image())
     results: list[tuple[str, str, float, int]] = []
     try:
         world = World(stage, artefacts, port, say)
@@ -74,7 +84,7 @@ def main() -> int:
             if outcome != "ok" and scenario is SCENARIOS[0]:
                 break
     finally:
-        stage.close()
+        stage.close(keep=options.keep or options.resume)
         server.shutdown()
     print(f"\n{'scenario':<30} {'seconds':>8} {'starts':>7}  outcome")
     for name, outcome, seconds, boots in results:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 
 from bench.program import clean_environment, die_with, free_port, program
 from bench.stack import Gateway, Hub
@@ -76,15 +77,29 @@ class SimulatedDevice:
         self.process.wait(10)
 
 
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What a further run needs to know of this one."""
+
+    kiosk: str = ""
+    gateway_port: int = 0
+    hub_port: int = 0
+    jwt_secret: str = ""
+    admin_key: str = ""
+
+
 class Stage:
     """Everything, in one directory; closing it ends every process."""
 
-    def __init__(self, directory: Path, image: Path) -> None:
+    def __init__(self, directory: Path, image: Path | None) -> None:
+        """`image` is what is flashed; None: everything goes on where the last run in `directory` ended."""
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
-        self.kiosk = unique("image")
-        self.gateway = Gateway(directory / "gateway")
-        self.hub = Hub(directory / "hub")
+        kept = Kept() if image is not None else msgspec.json.decode((directory / "stage.json").read_bytes(), type=Kept)
+        self.kiosk = kept.kiosk or unique("image")
+        self.gateway = Gateway(directory / "gateway", port=kept.gateway_port)
+        self.hub = Hub(
+            directory / "hub", port=kept.hub_port, jwt_secret=kept.jwt_secret, admin_key=kept.admin_key
+        )  # fmt: skip
         self.gateway.start(wait=False)
         self.hub.start()
         self.gateway.wait_ready()
@@ -92,15 +107,21 @@ class Stage:
         self.devices = {name: SimulatedDevice(directory, name) for name in DEVICES}
         self.key = make_key(directory)
         disk = directory / "disk.img"
-        flash(image, disk, DISK_BYTES)
+        if image is not None:
+            flash(image, disk, DISK_BYTES)
+        kept = Kept(
+            kiosk=self.kiosk, gateway_port=self.gateway.port, hub_port=self.hub.port, jwt_secret=self.hub.jwt_secret,
+            admin_key=self.hub.admin_key,
+        )  # fmt: skip
+        (directory / "stage.json").write_bytes(msgspec.json.encode(kept))
         self.machine = Machine(
             directory, disk, self.key, serial=[self.devices["bills"].port], usb=[self.devices["printer"].port]
         )
         self.journal = ""
         self._orders: list[str] = []
 
-    def close(self) -> None:
-        """End everything; the disk goes, the logs stay."""
+    def close(self, keep: bool) -> None:
+        """End everything; the logs stay, and the disk if it is to be kept."""
         self.machine.pull_power()
         self.backend.close()
         for device in self.devices.values():
@@ -108,8 +129,8 @@ class Stage:
         for running in (self.hub, self.gateway):
             running.kill()
             running.__exit__(None, None, None)
-        with contextlib.suppress(FileNotFoundError):
-            self.machine.disk.unlink()
+        if not keep:
+            self.machine.disk.unlink(missing_ok=True)
 
     # Waiting
 
