@@ -65,8 +65,8 @@ clean: ## remove what running and testing left (not .venv)
 	rm -rf $(STATE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .grimp_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
 
-distclean: clean ## remove .venv as well
-	rm -rf $(VENV)
+distclean: clean ## remove all virtual environments as well
+	rm -rf $(VENV) .venv-*
 
 -include bench/bench.mk tests/chaos/chaos.mk packaging/*.mk
 
