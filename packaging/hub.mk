@@ -6,7 +6,7 @@
 test-postgresql: $(VENV)/.installed-dev ## run all tests of the hub on a real PostgreSQL instead of SQLite (4 min)
 	@$(BIN)/python -m tests.cloud.all_on_postgresql
 
-test-proxies: $(VENV)/.installed-dev ## a kiosk, callers and events through a real Caddy and a real nginx in front of a hub (1 min)
+test-proxies: $(VENV)/.installed-dev ## a kiosk, callers and events through a real Caddy and a real nginx in front of a hub (3 min)
 	@KIOSKWIRE_TEST_PROXIES=1 $(BIN)/python -m pytest tests/proxies
 
 docker-test: $(VENV)/.installed-dev ## build and run the hub's image by buildah and podman, without a Docker engine (5 min; root)

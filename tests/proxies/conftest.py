@@ -1,4 +1,4 @@
-"""These need Caddy and nginx and take a minute: `make test-proxies` runs them, `make test` does not."""
+"""These need Caddy and nginx and take three minutes: `make test-proxies` runs them, `make test` does not."""
 
 import os
 
