@@ -12,8 +12,8 @@ binary: freeze-venv ## freeze the appliance: dist/kioskwire-appliance, and dist/
 pack: binary ## the same as releases have it: dist/kioskwire-appliance-<version>-linux-x86_64.tar.xz
 	@$(FREEZE_BIN)/python packaging/freeze/pack.py dist/appliance/kioskwire-appliance --out dist
 
-binary-twice: ## freeze the last commit twice, in different surroundings: the results must be the same, byte for byte
-	@$(PYTHON_FREEZE) packaging/freeze/twice.py --python $(PYTHON_FREEZE)
+binary-twice: freeze-venv ## freeze the last commit twice, in different surroundings: the results must be the same, byte for byte
+	@$(FREEZE_BIN)/python packaging/freeze/twice.py --python $(PYTHON_FREEZE)
 
 hub-binary: freeze-venv ## freeze the hub: dist/kioskwire-hub, and dist/hub/ in one folder
 	@$(FREEZE_BIN)/python packaging/freeze/build.py --hub --out dist

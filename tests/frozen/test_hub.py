@@ -48,7 +48,7 @@ def test_the_frozen_hub_serves(bare: Bare, form: str) -> None:
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with our wheel; the libraries are this one's, the sources are not."""
     place = tmp_path_factory.mktemp("wheel")
-    (wheel,) = DIST.glob("kioskwire-*.whl")
+    wheel = max(DIST.glob("kioskwire-*.whl"), key=lambda path: path.stat().st_mtime)
     venv.create(place / "venv", with_pip=False)
     libraries = Path(sys.executable).parents[1] / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
     site = place / "venv" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
