@@ -63,7 +63,7 @@ def _update(options: argparse.Namespace) -> int:
             return asyncio.run(_look(_owned_plan(options), fetches=options.action == "fetch"))
         case "now":
             become_owner(state_dir)
-            if not is_running(state_dir):
+            if not is_running(state_dir, within_s=15.0):
                 return _complain("no appliance runs here; `update fetch` and `update apply` do without one")
             return follow(UpdateFiles(state_dir), "now", options.within, _say)
     return _status(UpdateFiles(state_dir), state_dir)

@@ -16,8 +16,17 @@ _DOWN_S = 90.0  # a new version is tried so long before it is said that none ans
 Say = Callable[[str], None]
 
 
-def is_running(state_dir: Path) -> bool:
-    """Whether an appliance uses the directory now. Raises OSError."""
+def is_running(state_dir: Path, within_s: float = 0.0) -> bool:
+    """Whether an appliance uses the directory now, or soon: it may just be starting. Raises OSError."""
+    deadline = time.monotonic() + within_s
+    while not _is_used(state_dir):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_EVERY_S)
+    return True
+
+
+def _is_used(state_dir: Path) -> bool:
     try:
         handle = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:

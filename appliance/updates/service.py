@@ -395,16 +395,18 @@ class Updates:
     async def _step_aside(self, version: str) -> None:
         plan = self._plan
         baseline = as_it_is(plan.version, self._wall(), self._seen())
+        self._set(switching_to=version)
+        await asyncio.to_thread(self._show)  # before the wish of a person is struck out: whoever follows sees either
         try:
             await asyncio.to_thread(switch.step_aside, self._files, version, baseline)
         except OSError as error:
             self._trouble("disk", f"STATE_DIR/updates cannot be written: {error.strerror}")
-            self._again_at = self._steady() + self._plan.retry_s
+            self._again_at = self._steady() + plan.retry_s
+            self._set(switching_to="")
             self._work.release()
             with contextlib.suppress(StorageError):
                 await self._journal.go_on()
             return
-        self._set(switching_to=version)
         await self._note("update-installed", {"from": plan.version, "to": version})
         self._finish(f"{version} is to run")
 
