@@ -48,7 +48,6 @@ def test_installed_upgraded_removed_and_purged(machine: Machine, packages: dict[
 
     machine.run("dpkg", "--remove", "kioskwire-appliance")
     assert not (machine.root / "usr/lib/kioskwire").exists()
-    assert not list((machine.root / "etc/systemd/system").rglob("kioskwire-*"))
     assert (machine.root / SETTINGS[1:]).read_text().endswith("LOG_LEVEL=DEBUG\n")
     assert (machine.root / "var/lib/kioskwire/journal.db").exists()
 
