@@ -47,7 +47,7 @@ def look(url: str, baseline: Baseline | None) -> list[str]:
             trouble=page["journal"]["trouble"] or "",
         )
         on_trial = page["updates"]["on_trial"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return [f"the appliance does not answer at {url}: {getattr(error, 'reason', None) or error}"]
     words = lacking(baseline, seen)
     return words or (["the version that runs has yet to prove itself"] if on_trial else [])

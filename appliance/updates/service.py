@@ -117,7 +117,7 @@ class Updates:
             self._say(f"STATE_DIR/updates cannot be written: {error.strerror}", failed=True)
         if self._plan.origin == FROM_UPDATE and self._files.version(GOOD) != self._plan.version:
             self._trial = Trial(self._steady(), self._plan.trial_s)
-            self._say("on trial")
+            self._set(on_trial=True, words="on trial")
         else:
             self._watching = Watching(self._files.load(BASELINE, Baseline))
         await self._tell_bad()
