@@ -5,6 +5,7 @@
 # In the environment:
 #   RAUC_CERT, RAUC_KEY    certificate and key that sign bundles (PEM); without them keys for trials are made in .state
 #   RAUC_KEYRING           what kiosks check bundles with: the authority's certificate; without it RAUC_CERT
+#   RELEASE_PUB            minisign keys whose updates of the appliance alone are taken; without it the package's file
 #   IMAGE_SOURCES          a file with `deb ...` lines, where this machine's apt is not Debian 12's
 #   IMAGE_COMPRESSION      xz, or gzip: larger, in a quarter of the time
 #   DEV_PASSWORD           root's password on the console, for trials
@@ -92,7 +93,7 @@ system() {
     local key
     key=$({
         echo "$base $version $SOURCE_DATE_EPOCH ${IMAGE_COMPRESSION:-xz} ${DEV_PASSWORD:-}"
-        cat "${from[1]}" "$RAUC_KEYRING" "$here/system.sh"
+        cat "${from[1]}" "$RAUC_KEYRING" "$here/system.sh" ${RELEASE_PUB:+"$RELEASE_PUB"}
         find "$here/system" -type f -print0 | sort -z | xargs -0 cat
     } | sha256sum)
     if [ -f "$slot" ] && [ "$(cat "$slot.key" 2> /dev/null)" = "$key" ]; then return; fi

@@ -6,6 +6,7 @@
 # --program takes the frozen program in its one-folder form and lays it as the package would. In the environment:
 # IMAGE_COMPRESSION  xz (what is released), or gzip: in a quarter of the time, for trials
 # DEV_PASSWORD       root may log in on the console with it; such an image says so, and is never released
+# RELEASE_PUB        minisign keys whose releases of the appliance alone are taken: /etc/kioskwire/release.pub
 # CONFIRM_WITHIN     seconds a new system has to be well; 180
 # BREAK              appliance: one that never becomes well, for the tests of the way back
 set -euo pipefail
@@ -61,6 +62,7 @@ done
 cp -a --no-preserve=ownership "$here/system/." "$root/"
 chmod 644 "$root/etc/fstab"
 install -m 644 "$keyring" "$root/etc/rauc/keyring.pem"
+if [ -n "${RELEASE_PUB:-}" ]; then install -m 644 "$RELEASE_PUB" "$root/etc/kioskwire/release.pub"; fi
 if [ -n "${CONFIRM_WITHIN:-}" ]; then echo "$CONFIRM_WITHIN" > "$root/usr/lib/kioskwire-image/confirm-within"; fi
 if [ "${BREAK:-}" = appliance ]; then
     mkdir -p "$root/etc/systemd/system/kioskwire-appliance.service.d"
