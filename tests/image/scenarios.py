@@ -9,7 +9,7 @@ from tests.image.artefacts import FIRST, GOOD, SICK, Artefacts
 from tests.image.machine import HOST, MachineError
 from tests.image.stage import BOOT_S, CONSOLE, Stage
 
-INSTALL_S = 900.0
+INSTALL_S = 1800.0
 
 
 class World:

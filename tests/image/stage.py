@@ -22,8 +22,8 @@ from tests.journeys.site import Backend, unique
 KZT = "KZT"
 DISK_BYTES = 3 << 30
 # A machine in software emulation, on a host that has other things to do.
-BOOT_S = 420.0
-PATIENCE_S = 240.0
+BOOT_S = 900.0
+PATIENCE_S = 400.0
 CONSOLE = "console=tty0 console=ttyS0,115200 systemd.show_status=1"
 DEVICES = {"bills": ("ccnet", ("pace=8",)), "printer": ("escpos", ("boot_s=0",))}
 
