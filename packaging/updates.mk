@@ -4,7 +4,7 @@ UPDATES := $(STATE)/updates
 
 .PHONY: test-updates test-updates-frozen
 
-test-updates: $(VENV)/.installed-dev ## update real kiosks, to good versions and bad ones, and kill them at every crash point (4 min)
+test-updates: $(VENV)/.installed-dev ## update real kiosks, to good versions and bad ones, and kill them at every crash point (6 min)
 	@$(BIN)/python -m tests.appliance.updates.street
 
 test-updates-frozen: $(VENV)/.installed-dev freeze-venv ## the same with frozen programs, without the crash points (5 min)
