@@ -41,7 +41,11 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     private_key: Secret
     marks: Marks = {}  # of the machine it was given to
     name: str = ""  # for people
-    moved: bool = False  # a person said that its hub has another address than before
+    moved: bool = False  # a person said that its hub has another address than before, and it has not been reached there
+    new: bool = False  # it has not come into force yet
+    # The hub in WS_SERVER_URL, empty if there was none, when this came into force; None: that was not kept.
+    setting: str | None = None
+    enrolled_at: str = ""  # the hub's address at the enrolment, where it has moved since
 
     def prove(self, challenge: str, boot_id: str, journal: str) -> str:
         """The signature for a connection's hello."""

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from appliance.box import read_marks
 from appliance.enrolment.arguments import DONE, ENROLLED, LATER, REFUSED, USAGE
+from appliance.enrolment.given import named_hub
+from appliance.enrolment.moving import follow
 from appliance.enrolment.papers import BusyError, Papers, Pending
 from appliance.enrolment.trade import TradeError, Trouble, Way, trade
 from appliance.hub import read_hub
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
             "enrolled here: remove it there first",
         )  # fmt: skip
     try:
-        before = _present(papers)
+        before = _present(papers, named_hub(settings.ws_server_url))
         if before is not None and not options.force:
             return _say(
                 ENROLLED, f"this kiosk is enrolled already, as {before.kiosk_id} at {before.hub}; to enrol it anew, "
@@ -54,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
         with papers.lock():
             if before is not None:
                 _warn(papers, before, hub)
-            pending = papers.begin(hub, code, "command", forced=before is not None)
+            elif not options.force:
+                _warn_unknown(papers, hub, named_hub(settings.ws_server_url))
+            pending = papers.begin(hub, code, "command", forced=options.force)
             return asyncio.run(_trade(papers, pending, loaded))
     except ValueError as error:
         return _say(USAGE, str(error))
@@ -80,7 +84,9 @@ def tell(loaded: Loaded) -> str:
         beaten = f"; it beats the identity of {identity.kiosk_id} in {papers.directory}" if identity else ""
         return f"enrolment: the token in WS_TOKEN says who this kiosk is{beaten}"
     if identity is not None:
-        return f"enrolment: this kiosk is {identity.kiosk_id} at {identity.hub}"
+        now = follow(identity, named_hub(settings.ws_server_url))
+        moved = f", where WS_SERVER_URL says that its hub is; it was enrolled at {now.enrolled_at}"
+        return f"enrolment: this kiosk is {now.kiosk_id} at {now.hub}{moved if now.enrolled_at else ''}"
     if settings.enroll_code and settings.ws_server_url:
         return "enrolment: not enrolled; the code in ENROLL_CODE is tried at the start"
     return "enrolment: not enrolled; it waits for its page /setup, `kioskwire-appliance enroll` or a file enroll.env"
@@ -123,10 +129,11 @@ async def _trade(papers: Papers, pending: Pending, loaded: Loaded) -> int:
     return DONE
 
 
-def _present(papers: Papers) -> Identity | None:
+def _present(papers: Papers, setting: str) -> Identity | None:
     """Who it is now. A file that cannot be used is said to be so, and is nobody."""
     try:
-        return papers.read_identity()
+        found = papers.read_identity()
+        return follow(found, setting) if found is not None else None
     except IdentityError as error:
         print(f"warning: {error}; it is written anew", file=sys.stderr)
         return None
@@ -145,6 +152,16 @@ def _warn(papers: Papers, before: Identity, hub: str) -> None:
         print(
             f"note: {hub} is taken for the same hub as before at a new address; if it is another one, wait until "
             "/health says that nothing is unsettled",
+            file=sys.stderr,
+        )
+
+
+def _warn_unknown(papers: Papers, hub: str, setting: str) -> None:
+    """What becomes of what an earlier version, which did not note whom it served, has not told yet."""
+    if papers.read_served() is None and hub != setting and (papers.directory / "journal.db").exists():
+        print(
+            f"note: if this kiosk worked with WS_TOKEN before and did not tell all of it, it waits: put WS_TOKEN back "
+            f"until /health says that nothing is unsettled, or, if {hub} is the same hub at another address: --force",
             file=sys.stderr,
         )
 

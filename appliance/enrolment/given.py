@@ -23,6 +23,11 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     has_token: bool = False  # WS_TOKEN says who the kiosk is; nothing is to be done here
     served: Served | None = None  # whom that token names
 
+    @property
+    def setting(self) -> str:
+        """The hub in WS_SERVER_URL; empty if it names none."""
+        return named_hub(self.hub)
+
 
 def read_given(settings: Settings, marks: Marks) -> Given:
     """Out of settings that were found to be right."""
@@ -34,9 +39,15 @@ def read_given(settings: Settings, marks: Marks) -> Given:
     )  # fmt: skip
 
 
+def named_hub(url: str) -> str:
+    """A hub's address out of what a setting says; empty if it says nothing that can be used."""
+    try:
+        return read_hub(url)
+    except ValueError:
+        return ""
+
+
 def _served(token: str, url: str) -> Served | None:
     kiosk_id = named_by(token)
-    try:
-        return Served(kiosk_id, read_hub(url)) if kiosk_id else None
-    except ValueError:
-        return None
+    hub = named_hub(url)
+    return Served(kiosk_id, hub) if kiosk_id and hub else None

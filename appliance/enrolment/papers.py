@@ -137,7 +137,7 @@ class Papers:
         """Keep what a code was traded for. Where the journal has served another, it waits."""
         identity = Identity(
             hub=pending.hub, kiosk_id=answer.kiosk_id, token=Secret(answer.token), private_key=pending.private_key,
-            marks=marks, name=answer.name[:_NAME_MAX], moved=pending.forced,
+            marks=marks, name=answer.name[:_NAME_MAX], moved=pending.forced, new=True,
         )  # fmt: skip
         served = self.read_served()
         crash_point("appliance.enrolment.identity.before")
@@ -164,9 +164,16 @@ class Papers:
         self.write_served(Served(identity.kiosk_id, identity.hub))
         identities.remove(self.directory / _NEXT)
 
-    def rewrite(self, identity: Identity) -> None:
-        """The same identity, with other marks."""
-        identities.save(self.directory / FILE, identity)
+    def rewrite(self, old: Identity, new: Identity) -> bool:
+        """Write anew what is known of the same identity. False if that cannot be at this moment."""
+        try:
+            with self.lock():
+                if self.read_identity() != old:
+                    raise IdentityError(f"{FILE} was written by somebody else")
+                identities.save(self.directory / FILE, new)
+        except BusyError:
+            return False
+        return True
 
     def drop_pending(self, pending: Pending | None = None) -> None:
         """The code was traded, or refused. What it came from goes first."""

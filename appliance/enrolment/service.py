@@ -16,7 +16,8 @@ import msgspec
 
 from appliance.box import is_other
 from appliance.enrolment.given import Given
-from appliance.enrolment.papers import BusyError, Dropped, Papers, Pending, Served, Source, serves
+from appliance.enrolment.moving import follow, in_force, may_tell
+from appliance.enrolment.papers import BusyError, Dropped, Papers, Pending, Served, Source
 from appliance.enrolment.standing import Standing
 from appliance.enrolment.trade import TradeError, Trouble, trade
 from appliance.hub import read_hub
@@ -24,6 +25,7 @@ from appliance.identity import Identity, IdentityError
 from wire.enrolment import parse_code
 
 LOOK_S = 2.0
+_LOCK_S, _LOCK_TRIES = 0.05, 20  # the command lets go at once when it has written
 RETRY_FIRST_S, RETRY_MOST_S, TOLD_MOST_S = 1.0, 60.0, 600.0
 
 _log = logging.getLogger(__name__)
@@ -45,7 +47,9 @@ class Enrolment:
         self._papers = Papers(given.directory)
         self._untold, self._forget, self._changed, self._note = untold, forget, changed, note
         self._chance = chance
-        self._identity: Identity | None = None
+        self._identity: Identity | None = None  # with its hub where the settings say that it is
+        self._kept: Identity | None = None  # the same, as it stands in the file
+        self._welcomed = False  # it was, by that hub
         self._next: Identity | None = None
         self._pending: Pending | None = None
         self._served: Served | None = None
@@ -100,6 +104,9 @@ class Enrolment:
         if bad and not self._bad_token and self._identity is not None:
             _log.error("the hub no longer accepts this kiosk's token: enrol it again")
         self._bad_token = bad and self._identity is not None
+        if not bad and self._identity is not None and self._identity.moved:
+            self._welcomed = True
+            self._wake.set()
 
     def standing(self) -> Standing:
         """How far it is."""
@@ -109,7 +116,7 @@ class Enrolment:
         if self._given.has_token:
             return Standing(state="token", hub=self._given.hub)
         if self._next is not None:
-            before = f"{self._served.kiosk_id} of {self._served.hub}" if self._served else "another"
+            before = f"{self._served.kiosk_id} of {self._served.hub}" if self._served else ""
             return Standing(
                 state="waiting", next_kiosk_id=self._next.kiosk_id, next_hub=self._next.hub, before=before,
                 notices=notices, kiosk_id=identity.kiosk_id if identity else "",
@@ -122,7 +129,7 @@ class Enrolment:
         if identity is not None:
             return Standing(
                 state="locked-out" if self._bad_token else "enrolled", kiosk_id=identity.kiosk_id, name=identity.name,
-                hub=identity.hub, trouble=kind, words=words, notices=notices,
+                hub=identity.hub, trouble=kind, words=words, notices=notices, enrolled_at=identity.enrolled_at,
             )  # fmt: skip
         if kind is not None:
             hub, source = self._tried or ("", None)
@@ -146,6 +153,8 @@ class Enrolment:
             self._wake.clear()
 
     async def _look(self) -> None:
+        if self._welcomed:
+            await self._settle_move()
         if self._next is not None or await asyncio.to_thread(self._papers.seen) != self._seen:
             await self._reread()
         if self._next is not None:
@@ -183,8 +192,11 @@ class Enrolment:
 
     async def _decide(self, identity: Identity | None, waiting: Identity | None) -> None:
         """Who the kiosk is, out of what stands in the files."""
-        if identity is not None and self._served is not None and not serves(self._served, identity):
-            # Put there by hand, or the power failed over `promote`.
+        setting = self._given.setting
+        if identity is not None and not may_tell(
+            follow(identity, setting), self._served, setting, untold=self._untold()
+        ):
+            # Put there by hand, or the power failed over `promote`, or nobody knows who was served.
             identity, waiting = None, waiting or identity
         if waiting is None:
             self._next = None
@@ -197,6 +209,7 @@ class Enrolment:
             await self._go_by(None)  # nothing new comes in from here on
             if not self._untold():
                 await self._forget()
+                waiting = msgspec.structs.replace(waiting, setting=setting, new=False)
                 await asyncio.to_thread(self._papers.promote, waiting)
                 self._served, self._next = Served(waiting.kiosk_id, waiting.hub), None
                 identity = waiting
@@ -204,15 +217,20 @@ class Enrolment:
 
     async def _go_by(self, identity: Identity | None) -> None:
         """Have this one in force."""
-        before = self._identity
-        if before == identity:
+        if self._kept == identity:
             return
+        before, kept = self._identity, identity
         if identity is not None:
-            identity = await self._at_home(identity)
-            served = Served(identity.kiosk_id, identity.hub)
-            await asyncio.to_thread(self._papers.write_served, served)
-            self._served = served
-        self._identity = identity
+            home = await self._at_home(in_force(identity, self._given.setting))
+            kept = await self._rewrite(identity, home)
+            identity = follow(home, self._given.setting)
+            if identity != home:
+                _log.warning("WS_SERVER_URL was changed since the enrolment, and is followed", extra={
+                    "hub": identity.hub, "enrolled_at": identity.enrolled_at
+                })  # fmt: skip
+            if not identity.moved:  # else once it is known that the same hub is there
+                await self._write_served(identity)
+        self._kept, self._identity, self._welcomed = kept, identity, False
         if before is None or identity is None or before.token != identity.token or before.hub != identity.hub:
             self._bad_token, self._trouble, self._failures = False, None, 0
             if identity is not None:
@@ -236,11 +254,42 @@ class Enrolment:
             _log.error("the identity was another machine's before", extra={"kiosk": identity.kiosk_id})
             kinds = sorted(kind for kind in identity.marks if kind in marks and identity.marks[kind] != marks[kind])
             await self._note("disk-moved", {"kiosk": identity.kiosk_id, "differs": kinds})
-        if new == identity.marks:
-            return identity
-        identity = msgspec.structs.replace(identity, marks=new)
-        await asyncio.to_thread(self._papers.rewrite, identity)
-        return identity
+        return msgspec.structs.replace(identity, marks=new)
+
+    async def _rewrite(self, kept: Identity, new: Identity) -> Identity:
+        """Have the file say so, unless somebody else has written it meanwhile; returns what stands there.
+
+        A disk that refuses is no reason to stop: the same is found out at the next start.
+        """
+        if kept == new:
+            return kept
+        try:
+            for _ in range(_LOCK_TRIES):
+                if await asyncio.to_thread(self._papers.rewrite, kept, new):
+                    return new
+                await asyncio.sleep(_LOCK_S)
+        except IdentityError:
+            return kept
+        except OSError as error:
+            _log.warning("the identity cannot be written anew", extra={"reason": error.strerror})
+        return kept
+
+    async def _settle_move(self) -> None:
+        """The hub takes this kiosk's token at its new address: it is the same hub, and that is where it is now."""
+        identity, kept = self._identity, self._kept
+        self._welcomed = False
+        if identity is None or kept is None or not identity.moved:
+            return
+        # Until it stands in both files that the hub is there, the first says that the other may be older.
+        kept = await self._rewrite(kept, identity)
+        await self._write_served(identity)
+        identity = msgspec.structs.replace(identity, moved=False)
+        self._kept, self._identity = await self._rewrite(kept, identity), identity
+
+    async def _write_served(self, identity: Identity) -> None:
+        served = Served(identity.kiosk_id, identity.hub)
+        await asyncio.to_thread(self._papers.write_served, served)
+        self._served = served
 
     async def _take_up(self) -> None:
         """Look for a code: in a file that somebody dropped, then in the settings."""

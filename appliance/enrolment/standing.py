@@ -28,7 +28,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""  # about the trouble, for people
     next_kiosk_id: str = ""  # while it waits
     next_hub: str = ""
-    before: str = ""  # whose outcomes are to be told first, if that is nobody in force
+    before: str = ""  # whose outcomes are to be told first; empty: nobody knows
+    enrolled_at: str = ""  # the hub's address then, where WS_SERVER_URL was changed since
     notices: tuple[str, ...] = ()
 
     @property
@@ -49,7 +50,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
             "name": self.name or None,
             "hub": shown_url(self.hub) or None,
             "trouble": self.words or None,
+            "enrolled_at": shown_url(self.enrolled_at) or None,
         }
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it waits for what nobody here can do: who would have to tell is not here any more."""
+        return self.state == "waiting" and not self.kiosk_id
 
     def _reason(self) -> str:
         match self.state:
@@ -61,10 +68,20 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
                 return f"this kiosk is not enrolled: {self.words}; have a new code made and enrol it {_HOW}"
             case "locked-out":
                 trouble = f" ({self.words})" if self.words else ""
+                if self.enrolled_at:
+                    return (
+                        f"{self.hub} does not accept this kiosk's token{trouble}: WS_SERVER_URL names it, and the "
+                        f"kiosk was enrolled at {self.enrolled_at}; set it right, or enrol again, {_HOW}"
+                    )
                 return f"the hub no longer accepts this kiosk's token: enrol again{trouble}, {_HOW}"
             case "waiting":
+                told = f"this kiosk is to be {self.next_kiosk_id} of {self.next_hub}, and first has to tell what it did"
+                before = f" as {self.before}" if self.before else " before, and it is not known for which kiosk and hub"
+                if not self.is_stuck:
+                    return f"{told}{before}"
                 return (
-                    f"this kiosk is to be {self.next_kiosk_id} of {self.next_hub}, and first has to tell what it did "
-                    f"as {self.before}"
+                    f"{told}{before}: put its WS_TOKEN and WS_SERVER_URL back until nothing is unsettled; or, if "
+                    f"{self.next_hub} is the hub it was told to before, enrol it there with a code for the same kiosk "
+                    "(kioskwire-appliance enroll --force)"
                 )
         return ""

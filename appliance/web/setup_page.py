@@ -106,7 +106,8 @@ def _body(view: View) -> tuple[str, int]:
             return f"{text}{_who(view)}{_details(view)}", _REFRESH_SLOW_S if view.connected else _REFRESH_S
         case "waiting":
             told = f"{standing.next_kiosk_id} — {_shown(standing.next_hub)}"
-            return f"{_note(words['waiting'] + ' ' + told)}{_who(view)}", _REFRESH_SLOW_S
+            stuck = _note(words["stuck"], "bad") if standing.is_stuck else ""
+            return f"{_note(words['waiting'] + ' ' + told)}{stuck}{_who(view)}", _REFRESH_SLOW_S
         case "asking" if not typing:
             if standing.trouble is None:
                 text = _note(words["asking"])

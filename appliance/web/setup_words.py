@@ -28,6 +28,8 @@ _EN = {
     "refused": "The kiosk was not enrolled:",
     "locked-out": "The hub no longer accepts this kiosk. Have a new code made and enter it here.",
     "waiting": "A new identity is kept. It comes into force as soon as everything is told that the kiosk did before:",
+    "stuck": "Who did it is not set up here any more. Put the WS_TOKEN and WS_SERVER_URL that were in the settings "
+    "back until all is told. /health says what else can be done.",
     "trouble-refused": "the hub refused the code. It is wrong, was used already, or is too old. Have a new one made.",
     "trouble-busy": "the hub asks to come again later.",
     "trouble-unreachable": "the hub cannot be reached. Check its address and the network.",
@@ -69,6 +71,8 @@ _RU = {
     "refused": "Киоск не зарегистрирован:",
     "locked-out": "Хаб больше не принимает этот киоск. Попросите новый код и введите его здесь.",
     "waiting": "Новое имя киоска сохранено. Оно вступит в силу, когда хабу будет передано всё сделанное раньше:",
+    "stuck": "Кто это сделал, здесь больше не настроен. Верните в настройки прежние WS_TOKEN и WS_SERVER_URL, пока "
+    "всё не будет передано. Другие пути указаны в /health.",
     "trouble-refused": "хаб не принял код. Он неверен, уже использован или устарел. Попросите новый.",
     "trouble-busy": "хаб просит обратиться позже.",
     "trouble-unreachable": "хаб недоступен. Проверьте адрес и сеть.",
@@ -110,6 +114,8 @@ _KK = {
     "refused": "Киоск тіркелмеді:",
     "locked-out": "Хаб бұл киоскіні енді қабылдамайды. Жаңа код сұрап, осында енгізіңіз.",
     "waiting": "Киоскінің жаңа аты сақталды. Ол бұрын істелгеннің бәрі хабқа айтылғанда күшіне енеді:",
+    "stuck": "Оны істеген атау енді бапталмаған. Бәрі айтылғанша баптауларға бұрынғы WS_TOKEN мен WS_SERVER_URL "
+    "мәндерін қайтарыңыз. Басқа жолдар /health бетінде жазылған.",
     "trouble-refused": "хаб кодты қабылдамады. Ол қате, пайдаланылған немесе ескірген. Жаңасын сұраңыз.",
     "trouble-busy": "хаб кейінірек келуді сұрайды.",
     "trouble-unreachable": "хаб қолжетімсіз. Мекенжай мен желіні тексеріңіз.",

@@ -130,7 +130,8 @@ def test_a_kiosk_is_enrolled_and_works_and_nobody_reads_its_secrets(site: Site, 
             told = done.stdout + done.stderr
         kiosk.wait_connected()
         assert kiosk.enrolment() == {
-            "state": "enrolled", "kiosk": name, "name": name, "hub": site.hub.ws_url, "trouble": None
+            "state": "enrolled", "kiosk": name, "name": name, "hub": site.hub.ws_url, "trouble": None,
+            "enrolled_at": None,
         }  # fmt: skip
         assert kiosk.health()["status"] == "healthy"
         assert pays(site, name)
