@@ -30,6 +30,7 @@ from appliance.updates.files import (
     RESTART,
     RUNNING,
     STATUS,
+    TRIAL,
     Running,
     UpdateFiles,
     read_plain,
@@ -135,6 +136,8 @@ class Updates:
     def _begin(self) -> None:
         self._files.make()
         self._files.remove(RESTART)  # of an earlier run: this is the restart
+        if self._files.version(GOOD) == self._plan.version == self._files.word(TRIAL):
+            self._files.remove(TRIAL)  # the power failed between the two
         self._files.save(
             RUNNING, Running(version=self._plan.version, boot_id=self._plan.boot_id, origin=self._plan.origin)
         )
