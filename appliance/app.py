@@ -15,8 +15,8 @@ from appliance.enrolment.given import read_given
 from appliance.enrolment.service import Enrolment
 from appliance.gateways import Gateways
 from appliance.health.metrics import DeviceFigures, Metrics
+from appliance.health.page import Condition, Devices, Enrolled, Work, describe
 from appliance.health.state import Clock, Lag, Link, Reload
-from appliance.health.verdict import Facts, Status, judge
 from appliance.identity import named_by
 from appliance.journal import Journal, Limits
 from appliance.logs import Logs
@@ -177,69 +177,28 @@ class Appliance:
 
     def describe(self) -> tuple[int, dict[str, Any]]:
         """The health page: HTTP status and body."""
-        journal = self.journal.facts
+        enrolment, queues, operations = self.enrolment.standing(), self.operations.queues(), self.operations
         now = time.monotonic()
-        in_doubt = self.operations.count(State.ASKING)
-        offset = self.clock.offset
-        enrolment = self.enrolment.standing()
-        verdict = judge(Facts(
-            connected=self.link.connected,
-            enrolled=self._address() is not None,
-            enrolment=tuple(enrolment.reasons),
-            link_trouble=self.link.trouble,
-            journal_trouble=journal.trouble,
-            journal_notices=journal.notices,
-            clock_offset=offset,
-            routes_mistakes=self._reload.mistakes if self._reload else (),
-            in_doubt=in_doubt,
-            loop_lag=self._lag.worst(now),
-            devices=self._device_troubles(),
-            devices_waiting=tuple(self.supervisor.waiting),
+        return describe(Condition(
+            boot_id=self.boot_id, uptime=now - self._started, link=self.link, reload=self._reload,
+            lag=self._lag.worst(now), clock_now=self.clock.wall, clock_offset=self.clock.offset,
+            enrolled=Enrolled(
+                has_address=self._address() is not None, reasons=tuple(enrolment.reasons),
+                hub=shown_url(enrolment.hub), told=enrolment.told(),
+            ),
+            updates=self.updates.describe(), journal=self.journal.facts,
+            journal_max_bytes=self._settings.journal_max_mb * _MIB,
+            work=Work(
+                waiting={name: queue.waiting for name, queue in queues.items()},
+                running_at={name: queue.running for name, queue in queues.items()},
+                running=operations.count(State.STARTING, State.RUNNING), in_doubt=operations.count(State.ASKING),
+            ),
+            routes=operations.routes.all(),
+            devices=Devices(
+                standing={watched.name: standing(watched) for watched in self.supervisor.all()},
+                troubles=self._device_troubles(), waiting=tuple(self.supervisor.waiting),
+            ),
         ))  # fmt: skip
-        queues = self.operations.queues()
-        error = None
-        if self.link.last_error:
-            error = {"message": self.link.last_error, "at": self.link.last_error_at}
-        body = {
-            "status": verdict.status.value,
-            "reasons": verdict.reasons,
-            "version": VERSION,
-            "boot_id": self.boot_id,
-            "uptime": round(now - self._started, 1),
-            "ws_connected": self.link.connected,
-            "since": self.link.since,
-            "hub": shown_url(enrolment.hub),
-            "enrolment": enrolment.told(),
-            "updates": self.updates.describe(),
-            "last_error": error,
-            "unsettled": journal.unsettled,
-            "queue": {
-                "waiting": sum(queue.waiting for queue in queues.values()),
-                "running": self.operations.count(State.STARTING, State.RUNNING),
-                "in_doubt": in_doubt,
-            },
-            "routes": {
-                route.name: {
-                    "url": route.shown_url,
-                    "timeout": route.timeout,
-                    "concurrency": route.concurrency,
-                    "waiting": queues[route.name].waiting if route.name in queues else 0,
-                    "running": queues[route.name].running if route.name in queues else 0,
-                }
-                for route in self.operations.routes.all()
-            },
-            "devices": {watched.name: standing(watched) for watched in self.supervisor.all()},
-            "clock": {"now": self.clock.wall, "offset": None if offset is None else round(offset, 3)},
-            "journal": {
-                "id": journal.id,
-                "bytes": journal.used_bytes,
-                "max_bytes": self._settings.journal_max_mb * _MIB,
-                "events": journal.events,
-                "trouble": journal.trouble or None,
-                "previous_run": journal.previous,
-            },
-        }
-        return (503 if verdict.status is Status.UNHEALTHY else 200), body
 
     def pulse(self) -> Pulse:
         """What tells the service manager that the work turns."""
