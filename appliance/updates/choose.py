@@ -1,7 +1,7 @@
 """Which version a kiosk is to have: of what the manifest offers, what the rollout does not hold back. Pure.
 
-A rollout speaks of one version. What is newer than that one is not let out yet; what is older has been let out wholly.
-So a kiosk that is not among the first to get 1.5.0 still comes to 1.4.0. Without a rollout everybody gets everything.
+A rollout speaks of one version, and no other is let out, be it newer or older: one that was held because it failed must
+not come to those that are not among the first to get the next. Without a rollout everybody gets everything.
 """
 
 import msgspec
@@ -43,10 +43,16 @@ def choose(
         return Choice(words="the hub has paused updates", offered=offered)
     let_out = [each for each in good if rollout is None or _is_let_out(each.version, rollout, kiosk_id)]
     if not let_out:
-        return Choice(words=f"the hub does not let {good[-1].version} come here yet", offered=offered)
+        return Choice(words=_words(rollout, good), offered=offered)
     return Choice(release=let_out[-1], offered=offered)
 
 
 def _is_let_out(version: str, rollout: Rollout, kiosk_id: str) -> bool:
-    key, reached = version_key(version), version_key(rollout.version)
-    return key < reached or (key == reached and is_among(rollout.percent, kiosk_id, version))
+    return version == rollout.version and is_among(rollout.percent, kiosk_id, version)
+
+
+def _words(rollout: Rollout | None, good: list[Release]) -> str:
+    """Why none of these comes."""
+    if rollout is not None and any(each.version == rollout.version for each in good):
+        return f"the hub does not let {rollout.version} come here yet"
+    return f"the hub does not let {good[-1].version} go anywhere yet"

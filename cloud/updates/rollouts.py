@@ -94,15 +94,13 @@ def decide(
     change: Change,
     *,
     offered: list[str],
-    run: set[str],
     bad: int,
     now: float,
     by: str,
 ) -> tuple[Standing, str]:
     """The rollout after a change, and the words for it. Raises `Refused`.
 
-    `offered` are the versions of the channel's manifest, `run` those that kiosks run; `bad` is what `Counts.bad` says
-    of the version in force.
+    `offered` are the versions of the channel's manifest; `bad` is what `Counts.bad` says of the version in force.
     """
     version = _version(channel, old, change, offered)
     if old is not None and old.version == version:
@@ -116,8 +114,6 @@ def decide(
         begun = Standing(channel=channel, version=version, percent=0, window=old.window if old else "")
         if change.percent is None:
             raise Refused("conflict", f"percent is missing: how much of the fleet gets {version} first?")
-        if not change.force:
-            _check_older(old, version, offered, run)
     window = begun.window if change.window is None else change.window
     _check_window(window)
     paused = begun.paused if change.paused is None else change.paused
@@ -167,25 +163,6 @@ def _version(channel: str, old: Standing | None, change: Change, offered: list[s
     if old is not None and key < version_key(old.version) and not change.force:
         raise Refused("conflict", f"{version} is older than {old.version}, and no kiosk goes back by itself")
     return version
-
-
-def _check_older(old: Standing | None, version: str, offered: list[str], run: set[str]) -> None:
-    """Kiosks that are not meant yet take what is older than the rollout's version: it must have been let out before.
-
-    So a version that was held must not come to the whole fleet because the next one is begun.
-    """
-    reached = version_key(old.version) if old else None
-    is_complete = old is not None and old.percent == 100 and not old.paused
-    for other in offered:
-        key = version_key(other)
-        if key >= version_key(version):
-            continue
-        was_let_out = other in run if reached is None else key < reached or (key == reached and is_complete)
-        if not was_let_out:
-            words = (
-                f"{other} has not been rolled out to all, and would be with this, to every kiosk not among the first"
-            )
-            raise Refused("conflict", f"{words}: withdraw it from the channel, or roll it out first")
 
 
 def _check_window(window: str) -> None:

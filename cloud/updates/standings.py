@@ -80,12 +80,12 @@ class Rollouts:
             parse_channel(channel)
         except ValueError as error:
             raise Refused("bad-request", str(error)) from error
-        now, run = time.time(), set(await self.running())
+        now = time.time()
         async with self._engine.begin() as connection:
             await one_after_another(connection)
             old = await self._find(connection, channel)
             bad = (await self._counts(connection, now)).get(old.version, NONE).bad if old else 0
-            new, words = decide(channel, old, change, offered=offered, run=run, bad=bad, now=now, by=by)
+            new, words = decide(channel, old, change, offered=offered, bad=bad, now=now, by=by)
             await self._put(connection, old, new, words)
         await self._changes.now()
         return new

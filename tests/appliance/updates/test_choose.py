@@ -30,11 +30,11 @@ def chosen(running: str, rollout: Rollout | None = None, *versions: str, bad: st
         ("1.0.0", None, "1.2.0", "1.1.0"),
         ("1.1.0", None, "1.2.0", ""),
         ("1.0.0", Rollout(version="1.2.0"), "", "1.2.0"),
-        ("1.0.0", Rollout(version="1.2.0", percent=0), "", "1.1.0"),
-        ("1.1.0", Rollout(version="1.2.0", percent=0), "", ""),
+        ("1.0.0", Rollout(version="1.2.0", percent=0), "", ""),  # nor 1.1.0, which may have been held
+        ("1.0.0", Rollout(version="1.2.0"), "1.2.0", ""),
         ("1.0.0", Rollout(version="1.1.0"), "", "1.1.0"),
         ("1.0.0", Rollout(version="0.9.0"), "", ""),
-        ("1.0.0", Rollout(version="2.0.0", percent=0), "", "1.2.0"),
+        ("1.0.0", Rollout(version="2.0.0"), "", ""),
         ("1.0.0", Rollout(version="1.2.0", paused=True), "", ""),
     ],
 )

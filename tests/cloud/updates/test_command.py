@@ -17,7 +17,6 @@ def test_a_rollout_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert rollout("list")[1] == "no channels: put one into UPDATES_DIR, see docs/releases.md\n"
     put(tmp_path / "updates", v1_0_0=b"one", v1_0_1=b"two")
     assert "stable: nobody gets anything yet; offered: 1.0.0, 1.0.1\n" in rollout("list")[1]
-    assert "withdraw it" in rollout("set", "stable", "1.0.1", "--percent", "10")[2]
     assert rollout("set", "stable", "1.0.0", "--percent", "100")[0] == 0
     assert rollout("set", "stable", "1.0.1") == (
         1,

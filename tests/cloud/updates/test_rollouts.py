@@ -10,12 +10,11 @@ from cloud.updates.rollouts import NONE, Change, Counts, Standing, decide, held,
 from wire.release import parse_window, version_key
 
 OFFERED = ["1.0.0", "1.0.1", "1.1.0rc1"]
-RUN = {"1.0.0", ""}
 OLD = Standing(channel="stable", version="1.0.1", percent=10, window="02:00-05:00", forgiven=1)
 
 
 def changed(old: Standing | None, bad: int = 0, **change: object) -> tuple[Standing, str]:
-    return decide("stable", old, Change(**change), offered=OFFERED, run=RUN, bad=bad, now=5.0, by="me")
+    return decide("stable", old, Change(**change), offered=OFFERED, bad=bad, now=5.0, by="me")
 
 
 def refusal(old: Standing | None, **change: object) -> tuple[str, str]:
@@ -68,26 +67,6 @@ def test_what_is_a_slip_of_the_hand_most_of_the_time_has_to_be_forced(change: di
 @pytest.mark.parametrize("change", [{"version": "1.0"}, {"version": "1.0.1\n"}, {"window": "2-5"}, {"window": "x"}])
 def test_what_is_no_version_or_window_is_refused(change: dict[str, object]) -> None:
     assert refusal(OLD, **change, percent=20, force=True)[0] == "bad-request"
-
-
-@pytest.mark.parametrize(
-    ("old", "is_let"),
-    [
-        (None, False),  # 1.0.1 is run by nobody
-        (OLD, False),
-        (Standing(channel="stable", version="1.0.1", percent=100, paused=True), False),
-        (Standing(channel="stable", version="1.0.1", percent=100), True),
-        (Standing(channel="stable", version="1.0.0", percent=100), False),
-    ],
-)
-def test_a_version_that_was_held_does_not_come_to_all_with_the_next_one(old: Standing | None, *, is_let: bool) -> None:
-    """Kiosks that are not meant by a rollout take what is older than its version."""
-    if is_let:
-        assert changed(old, version="1.1.0rc1", percent=10)[0].version == "1.1.0rc1"
-    else:
-        problem, detail = refusal(old, version="1.1.0rc1", percent=10)
-        assert (problem, detail.partition(" ")[0]) == ("conflict", "1.0.1")
-        assert changed(old, version="1.1.0rc1", percent=10, force=True)[0].percent == 10
 
 
 def test_what_is_described_as_good_is_what_is_taken() -> None:
