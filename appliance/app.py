@@ -302,9 +302,10 @@ class Appliance:
         return bool(facts.unsettled or facts.trouble or waiting or self.operations.count(*State))
 
     async def _forget_events(self) -> None:
-        """Events that were for another hub, or another kiosk: nobody is told them."""
+        """Events that were for another hub, or another kiosk: nobody is told them, nor what was told already."""
         while events := await self.journal.events(_EVENTS_AT_ONCE, 0):
             self.journal.acknowledge(events[-1].seq, self.journal.id)
+        await self.journal.keep()
 
     def _device_troubles(self) -> tuple[str, ...]:
         now = self.clock.now()

@@ -160,6 +160,15 @@ class Journal:
         if len(self._settling) >= _SETTLING_MAX and not self._flushing:
             self._flush()
 
+    async def keep(self) -> None:
+        """Have the disk know all that was settled and acknowledged until now. Raises `StorageError`.
+
+        For who is about to become another: what is told must not be told again, as somebody else's.
+        """
+        await self._write(Job(lambda store: None))
+        if self._settling or self._flushing:
+            raise StorageError("what the hub has settled is not on the disk yet")
+
     async def unsettled(self, count: int, leaving_out: frozenset[str]) -> list[Response]:
         """Up to `count` of the oldest outcomes to tell, fewer when they are large. Raises `StorageError`."""
         left_out = leaving_out | self._settling | self._flushing

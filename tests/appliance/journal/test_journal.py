@@ -24,6 +24,12 @@ def response(request_id: str = "request-1", size: int = 0) -> Response:
     return Response(request_id=request_id, operation="payment", executed=Executed.YES, status=200, body=body)
 
 
+def as_the_disk_is(directory: Path, copy: Path) -> None:
+    copy.mkdir()
+    for path in directory.glob("journal.db*"):
+        shutil.copy(path, copy)
+
+
 def set_aside(directory: Path) -> list[Path]:
     return list(directory.glob("journal.damaged-*"))
 
@@ -51,6 +57,20 @@ async def test_an_outcome_survives_closing_and_is_told_until_settled(tmp_path: P
         known = await here.find("request-1")
         assert known is not None
         assert (known.state, bytes(known.response.body)) == ("settled", b'{"pad":""}')  # type: ignore[union-attr]
+
+
+async def test_what_is_kept_of_settling_survives_the_power(tmp_path: Path) -> None:
+    async with journal(tmp_path) as here:
+        await here.begin(request())
+        assert await here.finish(response())
+        await here.add_event("started", {})
+        here.settle("request-1")
+        here.acknowledge((await here.events(10, 0))[-1].seq, here.id)
+        await here.keep()
+        as_the_disk_is(tmp_path, tmp_path / "later")
+    async with journal(tmp_path / "later") as after:
+        assert await after.unsettled(10, frozenset()) == []
+        assert await after.events(10, 0) == []
 
 
 async def test_a_second_outcome_does_not_replace_the_first(tmp_path: Path) -> None:
