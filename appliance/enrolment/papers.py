@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -213,20 +214,24 @@ class Papers:
         except OSError as error:
             return Dropped(wrong=f"{DROPPED} cannot be read: {error.strerror}")
         try:
-            with os.fdopen(handle, "rb") as file:
-                data = file.read(_DROPPED_MAX + 1)
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return Dropped(wrong=f"{DROPPED} is no file")
+            data = os.read(handle, _DROPPED_MAX + 1)
             text = data.decode("utf-8-sig")
         except OSError as error:
             return Dropped(wrong=f"{DROPPED} cannot be read: {error.strerror}")
         except UnicodeDecodeError:
             return Dropped(wrong=f"{DROPPED} is not UTF-8 text")
+        finally:
+            os.close(handle)
         if len(data) > _DROPPED_MAX:
             return Dropped(wrong=f"{DROPPED} is too long")
         return read_drop(text)
 
     def remove_dropped(self) -> None:
-        """It has served."""
-        identities.remove(self.directory / DROPPED)
+        """It has served. One that cannot be removed is no reason to stop: its code is of no use any more."""
+        with contextlib.suppress(OSError):
+            identities.remove(self.directory / DROPPED)
 
     def refuse_dropped(self) -> None:
         """Put it where it is not looked for again."""

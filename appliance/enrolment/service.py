@@ -315,9 +315,15 @@ class Enrolment:
         if not wrong:
             await self._begin(dropped.hub, code, "file")
             return
-        await asyncio.to_thread(self._papers.refuse_dropped)
-        self._tried = (dropped.hub, "file")
-        self._trouble = (Trouble.REFUSED, wrong)
+        before = self._trouble
+        if self._pending is None:  # else somebody has typed another meanwhile, and is told of that
+            self._tried, self._trouble = (dropped.hub, "file"), (Trouble.REFUSED, wrong)
+        try:
+            await asyncio.to_thread(self._papers.refuse_dropped)
+        except OSError as error:  # it is looked at again, and keeps nobody from typing a code
+            if before == self._trouble:
+                return
+            wrong += f"; it cannot be put aside: {error.strerror}"
         _log.error("a dropped code cannot be used", extra={"reason": wrong})
 
     async def _begin(self, hub: str, code: str, source: Source) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from appliance import trust
 from appliance.enrolment.papers import Pending
 from appliance.hub import enrol_url
-from appliance.identity import public_key
+from appliance.identity import named_by, public_key
 from appliance.outward import distrust, environment_proxy, is_about_clock, read_retry_after
 from wire.crashpoint import crash_point
 from wire.enrolment import EnrolAnswer, EnrolRequest
@@ -24,6 +24,7 @@ from wire.version import VERSION
 _TIMEOUT_S = 20.0
 _CONNECT_S = 10.0
 _ANSWER_MAX = 64 * 1024
+_TOKEN_MAX = 4096  # it goes into a header
 _NOT_TAKEN = frozenset({400, 401, 403, 410, 422})  # the hub looked at it and does not want it
 _LATER = frozenset({429, 503})
 
@@ -82,11 +83,13 @@ async def trade(pending: Pending, way: Way) -> EnrolAnswer:
             ) as client,
             client.stream(
                 "POST", enrol_url(pending.hub), content=msgspec.json.encode(request),
-                headers={"Content-Type": "application/json", "Accept": "application/json"},
+                headers={
+                    "Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "identity"
+                },
             ) as response,
         ):  # fmt: skip
             body = b""
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():  # as it came: a few bytes may unpack to gigabytes
                 body += chunk
                 if len(body) > _ANSWER_MAX:
                     break
@@ -117,9 +120,14 @@ def _read(response: httpx.Response, body: bytes) -> EnrolAnswer:
         parse_kiosk_id(answer.kiosk_id)
     except (msgspec.MsgspecError, ValueError):
         raise TradeError(Trouble.NO_HUB, "what answers there is no hub") from None
-    if not answer.token or not answer.token.isascii() or not answer.token.isprintable() or " " in answer.token:
+    token = answer.token
+    if not 0 < len(token) <= _TOKEN_MAX or not token.isascii() or not token.isprintable() or " " in token:
         raise TradeError(Trouble.NO_HUB, "what answers there is no hub: its token cannot be")
-    return answer
+    if named_by(token) not in {"", answer.kiosk_id}:
+        raise TradeError(Trouble.NO_HUB, "what answers there is no hub: its token is for another kiosk")
+    # Shown on a terminal as well, where some characters do things.
+    name = "".join(character for character in answer.name if character.isprintable())
+    return msgspec.structs.replace(answer, name=name)
 
 
 def _is_problem(response: httpx.Response) -> bool:

@@ -10,9 +10,13 @@ class Rate:
         self._within_s = within_s
         self._at: deque[float] = deque(maxlen=most)
 
+    def is_full(self, now: float) -> bool:
+        """Whether no more may come now; nothing is counted."""
+        return len(self._at) == self._at.maxlen and now - self._at[0] < self._within_s
+
     def allows(self, now: float) -> bool:
         """Whether one more may come now; if so, it is counted."""
-        if len(self._at) == self._at.maxlen and now - self._at[0] < self._within_s:
+        if self.is_full(now):
             return False
         self._at.append(now)
         return True

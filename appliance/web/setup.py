@@ -25,6 +25,9 @@ from appliance.web.setup_words import choose
 from wire.enrolment import parse_code
 
 POSTS_MAX, POSTS_WITHIN_S = 12, 60.0
+# Of a million numbers; then nobody but the kiosk's own screen may try. A kiosk that waits for a month for its enrolment
+# is guessed with a chance of 1 in 140.
+WRONG_PINS_MAX, WRONG_PINS_WITHIN_S = 10, 3600.0
 _BODY_MAX = 4 * 1024
 _PIN_DIGITS = 6
 _PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "fc00::/7", "fe80::/10")
@@ -40,6 +43,9 @@ class Setup(msgspec.Struct):
     token: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(16))
     pin: str = msgspec.field(default_factory=lambda: f"{secrets.randbelow(10**_PIN_DIGITS):0{_PIN_DIGITS}}")
     rate: Rate = msgspec.field(default_factory=lambda: Rate(POSTS_MAX, POSTS_WITHIN_S))
+    # Who is elsewhere has a count of its own, and keeps nobody at the kiosk from typing.
+    elsewhere: Rate = msgspec.field(default_factory=lambda: Rate(POSTS_MAX, POSTS_WITHIN_S))
+    wrong_pins: Rate = msgspec.field(default_factory=lambda: Rate(WRONG_PINS_MAX, WRONG_PINS_WITHIN_S))
 
 
 class SetupPage(Page):
@@ -81,7 +87,7 @@ class SetupPage(Page):
         """Take hub and code. What is wrong is shown beside what was typed."""
         fields = _fields(self.request.body)
         hub, code = fields.get("hub", "").strip()[:300], fields.get("code", "")
-        if not self._setup.rate.allows(time.monotonic()):
+        if not self._may_try(time.monotonic()):
             self._show(429, self._render(Filled(hub=hub, wrong="too-fast")))
             return
         if self.request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
@@ -106,6 +112,11 @@ class SetupPage(Page):
             return
         self.redirect(f"/setup?lang={self._language()}", status=303)
 
+    def _may_try(self, now: float) -> bool:
+        if self._is_here:
+            return self._setup.rate.allows(now)
+        return not self._setup.wrong_pins.is_full(now) and self._setup.elsewhere.allows(now)
+
     def _checked(self, hub: str, code: str, pin: str) -> Filled | None:
         """None if all is well; otherwise every mistake at once."""
         wrong = {"hub": "", "code": "", "pin": ""}
@@ -119,6 +130,7 @@ class SetupPage(Page):
             wrong["code"] = "wrong-code"
         if not self._is_here and not _same("".join(pin.split()), self._setup.pin):
             wrong["pin"] = "wrong-pin"
+            self._setup.wrong_pins.allows(time.monotonic())
         if not any(wrong.values()):
             return None
         # What may have a password in it is not sent back.

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -165,6 +167,36 @@ async def test_a_file_that_is_refused_is_put_aside_and_the_reason_told(tmp_path:
         assert "enroll.env" not in names(tmp_path)
         assert "enroll.env.refused" in names(tmp_path)
         await enrolment.submit(here.hub.address, CODE)  # a person may type another
+        await until(lambda: enrolment.identity)
+
+
+@pytest.mark.parametrize("what", ["link", "fifo", "directory", "device", "huge", "cannot be put aside"])
+async def test_what_is_no_file_is_put_aside_and_keeps_nobody_from_enrolling(tmp_path: Path, what: str) -> None:
+    path, aside = tmp_path / "enroll.env", tmp_path / "enroll.env.refused"
+    async with world(tmp_path) as here, here.life() as enrolment:
+        (tmp_path / "secret").write_text(f"WS_SERVER_URL={here.hub.address}\nENROLL_CODE={CODE}\n")
+        if what == "link":
+            path.symlink_to(tmp_path / "secret")
+        elif what == "fifo":
+            os.mkfifo(path)
+        elif what == "device":
+            if os.geteuid() != 0:
+                pytest.skip("takes root")
+            os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # /dev/zero
+        elif what == "huge":
+            with path.open("wb") as file:
+                file.truncate(10 * 1024**3)
+        else:
+            path.mkdir()
+            if what == "cannot be put aside":
+                (aside / "full").mkdir(parents=True)
+        await until(lambda: enrolment.standing().state == "refused")
+        handles = len(os.listdir("/proc/self/fd"))
+        await asyncio.sleep(0.15)
+        assert len(os.listdir("/proc/self/fd")) <= handles + 1
+        assert here.hub.asked == []
+        assert path.exists() is (what == "cannot be put aside")
+        await enrolment.submit(here.hub.address, CODE)
         await until(lambda: enrolment.identity)
 
 

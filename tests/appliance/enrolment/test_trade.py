@@ -1,11 +1,14 @@
 """One question to the hub, over a real connection, and what its failures mean."""
 
 import asyncio
+import base64
 import gc
+import gzip
 import shutil
 import ssl
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import msgspec
@@ -21,6 +24,9 @@ from wire.enrolment import EnrolRequest
 from wire.environment import Secret
 
 ANSWER = b'{"kiosk_id":"kiosk_001","token":"eyJ.canary.token","name":"Canteen"}'
+
+
+OF_ANOTHER = b"e." + base64.urlsafe_b64encode(b'{"sub":"kiosk_002"}').rstrip(b"=") + b".e"
 
 
 def pending(port: int, scheme: str = "ws", host: str = "127.0.0.1") -> Pending:
@@ -72,6 +78,9 @@ async def test_a_hub_that_refuses_has_the_last_word(status: int) -> None:
         reply(200, b'{"kiosk_id":"","token":"x"}'), reply(200, b'{"kiosk_id":"k","token":""}'),
         reply(200, b'{"kiosk_id":"k","token":"a b"}'), reply(200, b'{"kiosk_id":"k","token":"\\u0000"}'),
         reply(200, b" " * 100_000),
+        reply(200, b'{"kiosk_id":"k","token":"' + b"x" * 5000 + b'"}'),
+        reply(200, b'{"kiosk_id":"k","token":"' + OF_ANOTHER + b'"}'),
+        reply(200, gzip.compress(ANSWER)).replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1),
     ],
 )  # fmt: skip
 async def test_what_is_no_hub_is_told_apart_and_not_taken_at_its_word(answer: bytes) -> None:
@@ -108,6 +117,24 @@ async def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPa
         with pytest.raises(TradeError, match="no answer") as caught:
             await trade(pending(there.port), Way())
         assert caught.value.kind is Trouble.UNREACHABLE
+
+
+async def test_a_few_bytes_that_unpack_to_gigabytes_are_not_unpacked() -> None:
+    answer = reply(200, gzip.compress(bytes(50_000_000))).replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1)
+    tracemalloc.start()
+    try:
+        assert (await refused(answer)).kind is Trouble.NO_HUB
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_name_does_nothing_to_the_terminal_it_is_shown_on() -> None:
+    async def say(_call: Call) -> bytes:
+        return reply(200, b'{"kiosk_id":"k","token":"t","name":"\\u001b[2JTill \\u202e2"}')
+
+    async with gateway(say) as there:
+        assert (await trade(pending(there.port), Way())).name == "[2JTill 2"
 
 
 async def test_a_redirect_takes_the_code_nowhere() -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator
 from html import escape
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -148,6 +149,64 @@ async def test_from_the_network_only_if_the_owner_says_so_and_with_the_screens_n
         assert (await there.post(pin="")).status_code == 422
         assert (await there.post(pin="000000" if there.setup.pin != "000000" else "1")).status_code == 422
         assert (await there.post(pin=f" {there.setup.pin[:3]} {there.setup.pin[3:]}")).status_code == 303
+
+
+async def test_the_number_is_not_guessed_and_who_guesses_keeps_nobody_at_the_kiosk_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    async with page(lan=True) as there:
+        wrong = "000000" if there.setup.pin != "000000" else "111111"
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "peer_allowed", lambda _: False)
+            patch.setattr(module, "is_private", lambda _: True)
+            statuses = []
+            for _ in range(1000):
+                statuses.append((await there.post(pin=wrong)).status_code)
+                now += 3.0
+            assert (statuses.count(422), statuses.count(429)) == (module.WRONG_PINS_MAX, 990)
+            assert (await there.post(pin=there.setup.pin)).status_code == 429
+            assert there.desk.submitted == []
+        assert (await there.post()).status_code == 303
+        now += module.WRONG_PINS_WITHIN_S
+        monkeypatch.setattr(module, "peer_allowed", lambda _: False)
+        monkeypatch.setattr(module, "is_private", lambda _: True)
+        assert (await there.post(pin=there.setup.pin)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "rebound.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+async def test_what_another_page_sends_is_refused(headers: dict[str, str]) -> None:
+    async with page() as there:
+        answer = await there.post(headers)
+        assert (answer.status_code, there.desk.submitted) == (403, [])
+        assert there.setup.token not in answer.text
+
+
+async def test_nothing_that_is_typed_gets_into_a_header_or_the_page_as_it_is() -> None:
+    async with page() as there:
+        odd = "x\r\nSet-Cookie: a=b\r\n\r\n<script>alert(1)</script>"
+        for answer in (
+            await there.post(hub=odd, code=odd),
+            await there.client.get("/setup", params={"lang": odd, "edit": "1"}),
+            await there.client.post(
+                "/setup", params={"lang": odd},
+                data={"hub": "hub.example.com", "code": "ABCD-2345", "token": there.setup.token},
+            ),
+        ):  # fmt: skip
+            assert "set-cookie" not in answer.headers
+            assert "<script" not in answer.text
+            assert "evil" not in answer.headers.get("Location", "")
+            assert "\n" not in answer.headers.get("Location", "")
 
 
 @pytest.mark.parametrize(
