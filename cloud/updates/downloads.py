@@ -10,6 +10,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from cloud.metrics import Metrics
@@ -57,7 +58,7 @@ class Downloads:
             raise Full
         self._asking += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+            return await self._in_thread(call)
         finally:
             self._asking -= 1
 
@@ -81,18 +82,30 @@ class Downloads:
 
     async def pieces(self, file: File, start: int, end: int) -> AsyncIterator[bytes]:
         """Bytes `start` to `end`, without it. Ends early where the file does, or the hub; raises `OSError`."""
-        loop = asyncio.get_running_loop()
-        while start < end and not self._stopping.is_set():
+        while start < end:
             size = min(_PIECE_BYTES, end - start)
             await self._pace(size)
-            if self._stopping.is_set():
+            try:
+                data = await self._in_thread(partial(os.pread, file.handle, size, start))
+            except Full:
                 return
-            data = await loop.run_in_executor(self._threads, os.pread, file.handle, size, start)
             if not data:
                 return
             start += len(data)
             self._metrics.updates_bytes.inc(len(data))
             yield data
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        """What a blocking call comes to. Raises `Full` where the hub ends before it was made."""
+        if self._stopping.is_set():
+            raise Full
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling() or not self._stopping.is_set():
+                raise
+            raise Full from None  # it waited for a thread when they ended, and nobody cancelled who asked
 
     async def _pace(self, size: int) -> None:
         """Wait for a turn on the line. Turns are given in the order they are asked for, so that all get on alike."""

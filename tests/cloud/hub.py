@@ -140,6 +140,28 @@ def broken_table(state_dir: Path, table: str) -> Iterator[None]:
         rename(f"{table}_away", table)
 
 
+@contextmanager
+def closed_to_writing(state_dir: Path) -> Iterator[None]:
+    """Whoever writes operations waits until the context ends: somebody else has begun to."""
+    if not POSTGRESQL:
+        with closing(sqlite3.connect(state_dir / "hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+        return
+
+    async def lock() -> asyncpg.Connection:
+        connection = await asyncpg.connect(database_of(state_dir).replace("+asyncpg", ""))
+        await connection.execute("BEGIN; LOCK TABLE operations IN EXCLUSIVE MODE")
+        return connection
+
+    with ThreadPoolExecutor(1) as thread, closing(asyncio.new_event_loop()) as loop:
+        other = thread.submit(loop.run_until_complete, lock()).result()
+        try:
+            yield
+        finally:
+            thread.submit(loop.run_until_complete, other.close()).result()
+
+
 def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
     """What a query finds in the hub's database, asked from outside."""
     if POSTGRESQL:

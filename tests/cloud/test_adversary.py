@@ -4,9 +4,8 @@ import asyncio
 import gc
 import json
 import socket
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cloud.errors import StorageError
 from cloud.operations.operation import Operation
 from cloud.web.door import _Connection
-from tests.cloud.hub import broken_table, rows, running, until
+from tests.cloud.hub import PATIENCE, broken_table, closed_to_writing, rows, running, until
 from tests.cloud.kiosks.test_links import Remembering, make
 from tests.cloud.operations.test_callbacks import finish, key_with_callback, receiver
 from tests.cloud.operations.test_delivery import enqueue
@@ -96,7 +95,7 @@ async def test_a_key_whose_claim_is_not_read_back_is_free_again(
 
         monkeypatch.setattr(store, "find_by_key", fail_then)
         assert problem_of(await hub.send({"n": 1}, key="pay-1")) == "hub-storage"
-        await until(lambda: rows(tmp_path, "SELECT count(*) FROM operations") == [(0,)])
+        await until(lambda: rows(tmp_path, "SELECT count(*) FROM operations") == [(0,)], 4 * PATIENCE)
         assert executed == []
         assert (await hub.send({"n": 1}, key="pay-1")).status_code == 200
 
@@ -214,15 +213,13 @@ async def test_outcomes_told_faster_than_they_are_stored_are_left_to_the_kiosk(t
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         asked = hub.sending({"amount": 1}, header_timeout="20")
         request = await kiosk.request()
-        with closing(sqlite3.connect(tmp_path / "hub.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with closed_to_writing(tmp_path):
             for n in range(200):
                 await kiosk.answer({"request_id": f"request-{n:03}"}, {"n": n})
                 await kiosk.answer(request, {"paid": True})
             await kiosk.heard()
             assert len(hub.services.operations._tasks) < 100
             assert len(hub.services.operations._unwritten) == 1
-            other.execute("ROLLBACK")
         assert (await asked).json() == {"paid": True}
         settled = {message["request_id"] for message in [await kiosk.hear("settled") for _ in range(65)]}
         assert request["request_id"] in settled

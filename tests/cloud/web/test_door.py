@@ -299,7 +299,6 @@ async def test_what_came_before_is_answered_and_done_before_the_connection_is_re
 
 
 async def test_who_does_not_read_a_long_answer_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cloud.web.read_ahead._PROGRESS_S", 0.3)
     monkeypatch.setattr("cloud.web.door._SWEEP", 0.1)
     async with running(tmp_path) as hub, hub.kiosk() as kiosk, kiosk.serving(lambda _: {"pad": "x" * 700_000}):
         for _ in range(20):
@@ -310,7 +309,8 @@ async def test_who_does_not_read_a_long_answer_is_cut_off(tmp_path: Path, monkey
             caller.writer.transport.pause_reading()
             head = f"GET /operations?limit=20 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {hub.key}\r\n\r\n"
             await caller.say(head * 5)  # more than the system takes off our hands
-            await until(lambda: any(stream.writing() for stream in handed_over()))
+            await until(lambda: any(stream.writing() for stream in handed_over()), 4 * PATIENCE)
+            monkeypatch.setattr("cloud.web.read_ahead._PROGRESS_S", 0.3)
             await until(lambda: not any(stream.writing() for stream in handed_over()))
         # A reader that only takes its time is not.
         monkeypatch.setattr("cloud.web.read_ahead._PROGRESS_S", PATIENCE)

@@ -365,6 +365,7 @@ async def test_an_event_that_cannot_be_stored_is_not_acknowledged(tmp_path: Path
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         with broken_table(tmp_path, "events"):
             await kiosk.say("event", seq=1, at=1.5, kind="door", data={})
+            assert await kiosk.heard() == []  # it has come
             await until(lambda: kiosk_is_quiet(hub))
             assert await kiosk.heard() == []
         await kiosk.say("event", seq=1, at=1.5, kind="door", data={})
