@@ -20,7 +20,7 @@ import httpx
 
 from appliance.updates.files import put, read_plain, sync_directory
 from appliance.updates.minisign import TEXT_MAX_BYTES, Keys, SignatureError, digest, verify
-from appliance.updates.source import Source, SourceError, why
+from appliance.updates.source import Source, SourceError, refuse_packed, why
 from wire.crashpoint import crash_point
 from wire.release import SIGNATURE_SUFFIX, Release
 
@@ -48,7 +48,12 @@ async def fetch(
         part = directory / f"{release.file}.part"
         _make_room(directory, release.size - _size(part), min_free_bytes)
         for _ in range(_STARTS_MAX):
-            await _fetch_rest(source, release, part, progress)
+            before = _size(part)
+            try:
+                await _fetch_rest(source, release, part, progress)
+            except SourceError as error:
+                error.got_on = _size(part) > before
+                raise
             if await asyncio.to_thread(_is_whole, part, release):
                 crash_point("appliance.updates.download.before")
                 part.rename(target)
@@ -112,15 +117,14 @@ async def _fetch_rest(source: Source, release: Release, part: Path, progress: Pr
                 return
             if response.status_code not in {200, 206}:
                 raise SourceError(f"{release.file}: the server answered HTTP {response.status_code}")
-            if response.headers.get("Content-Encoding", "identity") != "identity":
-                raise SourceError(f"{release.file}: the server packs it though it was asked not to")
+            refuse_packed(response, release.file)
             if response.status_code == 200:
                 there = 0  # all of it: the server knows no ranges, or it is another file by now
             elif not response.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
                 raise SourceError(f"{release.file}: the server sends another piece than it was asked for")
             etag = response.headers.get("ETag", "")
-            strong = etag if etag.startswith('"') else ""  # no other can be named in If-Range
-            await asyncio.to_thread(put, part.parent, mark.name, strong.encode("latin-1"))
+            strong = etag if etag.startswith('"') and etag.isascii() else ""  # no other can be named in If-Range
+            await asyncio.to_thread(put, part.parent, mark.name, strong.encode())
             await _receive(response, part, there, release.size, progress)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise SourceError(f"{release.file}: {why(error)}") from None
@@ -132,16 +136,27 @@ async def _receive(response: httpx.Response, part: Path, there: int, size: int, 
         os.ftruncate(handle, there)
         os.lseek(handle, there, os.SEEK_SET)
         synced = there
-        async for chunk in response.aiter_raw(_WRITE_BYTES):
-            if there + len(chunk) > size:
-                raise SourceError(f"{part.stem} is larger than the manifest says", bad=True)
-            await asyncio.to_thread(_write_all, handle, chunk)
-            there += len(chunk)
-            if there - synced >= _SYNC_EVERY_BYTES:
-                await asyncio.to_thread(os.fsync, handle)
-                synced = there
-            progress(there, size)
-        await asyncio.to_thread(os.fsync, handle)
+        gathered = b""
+        try:
+            # Told a size, it would gather by itself, and forget what it gathered when the line breaks.
+            async for piece in response.aiter_raw():
+                gathered += piece
+                if there + len(gathered) > size:
+                    raise SourceError(f"{part.stem} is larger than the manifest says", bad=True)
+                if len(gathered) < _WRITE_BYTES:
+                    continue
+                chunk, gathered = gathered, b""
+                await _in_thread(_write_all, handle, chunk)
+                there += len(chunk)
+                if there - synced >= _SYNC_EVERY_BYTES:
+                    await _in_thread(os.fsync, handle)
+                    synced = there
+                progress(there, size)
+        finally:
+            _write_all(handle, gathered)
+        there += len(gathered)
+        progress(there, size)
+        await _in_thread(os.fsync, handle)
     except SourceError:
         os.ftruncate(handle, 0)
         raise
@@ -149,6 +164,16 @@ async def _receive(response: httpx.Response, part: Path, there: int, size: int, 
         os.close(handle)
     if there < size:
         raise SourceError(f"{part.stem}: the line broke at {there} of {size} bytes")
+
+
+async def _in_thread(call: Callable[..., object], *arguments: object) -> None:
+    """A call that blocks. It has ended when this has, be this cancelled: its file is closed then."""
+    called = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
+    try:
+        await asyncio.shield(called)
+    except asyncio.CancelledError:
+        await asyncio.wait([called])
+        raise
 
 
 def _write_all(handle: int, data: bytes) -> None:

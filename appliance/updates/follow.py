@@ -28,7 +28,7 @@ def is_running(state_dir: Path, within_s: float = 0.0) -> bool:
 
 def _is_used(state_dir: Path) -> bool:
     try:
-        handle = os.open(state_dir / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(state_dir / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

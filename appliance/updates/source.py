@@ -5,6 +5,7 @@ async with open_source(…) as source:
     rollout = await source.rollout()                     None where the server keeps none
 """
 
+import asyncio
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -39,6 +40,7 @@ from wire.version import VERSION  # noqa: E402
 
 MANIFEST_MAX_BYTES = 1024 * 1024
 _ROLLOUT_MAX_BYTES = 64 * 1024
+_SMALL_WITHIN_S = 300.0  # for a small file as a whole: a server that drips must not hold us for ever
 _TIMEOUT = httpx.Timeout(connect=15.0, read=60.0, write=30.0, pool=15.0)  # for each read: a slow line is no fault
 _ERRORS = (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError, ValueError)
 
@@ -49,6 +51,7 @@ class SourceError(Exception):
     def __init__(self, words: str, *, bad: bool = False) -> None:
         super().__init__(words)
         self.bad = bad
+        self.got_on = False  # a part of a file came all the same: asking again soon is worth it
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,17 +101,18 @@ class Source:
     async def read(self, file: str, most: int, missing: bytes | None = None) -> bytes:
         """A small file as a whole; `missing` where there is none such. Raises `SourceError`."""
         try:
-            async with self.client.stream("GET", self.url(file)) as response:
+            async with asyncio.timeout(_SMALL_WITHIN_S), self.client.stream("GET", self.url(file)) as response:
                 if response.status_code == 404 and missing is not None:
                     return missing
                 if response.status_code != 200:
                     raise SourceError(f"{file}: the server answered HTTP {response.status_code}")
-                data = b""
-                async for chunk in response.aiter_bytes():
+                refuse_packed(response, file)
+                data = bytearray()
+                async for chunk in response.aiter_raw():
                     data += chunk
                     if len(data) > most:
                         raise SourceError(f"{file} is larger than {most} bytes", bad=True)
-                return data
+                return bytes(data)
         except _ERRORS as error:
             raise SourceError(f"{file}: {why(error)}") from None
 
@@ -122,11 +126,36 @@ async def open_source(where: Where) -> AsyncIterator[Source]:
         client = httpx.AsyncClient(
             verify=tls, proxy=proxy or None, trust_env=False, timeout=_TIMEOUT, follow_redirects=True, max_redirects=5,
             headers={"User-Agent": f"kioskwire-appliance/{VERSION}", "Accept-Encoding": "identity"},
+            event_hooks={"request": [_Way(where.url).allow]},
         )  # fmt: skip
     except _ERRORS as error:
         raise SourceError(f"nothing can be looked for: {why(error)}") from None
     async with client:
         yield Source(client, where)
+
+
+class _Way:
+    """Where a redirect may lead: to https, where a certificate is checked; else to nowhere but the same server.
+
+    So that who has the hub, or the line to it, cannot have a kiosk call what stands in its network without a name.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._from = httpx.URL(url)
+
+    async def allow(self, request: httpx.Request) -> None:
+        """Raises `httpx.RequestError`."""
+        to = request.url
+        if to.scheme != "https" and (to.scheme, to.host, to.port) != (
+            self._from.scheme, self._from.host, self._from.port,
+        ):  # fmt: skip
+            raise httpx.RequestError(f"the server sends us on to {to.scheme}://{to.host}, which is not https")
+
+
+def refuse_packed(response: httpx.Response, file: str) -> None:
+    """Nothing is unpacked on the way: a few bytes could become more than the memory holds. Raises `SourceError`."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise SourceError(f"{file}: the server packs it though it was asked not to")
 
 
 def load_keys(path: Path) -> Keys:
@@ -145,7 +174,7 @@ def load_keys(path: Path) -> Keys:
 
 def why(error: Exception) -> str:
     """An error of the line, in words without an address's secrets."""
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
         return "the server did not answer in time"
     if isinstance(error, httpx.TooManyRedirects):
         return "the server sends us in a circle"

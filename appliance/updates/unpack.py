@@ -45,6 +45,10 @@ def unpack(archive: Path, target: Path) -> None:
                     raise ArchiveError(f"{member.name[:200]} is neither file nor folder nor link")
         for path, to in links:  # last, so that nothing is written through one
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            if path.parent.resolve() != target.resolve() / path.parent.relative_to(target):
+                raise ArchiveError(
+                    f"{path.name[:200]} would lie behind another link"
+                )  # and lead elsewhere than it says
             os.symlink(to, path)
         _sync_tree(target)
     except (tarfile.TarError, EOFError, ValueError, LookupError) as error:

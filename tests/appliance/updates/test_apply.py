@@ -168,6 +168,8 @@ def bad(name: str, **fields: object) -> bytes:
         bad(f"{PROGRAM}/d", type=tarfile.CHRTYPE), bad(f"{PROGRAM}/f", type=tarfile.FIFOTYPE),
         bad(f"{PROGRAM}/{PROGRAM}"), bad(f"{PROGRAM}/{PROGRAM}/x"), bad(PROGRAM),
         archive({f"{PROGRAM}/a": "->_internal", f"{PROGRAM}/a/x": "y"}),
+        archive({f"{PROGRAM}/d/e": "->..", f"{PROGRAM}/d/e/l": "->../../x"}),
+        bad(f"{PROGRAM}/s", size=(1 << 30) + 1), bad(f"{PROGRAM}/a\n/../x"),
     ],
     ids=lambda value: "",
 )  # fmt: skip

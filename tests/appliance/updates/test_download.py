@@ -48,6 +48,23 @@ async def test_what_breaks_goes_on_where_it_broke(tmp_path: Path) -> None:
         assert len([name for name, _ in there.asked if name.endswith(".xz")]) == 3, "what is there is not fetched again"
 
 
+async def test_a_line_that_always_breaks_soon_gets_there(tmp_path: Path) -> None:
+    async with server(Signer()) as there:
+        there.offer(v1_1_0=DATA)
+        there.cut_after = 100 * 1024
+        for left in range(len(DATA) - there.cut_after, 0, -there.cut_after):
+            with pytest.raises(SourceError) as broken:
+                await get(there, tmp_path)
+            assert (broken.value.got_on, broken.value.bad) == (True, False)
+            assert (tmp_path / f"{RELEASE.file}.part").stat().st_size == len(DATA) - left
+        assert await get(there, tmp_path) == DATA
+        there.cut_after = 0
+        (tmp_path / RELEASE.file).unlink()
+        with pytest.raises(SourceError) as broken:
+            await get(there, tmp_path)
+        assert not broken.value.got_on
+
+
 @pytest.mark.parametrize(("ranges", "etags"), [(False, True), (True, False), (False, False)])
 async def test_servers_that_know_no_pieces(tmp_path: Path, ranges: bool, etags: bool) -> None:
     async with server(Signer()) as there:
