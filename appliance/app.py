@@ -206,8 +206,10 @@ class Appliance:
 
     def words(self) -> str:
         """How the kiosk is, in a line."""
+        nobody = "" if self._address() is not None else "; ".join(self.enrolment.standing().reasons)
         return describe_briefly(
-            connected=self.link.connected, trouble=self.link.trouble, devices=len(self.supervisor.all()),
+            connected=self.link.connected, trouble=self.link.trouble, nobody=nobody,
+            routes_wrong=bool(self._reload and self._reload.mistakes), devices=len(self.supervisor.all()),
             ailing=len(self._device_troubles()), owed=self.journal.facts.unsettled,
             waiting=sum(queue.waiting for queue in self.operations.queues().values()),
             running=self.operations.count(State.STARTING, State.RUNNING),

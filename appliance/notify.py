@@ -146,9 +146,14 @@ def status_line(words: str) -> str:
     return f"STATUS={' '.join(words.split())[:STATUS_MAX]}"
 
 
-def describe(*, connected: bool, trouble: str, devices: int, ailing: int, waiting: int, running: int, owed: int) -> str:
-    """How the kiosk is, for `systemctl status`."""
-    words = ["connected to the hub" if connected else f"no hub: {trouble or 'connecting'}"]
+def describe(
+    *, connected: bool, trouble: str, nobody: str = "", routes_wrong: bool = False,
+    devices: int, ailing: int, waiting: int, running: int, owed: int,
+) -> str:  # fmt: skip
+    """How the kiosk is, for `systemctl status`. `nobody` says why there is no hub to be reached, if there is none."""
+    words = ["connected to the hub" if connected else nobody or f"no hub: {trouble or 'connecting'}"]
+    if routes_wrong:
+        words.append("the changed routing file is not in force: kioskwire-appliance check-config says why")
     if devices:
         words.append(f"{devices} devices, {ailing} in trouble" if ailing else f"{devices} devices well")
     words.append(f"{running} operations at work, {waiting} waiting" if running or waiting else "idle")

@@ -37,6 +37,18 @@ def distrust(error: ssl.SSLCertVerificationError, now: float) -> str:
     return f"{words}; a certificate authority of your own belongs into CA_FILE"
 
 
+def speaks_no_tls(error: BaseException | None) -> bool:
+    """Whether what answered is a server without encryption, by an error or what it came of."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+NO_TLS = "what answers there does not encrypt (no TLS); a hub in one's own network without it is named by ws://"
+
+
 def read_retry_after(text: str, now: float) -> float | None:
     """Seconds in a Retry-After header: a number, or a date (`now` is Unix time). None if it is neither."""
     if text.isascii() and text.isdigit():

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -193,6 +194,9 @@ def _with(act: Callable[[Any, argparse.Namespace], Awaitable[int]]) -> Callable[
             return asyncio.run(_open(settings, act, arguments))
         except (Refused, ValueError) as error:
             print(f"kioskwire-hub: {error}", file=sys.stderr)
+        except BrokenPipeError as error:
+            print(f"kioskwire-hub: nobody read all that was printed: {error}", file=sys.stderr)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit complains of the rest
         except (SQLAlchemyError, OSError) as error:
             print(
                 f"kioskwire-hub: the database does not work: {getattr(error, 'orig', None) or error}", file=sys.stderr

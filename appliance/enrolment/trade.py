@@ -15,7 +15,7 @@ from appliance import trust
 from appliance.enrolment.papers import Pending
 from appliance.hub import enrol_url
 from appliance.identity import named_by, public_key
-from appliance.outward import distrust, environment_proxy, is_about_clock, read_retry_after
+from appliance.outward import NO_TLS, distrust, environment_proxy, is_about_clock, read_retry_after, speaks_no_tls
 from wire.crashpoint import crash_point
 from wire.enrolment import EnrolAnswer, EnrolRequest
 from wire.ids import parse_kiosk_id
@@ -157,6 +157,8 @@ def _explain(error: Exception, *, proxied: bool) -> TradeError:
     through = " through the proxy" if proxied else ""
     if isinstance(error, httpx.ProxyError):
         return TradeError(Trouble.UNREACHABLE, f"the proxy does not let us through: {str(error)[:200]}")
+    if speaks_no_tls(error):
+        return TradeError(Trouble.UNREACHABLE, f"cannot connect{through}: {NO_TLS}")
     if isinstance(error, httpx.TimeoutException):
         return TradeError(Trouble.UNREACHABLE, f"cannot connect{through}: no answer in time")
     return TradeError(Trouble.UNREACHABLE, f"cannot connect{through}: {str(error)[:200] or type(error).__name__}")

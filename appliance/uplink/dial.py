@@ -25,7 +25,7 @@ from websockets.protocol import Event
 
 from appliance import trust
 from appliance.identity import Identity
-from appliance.outward import distrust, environment_proxy, read_retry_after
+from appliance.outward import NO_TLS, distrust, environment_proxy, read_retry_after, speaks_no_tls
 from wire.enrolment import CHALLENGE_HEADER
 from wire.messages import MESSAGE_MAX_BYTES, SUBPROTOCOL
 from wire.version import VERSION
@@ -137,7 +137,8 @@ async def dial(address: Address) -> Connection:
         raise DialError(f"the hub did not answer as a WebSocket: {type(error).__name__}") from None
     except (OSError, EOFError) as error:
         through = " through the proxy" if proxy else ""
-        raise DialError(f"cannot connect{through}: {str(error) or type(error).__name__}") from None
+        words = NO_TLS if speaks_no_tls(error) else str(error) or type(error).__name__
+        raise DialError(f"cannot connect{through}: {words}") from None
     connection = cast("Connection", opened)
     if connection.subprotocol != SUBPROTOCOL:
         await connection.close()

@@ -152,6 +152,10 @@ def test_how_a_kiosk_is_in_a_line() -> None:
     assert describe(connected=False, trouble="refused", devices=3, ailing=1, waiting=2, running=1, owed=4) == (
         "no hub: refused; 3 devices, 1 in trouble; 1 operations at work, 2 waiting; 4 outcomes to tell"
     )
+    well = {"devices": 0, "ailing": 0, "waiting": 0, "running": 0, "owed": 0}
+    assert describe(connected=False, trouble="", nobody="not enrolled", routes_wrong=True, **well) == (
+        "not enrolled; the changed routing file is not in force: kioskwire-appliance check-config says why; idle"
+    )
 
 
 class World:

@@ -107,6 +107,17 @@ async def test_an_answer_that_breaks_off_and_a_hub_that_is_not_there(monkeypatch
         assert caught.value.kind is Trouble.UNREACHABLE
 
 
+async def test_a_hub_without_encryption_is_said_to_be_one() -> None:
+    async def complain(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # as any of them answers a hello of TLS
+        writer.close()
+
+    async with await asyncio.start_server(complain, "127.0.0.1", 0) as server:
+        with pytest.raises(TradeError, match=r"no TLS.*ws://") as caught:
+            await trade(pending(server.sockets[0].getsockname()[1], "wss"), Way())
+    assert caught.value.kind is Trouble.UNREACHABLE
+
+
 async def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(_call: Call) -> bytes:
         await asyncio.sleep(60)
