@@ -134,7 +134,7 @@ take_over() {
     fi
     do_ systemctl daemon-reload
     do_ systemctl try-restart systemd-journald.service
-    if command -v udevadm >/dev/null; then
+    if [ -S /run/udev/control ]; then # not in a container
         do_ udevadm control --reload || :
         do_ udevadm trigger --action=change --subsystem-match=tty --subsystem-match=usb --subsystem-match=usbmisc || :
     fi
@@ -165,6 +165,9 @@ case $action in
         do_ "$root/usr/lib/kioskwire/kioskwire-versions" take "$program" "$version"
         take_over
         [ -z "$dry" ] || exit 0
+        if [ ! -e /var/lib/kioskwire/identity.json ]; then
+            echo "tell this kiosk its hub at http://127.0.0.1:9091/setup, or by: kioskwire-appliance enroll"
+        fi
         echo "settings: /etc/kioskwire; how it is: systemctl status kioskwire-appliance, http://127.0.0.1:9091/health"
         ;;
     uninstall)
