@@ -159,6 +159,8 @@ class Updates:
                 delay, retry = plan.look_every_s * random.uniform(0.9, 1.1), plan.retry_s  # noqa: S311
             except SourceError as error:
                 self._trouble("bad" if error.bad else "line", str(error))
+                if error.got_on:
+                    retry = plan.retry_s
                 delay = retry * random.uniform(0.8, 1.2)  # noqa: S311
                 retry = min(retry * 2, _RETRY_MAX_S)
                 if at_once:
