@@ -4,56 +4,76 @@ import contextlib
 import re
 from pathlib import Path
 
-import pytest
-
 from bench.stack import Hub
 from tests.chaos.points import names
-from tests.journeys.newcomer import KIOSK_DIES_S, newcomer, pays, registered
+from tests.journeys.newcomer import KIOSK_DIES_S, Newcomer, newcomer, pays, registered
 from tests.journeys.site import Site, payment, unique, until
 
 
-@pytest.mark.parametrize("way", ["settings", "file", "page", "command", "command before the start"])
-def test_a_kiosk_is_enrolled_and_works_and_nobody_reads_its_secrets(site: Site, way: str) -> None:
-    name, code = registered(site.hub)
-    settings = {"WS_SERVER_URL": site.hub.url, "ENROLL_CODE": code} if way == "settings" else {}
-    with newcomer(site, LOG_LEVEL="DEBUG", **settings) as kiosk:
-        told = ""
-        if way == "command before the start":
-            done = kiosk.enroll("--hub", site.hub.url, "--code", "-", text=f"{code}\n")
-            assert (done.returncode, f"this kiosk is {name}" in done.stdout) == (0, True), done
-            assert "start it" in done.stdout
-            told = done.stdout + done.stderr
-        kiosk.start()
-        if way == "file":
-            kiosk.drop(site.hub.url, code)
-        elif way == "page":
-            assert kiosk.http.get("/").headers["Location"] == "/setup"
-            assert kiosk.page(site.hub.url, code).status_code == 303
-        elif way == "command":
-            done = kiosk.enroll("--hub", site.hub.url, code=code)
-            assert (done.returncode, "connects within" in done.stdout) == (0, True), done
-            told = done.stdout + done.stderr
-        kiosk.wait_connected()
-        assert kiosk.enrolment() == {
-            "state": "enrolled", "kiosk": name, "name": name, "hub": site.hub.ws_url, "trouble": None,
-            "enrolled_at": None,
-        }  # fmt: skip
-        assert kiosk.health()["status"] == "healthy"
-        assert pays(site, name)
-        kiosk.kill()
-        kiosk.start()
-        kiosk.wait_connected()
-        assert kiosk.http.get("/").status_code == 404
-        assert 'name="code"' not in kiosk.http.get("/setup").text
-        line = Path(f"/proc/{kiosk.pid}/cmdline").read_bytes().decode()
-        pages = [kiosk.http.get(path).text for path in ("/health", "/metrics", "/setup")]
-        heard = "\n".join([kiosk.log.read_text(), line, told, *pages])
-        for secret in (*kiosk.secrets(), code, code.replace("-", "")):
-            assert secret not in heard
-        for path in kiosk.state.glob("identity*"):
-            assert path.stat().st_mode & 0o077 == 0
-        assert not (kiosk.state / "enroll.env").exists()
-        assert code.replace("-", "") not in "".join(path.read_text() for path in kiosk.state.glob("identity*"))
+def by_way(site: Site, way: str, kiosk: Newcomer, code: str) -> str:
+    """Give a running kiosk its code, or one that does not run yet; returns what was told on the way."""
+    told = ""
+    if way == "command before the start":
+        done = kiosk.enroll("--hub", site.hub.url, "--code", "-", text=f"{code}\n")
+        assert (done.returncode, "start it" in done.stdout) == (0, True), done
+        told = done.stdout + done.stderr
+    elif way == "file":
+        kiosk.drop(site.hub.url, code)
+    elif way == "page":
+        assert kiosk.http.get("/").headers["Location"] == "/setup"
+        assert kiosk.page(site.hub.url, code).status_code == 303
+    elif way == "command":
+        done = kiosk.enroll("--hub", site.hub.url, code=code)
+        assert (done.returncode, "connects within" in done.stdout) == (0, True), done
+        told = done.stdout + done.stderr
+    return told
+
+
+def keeps_its_secrets(kiosk: Newcomer, code: str, told: str) -> bool:
+    """Whether nobody else can read them: in files, pages, logs, the list of processes, and what was told."""
+    line = Path(f"/proc/{kiosk.pid}/cmdline").read_bytes().decode()
+    pages = [kiosk.http.get(path).text for path in ("/health", "/metrics", "/setup")]
+    heard = "\n".join([kiosk.log.read_text(), line, told, *pages])
+    files = list(kiosk.state.glob("identity*"))
+    return (
+        not any(secret in heard for secret in (*kiosk.secrets(), code, code.replace("-", "")))
+        and all(path.stat().st_mode & 0o077 == 0 for path in files)
+        and code.replace("-", "") not in "".join(path.read_text() for path in files)
+        and not (kiosk.state / "enroll.env").exists()
+    )
+
+
+def test_a_kiosk_is_enrolled_and_works_and_nobody_reads_its_secrets(site: Site) -> None:
+    ways = ("command before the start", "settings", "file", "page", "command")
+    with contextlib.ExitStack() as stack:  # side by side: they wait most of their time
+        kiosks = {}
+        for way in ways:
+            name, code = registered(site.hub)
+            settings = {"WS_SERVER_URL": site.hub.url, "ENROLL_CODE": code} if way == "settings" else {}
+            kiosk = stack.enter_context(newcomer(site, LOG_LEVEL="DEBUG", **settings))
+            told = by_way(site, way, kiosk, code) if way == ways[0] else ""
+            kiosk.start(wait=False)
+            kiosks[way] = kiosk, name, code, told
+        for way, (kiosk, name, code, told) in kiosks.items():
+            kiosk.wait_ready()
+            if way != ways[0]:
+                kiosks[way] = kiosk, name, code, told + by_way(site, way, kiosk, code)
+        for way, (kiosk, name, _, _) in kiosks.items():
+            kiosk.wait_connected()
+            assert kiosk.enrolment() == {
+                "state": "enrolled", "kiosk": name, "name": name, "hub": site.hub.ws_url, "trouble": None,
+                "enrolled_at": None,
+            }, way  # fmt: skip
+            assert kiosk.health()["status"] == "healthy", way
+            assert pays(site, name), way
+            kiosk.kill()
+            kiosk.start(wait=False)
+        for way, (kiosk, _, code, told) in kiosks.items():
+            kiosk.wait_ready()
+            kiosk.wait_connected()
+            assert kiosk.http.get("/").status_code == 404, way
+            assert 'name="code"' not in kiosk.http.get("/setup").text, way
+            assert keeps_its_secrets(kiosk, code, told), way
 
 
 def test_the_power_may_fail_at_every_step(site: Site) -> None:
