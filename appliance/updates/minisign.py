@@ -50,7 +50,8 @@ def read_keys(text: str) -> Keys:
             raise SignatureError(f"line {number} of the keys is no minisign public key")
         keys[data[2 : 2 + _ID_BYTES]] = data[2 + _ID_BYTES :]
     if not 0 < len(keys) <= _KEYS_MAX:
-        raise SignatureError("there is no key" if not keys else f"there are more than {_KEYS_MAX} keys")
+        words = "there is no key yet: the public key whose releases are to be taken belongs there, one a line"
+        raise SignatureError(words if not keys else f"there are more than {_KEYS_MAX} keys")
     return keys
 
 
