@@ -5,6 +5,7 @@
 
 import argparse
 import configparser
+import fnmatch
 import os
 import re
 import shlex
@@ -30,15 +31,18 @@ READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.
 UPDATE = os.environ.get("UPDATE_DOCS") == "1"
 SETTINGS: dict[str, type[msgspec.Struct]] = {"hub": cloud.settings.Settings, "appliance": appliance.settings.Settings}
 RUSSIAN = {"not set": "не задано", "required": "обязательно"}
-NOT_OURS = {".venv", ".venv-bench", ".state", ".git", "build", "dist", "node_modules"}
+NOT_OURS = (".venv*", ".pytest*", ".state", ".git", "build", "dist", "node_modules")  # patterns of folders
 
 PLACEHOLDER = re.compile(r"<[^<>\n]+>")
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 
 
 def markdown_files() -> list[Path]:
-    found = (path for path in ROOT.rglob("*.md") if NOT_OURS.isdisjoint(path.relative_to(ROOT).parts))
-    return sorted(path for path in found if not any(part.startswith(".pytest") for part in path.parts))
+    def ours(path: Path) -> bool:
+        parts = path.relative_to(ROOT).parts
+        return not any(fnmatch.fnmatchcase(part, pattern) for part in parts for pattern in NOT_OURS)
+
+    return sorted(path for path in ROOT.rglob("*.md") if ours(path))
 
 
 # Settings.
