@@ -5,6 +5,7 @@ disk before the code is sent, so that an answer lost with the power can be asked
 
 given       what the settings say
 papers      what stands in STATE_DIR after each step
+moving      where the hub is now, and whose outcomes may be told
 trade       one question to the hub
 service     all of it, while the appliance runs
 standing    how far it is, for the page and for health

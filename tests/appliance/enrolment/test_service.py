@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from appliance import identity as module_identity
 from appliance.box import Marks
 from appliance.enrolment import service as module
 from appliance.enrolment.given import Given
@@ -372,6 +373,30 @@ async def test_a_disk_in_another_machine_is_noticed_told_and_not_locked_out(tmp_
         found = read(tmp_path)
         assert found is not None
         assert found.marks["cards"] == ["2"]
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+async def test_a_disk_that_is_full_at_any_write_delays_and_spoils_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    real, left = module_identity.save, at
+
+    def fills(path: Path, value: msgspec.Struct) -> None:
+        nonlocal left
+        left -= 1
+        if -3 < left <= 0:  # from that write on, for three of them
+            raise OSError(28, "No space left on device")
+        real(path, value)
+
+    monkeypatch.setattr(module_identity, "save", fills)
+    async with world(tmp_path) as here:
+        (tmp_path / "enroll.env").write_text(f"WS_SERVER_URL={here.hub.address}\nENROLL_CODE={CODE}\n")
+        async with here.life() as enrolment:
+            await until(lambda: enrolment.identity)
+        async with here.life() as enrolment:
+            assert enrolment.identity is not None
+            assert (enrolment.identity.kiosk_id, names(tmp_path)) == ("kiosk_001", {FILE})
+        assert len({request.public_key for request in here.hub.asked if here.hub.used[CODE] == request.public_key}) == 1
 
 
 async def test_a_disk_that_refuses_is_no_reason_to_die(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
