@@ -8,6 +8,8 @@ import sys
 from collections.abc import Awaitable
 from pathlib import Path
 
+import pytest
+
 from tests.cloud.hub import POSTGRESQL, Running, database_of, running, until
 from tests.cloud.test_main import environment
 from tests.cloud.updates.channel import put
@@ -25,7 +27,10 @@ async def went_back(hub: Running, kiosk_id: str, seq: int = 1) -> None:
             pass
 
 
-async def test_a_version_that_fails_is_held_and_goes_on_when_the_operator_says(tmp_path: Path) -> None:
+async def test_a_version_that_fails_is_held_and_goes_on_when_the_operator_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.updates.standings._LOOK_EVERY", 0.2)
     updates, state = tmp_path / "updates", tmp_path / "hub"
     put(updates, v1_0_1=b"one", v1_0_2=b"two")
 

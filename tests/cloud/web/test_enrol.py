@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -134,15 +135,17 @@ async def test_a_flood_of_guesses_is_429_with_retry_after_and_fills_nothing(tmp_
             address = f"10.{number // 65536}.{number // 256 % 256}.{number % 256}"
             return await Box().ask(hub, "2222-2222", **{"X-Real-IP": address})
 
+        began = time.monotonic()
         answers = await asyncio.gather(*(guess(number) for number in range(130)))
+        more = (time.monotonic() - began) / 2  # come back meanwhile
         problems = [problem_of(answer) for answer in answers]
-        assert 55 <= problems.count("code-refused") <= 65
+        assert 60 <= problems.count("code-refused") <= 61 + more
         assert problems.count("rate-limited") == 130 - problems.count("code-refused")
         assert all(int(a.headers["retry-after"]) >= 1 for a in answers if a.status_code == 429)
         assert len(rows(tmp_path, "SELECT id FROM enrolments")) <= 100
         # Those who are enrolled, and their callers, notice nothing.
         assert (await hub.send({"order": 1})).status_code == 200
-        assert await hub.metric('kioskwire_enrolments_total{result="limited"}') >= 60
+        assert await hub.metric('kioskwire_enrolments_total{result="limited"}') == problems.count("rate-limited") > 0
 
 
 async def test_addresses_are_the_proxys_word_only_behind_one(tmp_path: Path) -> None:

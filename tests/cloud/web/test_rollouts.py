@@ -5,10 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.cloud.hub import Json, Running, running, until
 from tests.cloud.updates.channel import put
 from tests.cloud.web.test_send import problem_of
+
+
+@pytest.fixture(autouse=True)
+def _looked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.updates.standings._LOOK_EVERY", 0.2)
 
 
 async def change(hub: Running, channel: str = "stable", **body: Any) -> httpx.Response:
