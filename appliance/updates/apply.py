@@ -42,6 +42,10 @@ class RefusedError(Exception):
     """It does not become a version; in words."""
 
 
+class NothingReadyError(RefusedError):
+    """There is nothing to be done; what came of the last one stays written."""
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done: what STATE_DIR/updates/ready names becomes a version, or a file that a person gives.
 
@@ -71,6 +75,8 @@ def apply(task: Task) -> Applied:
                 done = Applied(file=file, version=version, ok=True, words="it was there already")
             else:
                 done = _install(task, file, version, load_keys(task.keys_file))
+        except NothingReadyError as error:
+            return Applied(file="", words=str(error), at=time.time())
         except (RefusedError, SourceError, SignatureError, ArchiveError) as error:
             done = Applied(file=file, words=str(error))
         except OSError as error:
@@ -149,7 +155,7 @@ def _ready(state_dir: Path) -> str:
     try:
         return _read_small(state_dir, (DIRECTORY, READY)).strip()
     except FileNotFoundError:
-        raise RefusedError("no download waits to become a version") from None
+        raise NothingReadyError("no download waits to become a version") from None
     except OSError as error:
         raise RefusedError(f"what waits to become a version cannot be read: {error.strerror}") from None
 

@@ -163,6 +163,7 @@ def _status(files: UpdateFiles, state_dir: Path) -> int:
             lines.append(("on trial", "; ".join(status.lacking) or "well so far"))
         lines.append(("trouble" if status.failed else "state", status.words))
         lines += [("waits", each) for each in status.waits]
+    lines += [("put off", f"{version}, tried {how.tries} times") for version, how in files.put_off().items()]
     lines += [("failed", f"{version} {reason}") for version, reason in files.bad().items()]
     for name, words in lines:
         if words:

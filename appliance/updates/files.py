@@ -4,6 +4,7 @@
     good      the last one that has proved itself              bad        VERSION REASON, one a line: never tried again
     floor     no version below it can read the journal         baseline.json   how the kiosk was when all was well
     ready     the name of a download that root may unpack      download/  downloads, and parts of them
+    put-off.json  versions that are to be tried again later, since the hub was not reached with them
     restart   somebody wants a restart while nothing moves     now        somebody wants the newest version now
     running.json, status.json   what runs and what it is about: for the commands
     kept.json     what was seen and told: serials of manifests, versions
@@ -22,15 +23,17 @@ from typing import TypeVar
 
 import msgspec
 
+from appliance.updates.putoff import PutOff
 from wire.release import version_key
 
 DIRECTORY = "updates"
 DOWNLOADS = "download"
 CURRENT, GOOD, TRIAL, BAD, FLOOR, BASELINE = "current", "good", "trial", "bad", "floor", "baseline.json"
 READY, RESTART, NOW = "ready", "restart", "now"
-RUNNING, STATUS, KEPT = "running.json", "status.json", "kept.json"
+RUNNING, STATUS, KEPT, PUT_OFF = "running.json", "status.json", "kept.json", "put-off.json"
 _MAX_BYTES = 256 * 1024
 _BAD_MAX = 200
+_PUT_OFF_MAX = 20
 
 T = TypeVar("T")
 
@@ -109,7 +112,19 @@ class UpdateFiles:
         """What was remembered; nothing where that cannot be read."""
         return self.load(KEPT, Kept) or Kept()
 
-    # Bad versions
+    # Versions that failed
+
+    def put_off(self) -> dict[str, PutOff]:
+        """Versions that are tried again later."""
+        return self.load(PUT_OFF, dict[str, PutOff]) or {}
+
+    def save_put_off(self, version: str, how: PutOff | None) -> None:
+        """Keep how it went with one; None: forget it. Raises OSError."""
+        found = self.put_off()
+        found.pop(version, None)
+        if how is not None:
+            found[version] = how
+        self.save(PUT_OFF, dict(list(found.items())[-_PUT_OFF_MAX:]))
 
     def bad(self) -> dict[str, str]:
         """Versions that are never tried again, with the reason for people."""
@@ -127,10 +142,12 @@ class UpdateFiles:
         self._write_bad(dict(list(bad.items())[-_BAD_MAX:]))
 
     def forgive(self, version: str) -> bool:
-        """Let it be tried again; whether it was bad. Raises OSError."""
-        bad = self.bad()
+        """Let it be tried again now; whether it was bad or put off. Raises OSError."""
+        bad, was_put_off = self.bad(), version in self.put_off()
+        if was_put_off:
+            self.save_put_off(version, None)
         if version not in bad:
-            return False
+            return was_put_off
         if self.word(TRIAL) == version:
             self.remove(TRIAL)  # its starts are counted anew
         kept = self.kept()

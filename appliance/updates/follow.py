@@ -57,6 +57,7 @@ def become_owner(state_dir: Path) -> None:
 def follow(files: UpdateFiles, asked: str, within_s: float, say: Say) -> int:
     """Ask for a version, or (`now`) for the newest, and tell what becomes of it. Returns the exit status."""
     before = files.load(RUNNING, Running)
+    before_put_off = files.put_off()
     files.write(NOW, asked)
     deadline = time.monotonic() + within_s
     target, told = asked if asked != "now" else "", ""
@@ -65,6 +66,9 @@ def follow(files: UpdateFiles, asked: str, within_s: float, say: Say) -> int:
         status, running = files.load(STATUS, Status), files.load(RUNNING, Running)
         if target and target in files.bad():
             say(f"{target} is not tried again: {files.bad()[target]}")
+            return 1
+        if target and files.put_off().get(target, before_put_off.get(target)) != before_put_off.get(target):
+            say(f"{target} is put off, and tried again later: the hub was not reached with it, and was before")
             return 1
         if status is None or running is None:
             continue

@@ -62,6 +62,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     switching_to: str = ""
     good: str = ""
     bad: dict[str, str] = {}
+    put_off: dict[str, float] = {}  # when they may be tried again, Unix seconds; 0: not known yet
 
 
 def read_plan(

@@ -18,7 +18,7 @@ import msgspec
 
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, StorageError
-from appliance.updates import switch
+from appliance.updates import putoff, switch
 from appliance.updates.choose import Choice, choose
 from appliance.updates.download import fetch, tidy
 from appliance.updates.files import (
@@ -45,6 +45,11 @@ from wire.release import Release, Rollout, is_open, parse_window, version_key
 STANDSTILL_S = 60.0
 _RETRY_MAX_S = 3600.0
 _READY_AGAIN_S = 600.0
+# So long a switch that nobody asked for waits for the hub to be reached: a trial without it would prove little. Longer
+# not, since what is to come may be what mends that.
+_HUB_WITHIN_S = 86400.0
+# So long a version that failed waits for works that do not end and for what is in doubt: it may be why.
+GO_BACK_WITHIN_S = 900.0
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +81,10 @@ class Updates:
         self._wake = asyncio.Event()
         self._trial: Trial | None = None
         self._trial_looked = float("-inf")
-        self._going_back = False
+        self._going_back = ""  # why
+        self._back_since = 0.0
+        self._began = steady()
+        self._hub_seen = self._began  # or the beginning
         self._watching = Watching(None)
         self._choice = Choice()
         self._rollout: Rollout | None = None
@@ -169,6 +177,8 @@ class Updates:
                 _log.exception("looking for a new version failed")
                 self._trouble("bad", f"{type(error).__name__}: {error}")
                 delay = plan.look_every_s
+                if at_once:
+                    await self._now_is_over()
 
     async def _look(self, at_once: bool) -> None:
         """Ask what there is, and fetch it if it is for us. Raises `SourceError`."""
@@ -238,12 +248,12 @@ class Updates:
     async def _ask_root(self, file: str) -> None:
         """Have the path unit see that there is something. Raises `SourceError`."""
         crash_point("appliance.updates.ready.before")
+        self._ready_at = self._steady()  # before it can be seen
         try:
             await asyncio.to_thread(self._files.write, READY, file)
         except OSError as error:
             raise SourceError(f"STATE_DIR/updates cannot be written: {error.strerror}") from error
         crash_point("appliance.updates.ready.after")
-        self._ready_at = self._steady()
         self._say(f"{version_of(file)} is fetched and verified; kioskwire-update.service is to unpack and try it")
 
     # Tending
@@ -254,6 +264,8 @@ class Updates:
                 await self._tend()
             except Exception:  # the task must outlive any mistake of ours
                 _log.exception("tending updates failed")
+                if not self._ending:
+                    await self._go_on()  # whatever was to be begun is not held up by it
             await asyncio.sleep(self._plan.tick_s)
 
     async def _tend(self) -> None:
@@ -266,6 +278,11 @@ class Updates:
         elif self._watching.look(now, self._wall(), self._plan.version, self._seen()):
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(self._files.save, BASELINE, self._watching.baseline)
+        if self._seen().connected:
+            self._hub_seen = now
+        if self._trial is None:
+            with contextlib.suppress(OSError):
+                await self._look_at_put_off(now)
         await self._notice_applied(now)
         await self._maybe_end(now)
         await asyncio.to_thread(self._show)
@@ -287,6 +304,7 @@ class Updates:
         if proved is None:
             return
         version = self._plan.version
+        reason = f"it did not prove itself within {self._plan.trial_s:g} s: {'; '.join(trial.lacking)}"
         try:
             if proved:
                 await asyncio.to_thread(switch.prove, self._files, version)
@@ -296,16 +314,47 @@ class Updates:
                 _log.info("this version has proved itself", extra={"version": version, "took_s": trial.took(now)})
                 await self._note("update-confirmed", {"version": version, "took_s": round(trial.took(now), 1)})
                 return
-            reason = f"it did not prove itself within {self._plan.trial_s:g} s: {'; '.join(trial.lacking)}"
-            await asyncio.to_thread(switch.give_up, self._files, version, reason)
+            if putoff.is_hub_alone(trial.lacking):
+                before = await asyncio.to_thread(self._files.put_off)
+                how = putoff.again(before.get(version), self._wall())
+                await asyncio.to_thread(switch.put_off, self._files, version, how)
+                await self._note("update-put-off", {"version": version, "reason": reason, "tries": how.tries})
+            else:
+                await asyncio.to_thread(switch.give_up, self._files, version, reason)
         except OSError as error:
             self._trouble("disk", f"STATE_DIR/updates cannot be written: {error.strerror}")
             if proved:
                 return
+        self._going_back, self._back_since = reason, now
         _log.error("this version has not proved itself; the last good one is to run", extra={
             "version": version, "lacking": trial.lacking,
         })  # fmt: skip
-        self._going_back = True
+
+    async def _look_at_put_off(self, now: float) -> None:
+        """Say of versions with which the hub was not reached whether it is with this one. Raises OSError."""
+        put_off = await asyncio.to_thread(self._files.put_off)
+        for version, how in put_off.items():
+            if how.judged or version == self._plan.version:
+                continue
+            connected, runs_s = self._seen().connected, now - self._began
+            judged = putoff.judge(how, self._wall(), runs_s, connected, self._plan.trial_s)
+            if judged is None:
+                continue
+            if judged.counts >= putoff.COUNT_MAX:
+                words = f"the hub was not reached with it, and was with {self._plan.version}, {judged.counts} times"
+                await asyncio.to_thread(switch.give_up, self._files, version, words)
+                await asyncio.to_thread(self._files.save_put_off, version, None)
+                await self._tell_bad()
+                continue
+            await asyncio.to_thread(self._files.save_put_off, version, judged)
+            at_fault = "it is with this one" if judged.counts > how.counts else "nor is it with this one"
+            self._say(f"the hub was not reached with {version}, {at_fault}; it is tried again later", failed=True)
+            _log.warning("a version is put off", extra={
+                "version": version, "tries": judged.tries, "counts": judged.counts, "reason": at_fault,
+            })  # fmt: skip
+        self._set(put_off={
+            each: putoff.due_at(how) if how.judged else 0.0 for each, how in put_off.items()
+        })  # fmt: skip
 
     async def _notice_applied(self, now: float) -> None:
         """What root has done, and what lies there now."""
@@ -323,7 +372,7 @@ class Updates:
                 if applied.file == ready:
                     await asyncio.to_thread(self._done_with_ready)
         elif ready:
-            if now - self._ready_at > plan.root_within_s and self._asked_for_now:
+            if now - max(self._ready_at, self._began) > plan.root_within_s and self._asked_for_now:
                 self._trouble(
                     "refused", "kioskwire-update.service does not unpack it; is kioskwire-update.path active?"
                 )
@@ -348,7 +397,7 @@ class Updates:
         if now < self._again_at:
             return
         if self._going_back:
-            if await self._stand_still(anyway=True):
+            if await self._stand_still(anyway=True, patient=now - self._back_since < GO_BACK_WITHIN_S):
                 self._finish("the last good version is to run")
         elif await asyncio.to_thread(self._files.exists, RESTART):
             if await self._stand_still():
@@ -356,7 +405,7 @@ class Updates:
                     await asyncio.to_thread(self._files.remove, RESTART)
                 self._finish("a restart was asked for")
         elif self._is_to_switch():
-            if closed := self._closed():
+            if closed := await self._closed(now):
                 self._set(waits=[closed])
             elif await self._stand_still():
                 await self._step_aside(self._installed)
@@ -374,22 +423,35 @@ class Updates:
             return self._choice.release is None or self._choice.release.version == version
         return plan.mode == "auto" and self._choice.release is not None and self._choice.release.version == version
 
-    def _closed(self) -> str:
+    async def _closed(self, now: float) -> str:
         """Why it is not yet time to switch, in words; empty: it is. To a person's wish no window is closed."""
         if self._asked_for or self._asked_for_now:
             return ""
+        put_off = (await asyncio.to_thread(self._files.put_off)).get(self._installed)
+        if put_off is not None and not putoff.is_due(put_off, self._wall()):
+            return f"{self._installed} is put off: the hub was not reached with it"
+        if not self._seen().connected and now - self._hub_seen < _HUB_WITHIN_S:
+            return f"the hub is not reached now, so it could not be told whether {self._installed} reaches it"
         window = self._rollout.window if self._rollout and self._rollout.window else self._plan.window
         local = datetime.fromtimestamp(self._wall()).astimezone()
         return "" if is_open(parse_window(window), local.hour * 60 + local.minute) else f"it is not yet {window}"
 
-    async def _stand_still(self, *, anyway: bool = False) -> bool:
-        """Whether nothing moves, nor will. `anyway`: a journal that cannot be used is no hindrance."""
+    async def _stand_still(self, *, anyway: bool = False, patient: bool = True) -> bool:
+        """Whether nothing moves, nor will. `anyway`: a journal that cannot be used is no hindrance.
+
+        Not `patient`: nor is what only the journal knows of, which every start takes up; what is at work now, always.
+        """
         waits = ["operations are under way"]
         if self._work.hold():
             try:
                 waits = await self._journal.stand_still(STANDSTILL_S)
             except StorageError as error:
                 waits = [] if anyway else [str(error)]
+            if waits and not patient:
+                _log.error("the last good version takes up what this one does not bring to its end", extra={
+                    "waits": waits,
+                })  # fmt: skip
+                waits = []
             if waits:
                 self._work.release()
         if waits:
@@ -408,12 +470,16 @@ class Updates:
             self._trouble("disk", f"STATE_DIR/updates cannot be written: {error.strerror}")
             self._again_at = self._steady() + plan.retry_s
             self._set(switching_to="")
-            self._work.release()
-            with contextlib.suppress(StorageError):
-                await self._journal.go_on()
+            await self._go_on()
             return
         await self._note("update-installed", {"from": plan.version, "to": version})
         self._finish(f"{version} is to run")
+
+    async def _go_on(self) -> None:
+        """No standstill any more: what came meanwhile is begun."""
+        self._work.release()
+        with contextlib.suppress(StorageError):
+            await self._journal.go_on()
 
     def _finish(self, words: str) -> None:
         _log.info("this run ends", extra={"reason": words})

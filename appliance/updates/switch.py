@@ -3,17 +3,19 @@ a power cut between any two. Blocking.
 
 Stepping aside: the count of starts first, then the wish; the other way round a version could run that nobody counts.
 Proving: the good one first, then the end of its trial; between the two it is on trial no more. Failing: that it is bad
-first; from then on the launcher passes it over, whatever else is written.
+first; from then on the launcher passes it over, whatever else is written. Putting off: what is known of it first, lest
+it be tried again at once; as long as it is still wished for it is on trial, and counted.
 """
 
 from appliance.updates.files import BAD, BASELINE, CURRENT, FLOOR, GOOD, NOW, TRIAL, UpdateFiles
+from appliance.updates.putoff import PutOff
 from appliance.updates.trial import Baseline
 from wire.crashpoint import crash_point
 
 # The oldest version of this program that can go on with what this one writes; empty: any. See appliance.journal.schema.
 OLDEST_TO_GO_BACK_TO = ""
 
-__all__ = ["BAD", "give_up", "prove", "step_aside"]
+__all__ = ["BAD", "give_up", "prove", "put_off", "step_aside"]
 
 
 def step_aside(files: UpdateFiles, version: str, baseline: Baseline) -> None:
@@ -50,3 +52,13 @@ def give_up(files: UpdateFiles, version: str, reason: str) -> None:
     crash_point("appliance.updates.back.before")
     files.remove(TRIAL)
     crash_point("appliance.updates.back.after")
+
+
+def put_off(files: UpdateFiles, version: str, how: PutOff) -> None:
+    """It has not, for no reason of its own perhaps: the last good one is to run, and to find out. Raises OSError."""
+    files.save_put_off(version, how)
+    if good := files.version(GOOD):
+        files.write(CURRENT, good)
+    else:
+        files.remove(CURRENT)
+    files.remove(TRIAL)

@@ -14,6 +14,7 @@ LOOKS = 5  # in a row, for a version to have proved itself
 LOOK_EVERY_S = 2.0
 GAINED_AFTER_S = 20.0
 LOST_AFTER_S = 600.0
+HUB_LACKING = "the hub is not reached, and was before"
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +40,7 @@ def lacking(before: Baseline | None, seen: Seen) -> list[str]:
     if seen.trouble:
         words.append(f"the journal takes nothing: {seen.trouble}")
     if before is not None and before.connected and not seen.connected:
-        words.append("the hub is not reached, and was before")
+        words.append(HUB_LACKING)
     missed = [name for name in (before.up if before else []) if seen.devices.get(name) is False]
     words += [f"{name} does not work, and did before" for name in sorted(missed)]
     return words

@@ -102,6 +102,15 @@ def test_the_name_that_waits_leads_nowhere_else(kiosk: Kiosk, name: str) -> None
     assert kiosk.apply()
 
 
+def test_when_nothing_waits_what_came_of_the_last_one_stays_told(kiosk: Kiosk) -> None:
+    kiosk.fetched("1.1.0", b"no archive")
+    assert "broken" in kiosk.apply()
+    told = (kiosk.places.app / "applied.json").read_bytes()
+    kiosk.files.remove("ready")
+    assert "no download waits" in kiosk.apply()
+    assert (kiosk.places.app / "applied.json").read_bytes() == told
+
+
 def test_no_link_or_pipe_of_the_services_user_is_followed(kiosk: Kiosk, tmp_path: Path) -> None:
     name = kiosk.fetched("1.1.0", program("1.1.0"))
     there = kiosk.files.downloads / name

@@ -11,6 +11,7 @@ from appliance.updates import switch
 from appliance.updates.apply import Task, apply
 from appliance.updates.files import CURRENT, GOOD, TRIAL, UpdateFiles
 from appliance.updates.places import PROGRAM, archive_name, found, this_target
+from appliance.updates.putoff import PutOff
 from appliance.updates.trial import Baseline
 from tests.appliance.updates.power import at_every_step
 from tests.appliance.updates.releases import Signer, program
@@ -93,6 +94,29 @@ def test_giving_up(tmp_path: Path) -> None:
             assert world.files.word(TRIAL) == "1.2.0"
     assert runs == sorted(runs, reverse=True)
     assert set(runs) == {"1.1.0", "1.2.0"}
+
+
+@pytest.mark.parametrize("good", ["1.1.0", ""])
+def test_putting_off(tmp_path: Path, good: str) -> None:
+    """As long as it still runs it is counted; where it does not, it is known that it is put off."""
+
+    def prepare(kiosk: Kiosk) -> None:
+        on_trial(kiosk)
+        if not good:
+            kiosk.files.remove(GOOD)
+
+    world = World(tmp_path, prepare)
+    how = PutOff(at=1.0)
+    runs = []
+    for _ in at_every_step(lambda: switch.put_off(world.files, "1.2.0", how), world.anew):
+        runs.append(world.which())
+        if runs[-1] == "1.2.0":
+            assert world.files.word(TRIAL) == "1.2.0"
+        else:
+            assert world.files.put_off() == {"1.2.0": how}
+    assert runs == sorted(runs, reverse=True)
+    assert set(runs) == {good or "1.0.0", "1.2.0"}
+    assert world.files.bad() == {}
 
 
 @pytest.mark.parametrize("left", [(), (".in.1.2.0",), ("1.2.0",)])

@@ -12,10 +12,12 @@ import pytest
 
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, StandstillError, Work
+from appliance.updates import service, switch
 from appliance.updates.apply import Task, apply
 from appliance.updates.files import BASELINE, CURRENT, GOOD, NOW, READY, RESTART, TRIAL, UpdateFiles
-from appliance.updates.places import Places
+from appliance.updates.places import Places, archive_name, this_target
 from appliance.updates.plan import Plan
+from appliance.updates.putoff import PutOff
 from appliance.updates.service import Updates
 from appliance.updates.source import Where
 from appliance.updates.trial import Baseline, Seen
@@ -276,6 +278,117 @@ async def test_a_version_that_does_not_is_left_and_told_of_by_the_next(tmp_path:
     ((kind, data),) = told
     assert (kind, data["version"], data["running"]) == ("update-failed", "1.1.0", "1.0.0")
     assert "bills does not work" in data["reason"]
+
+
+async def test_a_hub_that_goes_away_in_a_trial_puts_the_version_off_and_the_one_before_finds_out(
+    tmp_path: Path,
+) -> None:
+    """An outage condemns nobody; whom the hub is not reached with while it is with another goes at the third time."""
+
+    def begin(here: Kiosk) -> None:
+        lay(here.places.versions, "1.1.0")
+        on_trial(here)
+
+    away = Seen(connected=False, devices={"bills": True})
+    clock = [NOON]
+    for attempt, (counts, before_is_connected) in enumerate(((0, False), (1, True), (2, True), (3, True)), 1):
+        async with kiosk(tmp_path, begin=begin if attempt == 1 else on_trial, **TRIAL_RUN) as here:
+            here.seen = away
+            await until(here.ended.is_set)
+            assert here.notes[0][0] == "update-put-off"
+            assert (here.files.word(CURRENT), here.files.exists(TRIAL), here.files.bad()) == ("", False, {})
+            assert here.files.put_off()["1.1.0"].tries == attempt
+        async with kiosk(tmp_path, window="00:00-00:00", begin=lambda here: setattr(here, "seen", away)) as here:
+            here.there.offer(v1_1_0=program("1.1.0"))
+            here.updates._wall = lambda: clock[0]
+            await until(lambda: here.updates.status.installed == "1.1.0")
+            assert not here.files.put_off()["1.1.0"].judged
+            if before_is_connected:
+                here.seen = WELL
+            if counts == 3:
+                await until(here.files.bad)
+                assert "was with 1.0.0, 3 times" in here.files.bad()["1.1.0"]
+                assert here.files.put_off() == {}
+                await until(lambda: here.notes)
+                assert [kind for kind, _ in here.notes] == ["update-failed"]
+                break
+            await until(lambda: here.files.put_off()["1.1.0"].judged)
+            assert here.files.put_off()["1.1.0"].counts == counts
+            here.seen = WELL
+            await until(lambda: here.updates.status.waits == ["1.1.0 is put off: the hub was not reached with it"])
+            assert not here.ended.is_set()
+            clock[0] += 3600 * 2 ** (attempt - 1) + 1
+            here.seen = away
+            await until(lambda: "the hub is not reached now" in str(here.updates.status.waits))
+            assert not here.ended.is_set()
+            here.seen = WELL
+            await until(here.ended.is_set)
+            assert (here.files.word(CURRENT), here.files.word(TRIAL)) == ("1.1.0", "1.1.0")
+
+
+async def test_a_device_that_is_missed_besides_is_no_outage(tmp_path: Path) -> None:
+    async with kiosk(tmp_path, begin=on_trial, **TRIAL_RUN) as here:
+        here.seen = Seen(connected=False, devices={"bills": False})
+        await until(here.ended.is_set)
+        assert "bills does not work" in here.files.bad()["1.1.0"]
+        assert here.files.put_off() == {}
+
+
+async def test_a_person_may_try_again_at_once_what_is_put_off(tmp_path: Path) -> None:
+    async with kiosk(tmp_path, mode="off", where=lambda: None) as here:
+        lay(here.places.versions, "1.1.0")
+        here.files.save_put_off("1.1.0", PutOff(at=NOON, judged=True))
+        here.files.write(NOW, "1.1.0")
+        await until(here.ended.is_set)
+    files = UpdateFiles(tmp_path / "state")
+    assert files.forgive("1.1.0")
+    assert not files.forgive("1.1.0")
+
+
+async def test_a_version_that_failed_does_not_wait_for_ever_for_what_it_cannot_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "GO_BACK_WITHIN_S", 1.0)
+    async with kiosk(tmp_path, begin=on_trial, **TRIAL_RUN) as here:
+        here.seen = Seen(connected=True, devices={"bills": False})
+        slip = Work(id="slip-1", kind="slip", begun_at=1.0, data=msgspec.Raw(b"{}"))
+        await here.journal.write(lambda book: book.begin_work(slip))
+        here.operations.busy = True
+        await until(here.files.bad)
+        await asyncio.sleep(1.5)
+        assert not here.ended.is_set(), "what is at work now is waited for, however long"
+        here.operations.busy = False
+        await until(here.ended.is_set)
+
+
+async def test_a_standstill_that_leads_to_nothing_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong between taking it and ending: it is given back at once."""
+    fails = [RuntimeError("a mistake of ours")] * 3
+
+    def step_aside(*_: object) -> None:
+        raise fails.pop() if fails else OSError(28, "No space left on device")
+
+    monkeypatch.setattr(switch, "step_aside", step_aside)
+    async with kiosk(tmp_path) as here:
+        here.there.offer(v1_1_0=program("1.1.0"))
+        await here.fetched()
+        assert here.root()
+        await until(lambda: not fails and here.troubles("disk"))
+        monkeypatch.undo()
+        await until(here.ended.is_set)
+        assert here.files.word(CURRENT) == "1.1.0"
+
+
+async def test_a_person_is_not_told_that_root_is_late_before_it_is(tmp_path: Path) -> None:
+    def begin(here: Kiosk) -> None:
+        here.files.write(READY, archive_name("1.1.0", this_target()))
+        here.files.write(NOW, "now")
+
+    async with kiosk(tmp_path, mode="off", begin=begin, where=lambda: None) as here:
+        await until(lambda: here.says("neither a hub nor"))
+        assert here.troubles("refused") == 0
 
 
 async def test_a_journal_that_cannot_be_used_is_no_reason_to_stay(tmp_path: Path) -> None:
