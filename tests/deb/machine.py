@@ -142,8 +142,9 @@ class Machine:
 
 _numbers = itertools.count(1)
 ENVIRON = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive"]
-# Without registering with a machined that is not there, and leaving this machine's names and times alone.
+# Without registering with a machined that is not there, and leaving this machine's names and times alone. As on a whole
+# machine, its first process can bring up the loopback device of units that have a network of their own.
 NSPAWN = [
     "--quiet", "--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
-    "--setenv=DEBIAN_FRONTEND=noninteractive",
+    "--setenv=DEBIAN_FRONTEND=noninteractive", "--capability=CAP_NET_ADMIN",
 ]  # fmt: skip
