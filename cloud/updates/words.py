@@ -15,7 +15,13 @@ from cloud.db.writer import Write
 from wire.messages import Event
 from wire.release import version_key
 
-RESULTS = {"update-installed": "installed", "update-confirmed": "confirmed", "update-failed": "failed"}
+RESULTS = {
+    "update-installed": "installed",
+    "update-confirmed": "confirmed",
+    "update-failed": "failed",
+    # It did not reach us, and is tried there again. A version that breaks the line is known by many of these.
+    "update-put-off": "failed",
+}
 _REASON_MAX = 200
 _VERSION_MAX = 32
 
