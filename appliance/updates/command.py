@@ -167,7 +167,7 @@ def _status(files: UpdateFiles, state_dir: Path) -> int:
     lines += [("failed", f"{version} {reason}") for version, reason in files.bad().items()]
     for name, words in lines:
         if words:
-            print(f"{name + ':':<17}{words}")
+            _say(f"{name + ':':<17}{words}")
     return 0
 
 
@@ -211,7 +211,8 @@ def _tell_choice(choice: Choice, place: str, running: str) -> None:
 
 
 def _say(words: str) -> None:
-    print(words, flush=True)
+    """What the service or a release has written may not do anything to the terminal of whoever reads it."""
+    print("".join(each if each.isprintable() or each == "\n" else "?" for each in words), flush=True)
 
 
 def _complain(*words: str, status: int = 1) -> int:

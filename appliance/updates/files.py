@@ -18,6 +18,7 @@ import contextlib
 import os
 import secrets
 import stat
+import threading
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ RUNNING, STATUS, KEPT, PUT_OFF = "running.json", "status.json", "kept.json", "pu
 _MAX_BYTES = 256 * 1024
 _BAD_MAX = 200
 _PUT_OFF_MAX = 20
+_putting = threading.Lock()  # one thread takes another's half for one of a run that was cut off
 
 T = TypeVar("T")
 
@@ -189,6 +191,11 @@ def put(directory: Path, name: str, data: bytes, mode: int = 0o600) -> None:
     Nobody who may write in the directory can have it write elsewhere: links are not followed. The file belongs to whom
     the directory belongs.
     """
+    with _putting:
+        _put(directory, name, data, mode)
+
+
+def _put(directory: Path, name: str, data: bytes, mode: int) -> None:
     at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     new = f".{name}.{secrets.token_hex(4)}"
     try:

@@ -3,12 +3,13 @@
 import os
 import tarfile
 import tempfile
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from appliance.updates.apply import Task, apply, prune
+from appliance.updates.apply import RefusedError, Task, apply, prune, try_out
 from appliance.updates.files import UpdateFiles
 from appliance.updates.places import PROGRAM, Places, archive_name, found, this_target
 from appliance.updates.unpack import ArchiveError, unpack
@@ -94,6 +95,33 @@ def test_what_is_not_signed_is_not_even_unpacked(kiosk: Kiosk) -> None:
     assert "no minisign signature" in kiosk.apply()
     kiosk.task.keys_file.unlink()
     assert "cannot be read" in kiosk.apply()
+
+
+def test_one_key_follows_another(kiosk: Kiosk) -> None:
+    """Both count while both are there, and one that was taken out no more."""
+    successor, both = Signer(), kiosk.signer.public + "# the next\n"
+    kiosk.task.keys_file.write_text(both + successor.public)
+    kiosk.fetched("1.1.0", program("1.1.0"))
+    assert kiosk.apply() == ""
+    data = program("1.2.0")
+    kiosk.fetched("1.2.0", data, successor.sign(data))
+    assert kiosk.apply() == ""
+    kiosk.task.keys_file.write_text(successor.public)
+    kiosk.fetched("1.3.0", program("1.3.0"))
+    assert "signed with the key" in kiosk.apply()
+    kiosk.fetched("1.3.0", data, successor.sign(data))
+    assert "says that it is kioskwire-appliance 1.2.0, not 1.3.0" in kiosk.apply(), "another release's, renamed"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_a_self_test_that_never_ends_is_ended(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="kioskwire-") as directory:
+        os.chmod(directory, 0o755)
+        place = lay(Path(directory), "1.1.0", GOOD_PROGRAM.replace("exit 0", "exec sleep 600"))
+        began = time.monotonic()
+        with pytest.raises(RefusedError, match=r"did not end within 0\.5 s"):
+            try_out(place / PROGRAM, "1.1.0", user="nobody", limit_s=0.5)
+        assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "x", "kioskwire-appliance-1.1.0-linux-x.tar.xz", "/dev/zero"])

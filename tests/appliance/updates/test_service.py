@@ -308,7 +308,7 @@ async def test_a_hub_that_goes_away_in_a_trial_puts_the_version_off_and_the_one_
             if counts == 3:
                 await until(here.files.bad)
                 assert "was with 1.0.0, 3 times" in here.files.bad()["1.1.0"]
-                assert here.files.put_off() == {}
+                await until(lambda: here.files.put_off() == {})
                 await until(lambda: here.notes)
                 assert [kind for kind, _ in here.notes] == ["update-failed"]
                 break
