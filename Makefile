@@ -1,5 +1,5 @@
 # What one types here. Everything is installed into .venv; nothing outside this tree is touched, except that a missing
-# venv package of Debian's Python is installed when make runs as root.
+# Python of Debian, or its venv package, is installed when make runs as root.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,6 +10,12 @@ STATE := .state
 # The first of these that is Python 3.11 or later, unless one is named: make install PYTHON=/usr/bin/python3.11
 PYTHON_CANDIDATES := python3.11 python3 python3.12 python3.13
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+# Shell words: install these packages, with fresh lists if need be.
+apt_install = { DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+	apt-get install -qq -y --no-install-recommends $(1) >/dev/null 2>&1 \
+	|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends $(1) >/dev/null; } \
+	|| { echo "apt-get could not install $(1); see above"; exit 1; }; }
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -81,7 +87,13 @@ $(VENV)/.made:
 		if $$candidate -c '$(NEW_ENOUGH)' 2>/dev/null; then python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-		echo "No Python 3.11 or later was found. On Debian 12: apt-get install python3.11 python3.11-venv"; exit 1; \
+		if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+			echo "No Python 3.11 or later was found. Install it, then run make again. On Debian 12:"; \
+			echo "    sudo apt-get install -y python3.11 python3.11-venv"; exit 1; \
+		fi; \
+		echo "No Python 3.11 or later was found: installing python3.11"; \
+		$(call apt_install,python3.11 python3.11-venv); \
+		python=python3.11; \
 	fi; \
 	if ! "$$python" -c '$(NEW_ENOUGH)'; then \
 		echo "PYTHON=$$python is not Python 3.11 or later"; exit 1; \
@@ -93,10 +105,7 @@ $(VENV)/.made:
 			echo "    sudo apt-get install -y $$package"; exit 1; \
 		fi; \
 		echo "This Python comes without venv: installing $$package"; \
-		export DEBIAN_FRONTEND=noninteractive; \
-		apt-get install -qq -y --no-install-recommends $$package >/dev/null 2>&1 \
-			|| { apt-get update -qq && apt-get install -qq -y --no-install-recommends $$package >/dev/null; } \
-			|| { echo "apt-get could not install $$package; see above"; exit 1; }; \
+		$(call apt_install,$$package); \
 	fi; \
 	rm -rf $(VENV) && "$$python" -m venv $(VENV)
 	@echo '$(CURDIR)' > $@
