@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="the hub's address for kiosks, such as wss://hub.example.com/ws, for WS_TOKEN or ENROLL_CODE; "
-            "no token in it"
+            "an enrolled kiosk follows it when it is changed; no token in it"
         ),
     ] = ""
     ws_token: Annotated[
