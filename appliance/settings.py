@@ -284,6 +284,8 @@ def _read_env_file(
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        if isinstance(error, PermissionError):
+            reason = f"{reason}; right would be to be root (sudo), or the user that the appliance runs as"
         mistakes.append(Mistake(named_by, str(path), f"cannot be read: {reason}"))
         return {}, str(path)
     for binding in parse_stream(io.StringIO(text)):

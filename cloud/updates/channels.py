@@ -9,11 +9,13 @@ being copied there is not there yet. Everything here blocks; call it in a thread
 
 import errno
 import hashlib
+import logging
 import os
 import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
@@ -33,6 +35,8 @@ _SIGNATURE_MAX_BYTES = 16 * 1024
 _READ_BYTES = 1024 * 1024
 _DIGESTS_MAX = 1000
 _CHANNELS_MAX = 100
+
+_log = logging.getLogger(__name__)
 
 _Identity = tuple[int, int, int, int]  # device, number, time of change, size
 
@@ -56,6 +60,9 @@ class Channels:
         self._directory = directory
         self._digests: dict[_Identity, str] = {}
         self._manifests: dict[_Identity, Manifest] = {}
+        self._told: dict[
+            tuple[str, str], None
+        ] = {}  # files that are others than their manifests say, with their digests
         self._hashing = threading.Lock()  # hundreds of kiosks come for a new file at once: it is read through once
 
     def open(self, channel: str, name: str) -> File:
@@ -141,6 +148,14 @@ class Channels:
         file = self._open(directory, release.file, None, "application/octet-stream", release.size, lasts=True)
         if file.sha256 != release.sha256:
             os.close(file.handle)
+            # Kiosks ask for it again and again; who put it there is told once.
+            if (release.file, file.sha256) not in self._told:
+                self._told[(release.file, file.sha256)] = None
+                _bound(self._told, _DIGESTS_MAX)
+                _log.warning(
+                    "a file of a channel is not what its manifest says, and is not given away",
+                    extra={"file": release.file, "sha256": file.sha256, "manifest": release.sha256},
+                )
             raise Refused("not-found", f"{release.file} is not what the manifest says: it may still be copied here")
         return file
 
@@ -202,7 +217,7 @@ def _identity(facts: os.stat_result) -> _Identity:
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
-def _bound(kept: dict[_Identity, object] | dict[_Identity, str] | dict[_Identity, Manifest], most: int) -> None:
+def _bound(kept: dict[Any, Any], most: int) -> None:
     """Forget the oldest."""
     while len(kept) > most:
         kept.pop(next(iter(kept)))
