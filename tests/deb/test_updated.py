@@ -142,7 +142,7 @@ def test_a_service_that_was_broken_into_cannot_have_root_do_its_will(kiosk: Kios
         "a link to a secret": (f"ln -s /etc/shadow {file}; ln -s /etc/shadow {file}.minisig", "cannot be read"),
         "a pipe": (f"mkfifo {file}; cp /tmp/*.minisig .", "is not a file"),
         "a pipe that waits": ("rm ../ready; mkfifo ../ready", "ready is not a file"),
-        "a folder": (f"mkdir {file}", "cannot be read"),
+        "a folder": (f"mkdir {file}", "is not a file"),
         "another's directory": ("cd ..; rm -rf download; ln -s /etc download", "cannot be read"),
         "a way out": ("printf '../../../etc/shadow\\n' > ../ready", "is not a release's name"),
         "a command": ("printf '$(touch /root/x);`touch /root/x`\\n' > ../ready", "is not a release's name"),
