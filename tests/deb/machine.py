@@ -66,7 +66,7 @@ class Machine:
         target = self.root / "root" / path.name
         target.write_bytes(path.read_bytes())
         target.chmod(path.stat().st_mode)
-        return f"/root/{path.name}"
+        return f"/srv/{path.name}"
 
     def install(self, package: Path) -> str:
         """As an administrator does it, keeping files that were edited."""

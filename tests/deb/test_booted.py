@@ -154,7 +154,7 @@ def test_by_hand(machine: Machine, archives: dict[str, Path], site: Site) -> Non
     """install.sh: laid, laid again, brought up to date with its settings kept, removed."""
     for version in (OLD, NEW):
         shutil.unpack_archive(archives[version], machine.root / "root", filter="tar")
-    old, new = (f"/root/kioskwire-appliance-{version}-install/install.sh" for version in (OLD, NEW))
+    old, new = (f"/srv/kioskwire-appliance-{version}-install/install.sh" for version in (OLD, NEW))
     with machine.booted():
         untouched = machine.shell("find /etc /usr /lib /var/lib -newer /root | sort")
         assert f"installing kioskwire-appliance {OLD}" in machine.run(old, "--dry-run")

@@ -134,7 +134,7 @@ def test_a_service_that_was_broken_into_cannot_have_root_do_its_will(kiosk: Kios
     data = program("9.9.9")
     (machine.root / "root/9").write_bytes(data)
     (machine.root / "root/9.minisig").write_text(Signer().sign(data))  # not by a key that is known here
-    machine.shell(f"cp /root/9 /tmp/{file}; cp /root/9.minisig /tmp/{file}.minisig; chmod 644 /tmp/{file}*")
+    machine.shell(f"cp /srv/9 /tmp/{file}; cp /srv/9.minisig /tmp/{file}.minisig; chmod 644 /tmp/{file}*")
     before = machine.shell("find /etc /usr /root -newer /etc/kioskwire/release.pub -type f | sort | xargs sha256sum")
     laid = f"mkdir -p {DOWNLOADS}; cd {DOWNLOADS}; rm -rf * ../ready; printf '%s\\n' {file} > ../ready"
     attacks = {
@@ -145,9 +145,9 @@ def test_a_service_that_was_broken_into_cannot_have_root_do_its_will(kiosk: Kios
         "a folder": (f"mkdir {file}", "is not a file"),
         "another's directory": ("cd ..; rm -rf download; ln -s /etc download", "cannot be read"),
         "a way out": ("printf '../../../etc/shadow\\n' > ../ready", "is not a release's name"),
-        "a command": ("printf '$(touch /root/x);`touch /root/x`\\n' > ../ready", "is not a release's name"),
+        "a command": ("printf '$(touch /srv/x);`touch /srv/x`\\n' > ../ready", "is not a release's name"),
         "a wish of a command": (
-            "for each in current good trial bad floor; do printf '$(touch /root/x) ../../../../tmp/x `id`\\n' "
+            "for each in current good trial bad floor; do printf '$(touch /srv/x) ../../../../tmp/x `id`\\n' "
             "> ../$each; done; printf '../../../tmp/kioskwire-appliance\\n' | tee ../current > ../ready",
             "is not a release's name",
         ),
@@ -179,7 +179,7 @@ def test_a_signed_version_whose_self_test_never_ends_is_ended(kiosk: Kiosk, chan
     (machine.root / "root" / file).write_bytes(data)
     (machine.root / "root" / f"{file}{SIGNATURE_SUFFIX}").write_text(channel.signer.sign(data))
     began = time.monotonic()
-    machine.shell(f"mkdir -p {DOWNLOADS}; cp /root/{file}* {DOWNLOADS}; chown -R kioskwire: {DOWNLOADS}")
+    machine.shell(f"mkdir -p {DOWNLOADS}; cp /srv/{file}* {DOWNLOADS}; chown -R kioskwire: {DOWNLOADS}")
     by_service(machine, f"echo {file} > {DOWNLOADS}/../ready")  # which the path unit sees
     until("an end", (machine.root / "var/lib/kioskwire-app/applied.json").exists, 240)
     assert time.monotonic() - began < 200
