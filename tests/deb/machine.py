@@ -63,7 +63,7 @@ class Machine:
 
     def bring(self, path: Path) -> str:
         """Copy a file into it; returns its name there."""
-        target = self.root / "root" / path.name
+        target = self.root / "srv" / path.name
         target.write_bytes(path.read_bytes())
         target.chmod(path.stat().st_mode)
         return f"/srv/{path.name}"
