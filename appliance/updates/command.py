@@ -143,7 +143,7 @@ def _forgive(files: UpdateFiles, version: str) -> int:
         return _complain(str(error), status=_USAGE)
     if not files.forgive(version):
         return _complain(f"{version} has not failed here")
-    _say(f"{version} may be tried again")
+    _say(f"{version} may be tried again when its turn comes; `update now` does not wait for that")
     return 0
 
 

@@ -143,13 +143,22 @@ class UpdateFiles:
         bad.setdefault(version, " ".join(reason.split())[:500])
         self._write_bad(dict(list(bad.items())[-_BAD_MAX:]))
 
+    def wish_for_good(self) -> None:
+        """The last good version is to run; without one the package's. Raises OSError."""
+        if good := self.version(GOOD):
+            self.write(CURRENT, good)
+        else:
+            self.remove(CURRENT)
+
     def forgive(self, version: str) -> bool:
-        """Let it be tried again now; whether it was bad or put off. Raises OSError."""
+        """Let it be tried again when its turn comes; whether it was bad or put off. Raises OSError."""
         bad, was_put_off = self.bad(), version in self.put_off()
         if was_put_off:
             self.save_put_off(version, None)
         if version not in bad:
             return was_put_off
+        if self.version(CURRENT) == version:
+            self.wish_for_good()  # any restart would try it at once, whatever its window and its rollout
         if self.word(TRIAL) == version:
             self.remove(TRIAL)  # its starts are counted anew
         kept = self.kept()

@@ -57,8 +57,5 @@ def give_up(files: UpdateFiles, version: str, reason: str) -> None:
 def put_off(files: UpdateFiles, version: str, how: PutOff) -> None:
     """It has not, for no reason of its own perhaps: the last good one is to run, and to find out. Raises OSError."""
     files.save_put_off(version, how)
-    if good := files.version(GOOD):
-        files.write(CURRENT, good)
-    else:
-        files.remove(CURRENT)
+    files.wish_for_good()
     files.remove(TRIAL)

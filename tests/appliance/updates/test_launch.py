@@ -86,6 +86,8 @@ def test_a_version_on_trial_is_started_three_times(kiosk: Kiosk) -> None:
     assert kiosk.run() == "1.0.0 package run"
     assert kiosk.files.forgive("1.2.0")
     assert not kiosk.files.forgive("1.3.0")
+    assert kiosk.run() == "1.0.0 package run", "it is chosen anew, and not by just any start"
+    kiosk.files.write("current", "1.2.0")
     assert kiosk.run() == "1.2.0 update run"
 
 
