@@ -8,9 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 sys.path[:0] = [str(ROOT / "packaging/freeze"), str(Path(__file__).parent)]
 
-import spoilt  # noqa: E402
-
 import build  # noqa: E402
+import spoilt  # noqa: E402
 
 
 def main(version: str, out: Path) -> int:
