@@ -257,10 +257,10 @@ class Demo:
         is_new = self.hub.admin("GET", f"/admin/kiosks/{KIOSK}").status_code == 404
         if is_new:
             self.hub.add_kiosk(KIOSK, "The demo's kiosk")
-            self.kept["token"] = ""  # a hub begun anew knows none of it, and no key
+            self.kept.drop("token")  # a hub begun anew knows none of it, and no key
             self.appliance.forget()
         # A demo that an earlier version began has a token, and goes on with it.
-        self.appliance.token = self.kept.get("token")
+        self.appliance.token = dict.get(self.kept, "token", "")
         if not self.appliance.token and (is_new or not self.appliance.is_enrolled):
             self.appliance.code = self.hub.new_code(KIOSK)
         headers = {"Authorization": f"Bearer {self.kept.get('api_key', 'none')}"}
@@ -335,6 +335,14 @@ class Secrets(dict[str, str]):
 
     def __setitem__(self, name: str, value: str) -> None:
         super().__setitem__(name, value)
+        self._write()
+
+    def drop(self, name: str) -> None:
+        """Keep it no longer."""
+        if self.pop(name, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
         new = self._path.with_suffix(".new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(self, file, indent=2)
