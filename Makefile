@@ -36,14 +36,16 @@ install-dev: $(VENV)/.installed-dev ## the same, with what the tests and linters
 demo: $(VENV)/.installed ## run hub, kiosk and gateway here and send operations (ONCE=1, JSON=file, HUB_PORT, HEALTH_PORT, GATEWAY_PORT)
 	@exec $(BIN)/python -m bench.demo
 
-# Journeys wait for programs and for customers most of their time: beside the rest they cost next to nothing.
+# Two rows of tests beside each other: most of them wait for programs, customers and devices most of their time.
+APART := tests/journeys tests/cloud
+
 test: lint ## everything a change must pass: lint, types, floors, tests
-	@mkdir -p $(STATE); echo "tests/journeys run beside the rest, into $(STATE)/journeys.log"; \
-	$(BIN)/python -m pytest tests/journeys > $(STATE)/journeys.log 2>&1 & journeys=$$!; \
-	trap 'kill $$journeys' INT TERM; \
-	$(BIN)/python -m pytest --ignore=tests/journeys; rest=$$?; \
-	wait $$journeys; apart=$$?; cat $(STATE)/journeys.log; \
-	exit $$((rest > apart ? rest : apart))
+	@mkdir -p $(STATE); echo "$(APART) run beside the rest, into $(STATE)/apart.log"; \
+	$(BIN)/python -m pytest $(APART) > $(STATE)/apart.log 2>&1 & apart=$$!; \
+	trap 'kill $$apart' INT TERM; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(APART)); rest=$$?; \
+	wait $$apart; told=$$?; cat $(STATE)/apart.log; \
+	exit $$((rest > told ? rest : told))
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

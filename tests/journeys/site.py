@@ -46,9 +46,8 @@ class Backend:
 
     def __init__(self, url: str, key: str) -> None:
         self.key = key
-        self._http = httpx.Client(
-            base_url=url, timeout=60.0, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-        )
+        # Said to the hub, not only meant: the pool could give a thread one that another thread is closing.
+        self._http = httpx.Client(base_url=url, timeout=60.0, trust_env=False, headers={"Connection": "close"})
         self._threads = ThreadPoolExecutor(120, thread_name_prefix="backend")
 
     def close(self) -> None:
