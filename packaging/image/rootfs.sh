@@ -4,6 +4,7 @@
 # rootfs.sh DIRECTORY   makes DIRECTORY, owned by root. Packages come from where this machine's own apt gets them, or
 # from IMAGE_SOURCES, a file with lines `deb …`. SOURCE_DATE_EPOCH is when files were last changed, at the latest.
 set -euo pipefail
+umask 022  # whatever the builder's is: these are modes of the kiosk
 here=$(dirname "$(readlink -f "$0")")
 target=$1
 work=$(mktemp -d)

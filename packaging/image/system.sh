@@ -10,6 +10,7 @@
 # CONFIRM_WITHIN     seconds a new system has to be well; 180
 # BREAK              appliance: one that never becomes well, for the tests of the way back
 set -euo pipefail
+umask 022  # whatever the builder's is: these are modes of the kiosk
 here=$(dirname "$(readlink -f "$0")")
 tree=$(readlink -f "$here/../..")
 base='' version='' keyring='' out='' deb='' program='' work=''
