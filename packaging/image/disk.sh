@@ -6,7 +6,7 @@
 #   3  root-b   448 MiB  empty
 #   4  data      64 MiB  ext4; the first start grows it to the end of the disk
 set -euo pipefail
-umask 022  # whatever the builder's is: these are modes of the kiosk
+export TZ=UTC  # FAT keeps local times
 here=$(dirname "$(readlink -f "$0")")
 slot=$1 disk=$2
 : "${SOURCE_DATE_EPOCH:?}"
