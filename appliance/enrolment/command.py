@@ -7,7 +7,6 @@ within two seconds. Run as root, its files belong to whom STATE_DIR belongs to.
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import os
 import sys
 import time
@@ -22,6 +21,7 @@ from appliance.enrolment.papers import BusyError, Papers, Pending
 from appliance.enrolment.trade import TradeError, Trouble, Way, trade
 from appliance.hub import read_hub
 from appliance.identity import Identity, IdentityError, sync_directory
+from appliance.journal import is_used
 from appliance.settings import Loaded, load
 from wire.enrolment import parse_code
 from wire.environment import SettingsError
@@ -210,15 +210,8 @@ def _make(directory: Path) -> None:
 
 
 def _is_running(directory: Path) -> bool:
-    """Whether somebody holds the journal."""
     with contextlib.suppress(OSError):
-        handle = os.open(directory / "journal.lock", os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(handle)
+        return is_used(directory)
     return False
 
 

@@ -33,10 +33,10 @@ what is saved of a damaged file and `saved.py` until when; `files.py` the direct
 from appliance.journal.book import Book, Entry, Work
 from appliance.journal.errors import JournalError, JournalInUseError, StandstillError, StorageError, UnknowableError
 from appliance.journal.journal import Journal, Limits
-from appliance.journal.looking import Look, look_into
+from appliance.journal.looking import Look, is_used, look_into
 from appliance.journal.store import Row
 
 __all__ = [
     "Book", "Entry", "Journal", "JournalError", "JournalInUseError", "Limits", "Look", "Row", "StandstillError",
-    "StorageError", "UnknowableError", "Work", "look_into",
+    "StorageError", "UnknowableError", "Work", "is_used", "look_into",
 ]  # fmt: skip

@@ -22,6 +22,21 @@ _ANSWER_WITHIN_S = 5.0
 _HINT = "read it as the user that the appliance runs as, or as root"
 
 
+def is_used(directory: Path) -> bool:
+    """Whether an appliance uses the directory now; one that starts meanwhile is not disturbed. Raises OSError."""
+    try:
+        handle = os.open(directory / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 class Look:
     """A journal at a moment."""
 
@@ -49,7 +64,7 @@ def look_into(directory: Path) -> Iterator[Look]:
         if not journal.exists():
             raise StorageError(f"there is no journal in {directory.absolute()}; has the appliance run here?")
         with contextlib.ExitStack() as stack:
-            running = _is_used(directory)
+            running = is_used(directory)
             if not running:
                 copy = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kioskwire-")))
                 journal = _copy(journal, copy)
@@ -85,20 +100,6 @@ def _readable_by(connection: sqlite3.Connection) -> str:
         row = connection.execute("SELECT value FROM meta WHERE name = ?", (READABLE_BY,)).fetchone()
         return str(row[0]) if row else ""
     return ""
-
-
-def _is_used(directory: Path) -> bool:
-    try:
-        handle = os.open(directory / LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _copy(journal: Path, directory: Path) -> Path:

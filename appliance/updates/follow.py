@@ -1,12 +1,11 @@
 """The commands' side of a running appliance: is there one, what does it say, what is it asked for. Blocking."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from appliance.journal.files import LOCK
+from appliance.journal import is_used
 from appliance.updates.files import GOOD, NOW, RESTART, RUNNING, STATUS, Running, UpdateFiles
 from appliance.updates.plan import Status
 
@@ -19,25 +18,11 @@ Say = Callable[[str], None]
 def is_running(state_dir: Path, within_s: float = 0.0) -> bool:
     """Whether an appliance uses the directory now, or soon: it may just be starting. Raises OSError."""
     deadline = time.monotonic() + within_s
-    while not _is_used(state_dir):
+    while not is_used(state_dir):
         if time.monotonic() >= deadline:
             return False
         time.sleep(_EVERY_S)
     return True
-
-
-def _is_used(state_dir: Path) -> bool:
-    try:
-        handle = os.open(state_dir / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def become_owner(state_dir: Path) -> None:
