@@ -73,7 +73,8 @@ class Welcome(Message, tag="welcome", frozen=True):
     """Hub → kiosk, the answer to hello. `time` is Unix seconds, so that a kiosk can tell its clock is wrong.
 
     `clock` is what the hub's steady clock shows as this is sent, seconds from any beginning; 0: the hub does not say.
-    The same stands in each ping and request; see `wire.freshness`.
+    The same stands in each ping and request; see `wire.freshness`. `spread` is over how many seconds the kiosk spreads
+    its return when this connection breaks without a word; 0: the hub does not say. See `wire.returning`.
     """
 
     hub: str
@@ -81,6 +82,7 @@ class Welcome(Message, tag="welcome", frozen=True):
     ping_interval: float
     batch: Count = 0  # the most outcomes or events in one message; 0: the hub knows `response` and `event` only
     clock: float = 0.0
+    spread: float = 0.0
 
 
 class Request(Message, tag="request", frozen=True):

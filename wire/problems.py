@@ -1,7 +1,8 @@
 """Every way an operation can end without its gateway's answer, and what that means for trying again.
 
 A caller of `POST /send` acts on `outcome` alone: `not_executed` may be tried again safely, `unknown` may not before
-`GET /operations/{request_id}` has told more. The table is the only place where a problem's status and outcome stand.
+`GET /operations/{request_id}` has told more, `executed` never. The table is the only place where a problem's status
+and outcome stand.
 """
 
 from enum import IntEnum, StrEnum
@@ -13,6 +14,7 @@ class Outcome(StrEnum):
 
     NOT_EXECUTED = "not_executed"  # surely no effect, now and later
     UNKNOWN = "unknown"  # it may have happened
+    EXECUTED = "executed"  # it has happened, and there is no gateway's answer to show for it
 
 
 class Kind(NamedTuple):
@@ -37,6 +39,7 @@ PROBLEMS: dict[str, Kind] = {
     "cancelled": Kind(409, _NO, "Cancelled before it was started"),
     "idempotency-conflict": Kind(409, _NO, "The Idempotency-Key was used for another request"),
     "conflict": Kind(409, _NO, "The request does not fit the present state"),
+    "confirmed-not-executed": Kind(409, _NO, "A person found out that it was not executed, and never will be"),
     "too-large": Kind(413, _NO, "The request is too large"),
     "rate-limited": Kind(429, _NO, "Too many requests"),
     "internal": Kind(500, _UNKNOWN, "The hub failed"),
@@ -48,6 +51,8 @@ PROBLEMS: dict[str, Kind] = {
     "kiosk-offline": Kind(503, _NO, "The kiosk is not connected"),
     "kiosk-busy": Kind(503, _NO, "Too many operations wait at the kiosk"),
     "kiosk-storage": Kind(503, _NO, "The kiosk cannot write its journal and takes no new operations"),
+    # Not one of 4xx: whoever goes by the status alone takes those for "nothing happened".
+    "confirmed-executed": Kind(504, Outcome.EXECUTED, "A person found out that it was executed; its answer is lost"),
     "expired": Kind(504, _NO, "The kiosk did not start it before its deadline, and never will"),
     "timeout": Kind(504, _UNKNOWN, "No answer in time"),
     "kiosk-lost": Kind(504, _UNKNOWN, "The kiosk's connection broke and it did not come back in time"),

@@ -131,12 +131,13 @@ class Heartbeat:
 class _Outstanding:
     """A request the kiosk has not answered yet, as the hub's end remembers it."""
 
-    __slots__ = ("accepted", "journal", "request", "sent_at", "start_by")
+    __slots__ = ("accepted", "journal", "lasting", "request", "sent_at", "start_by")
 
-    def __init__(self, request: Request, start_by: float, journal: str, now: float) -> None:
+    def __init__(self, request: Request, start_by: float, journal: str, now: float, *, lasting: bool) -> None:
         self.request = request
         self.start_by = start_by
         self.journal = journal
+        self.lasting = lasting
         self.sent_at = now
         self.accepted = False
 
@@ -158,13 +159,15 @@ class HubSession:
         return []
 
     def closed(self) -> None:
-        """The connection is gone. What is outstanding waits for the next."""
+        """The connection is gone. What is outstanding waits for the next, if it lasts."""
         self._opened_at = None
         self.hello = None
+        for request_id in [key for key, item in (self._outstanding or {}).items() if not item.lasting]:
+            self.forget(request_id)
 
-    def welcome(self, hub: str, time: float, now: float) -> list[Action]:
-        """Answer the hello just heard, and ask again for everything outstanding."""
-        actions: list[Action] = [Send(_welcome(hub, time, now))]
+    def welcome(self, hub: str, time: float, now: float, spread: float = 0.0) -> list[Action]:
+        """Answer the hello just heard, and ask again for everything outstanding; `spread` as in `Welcome`."""
+        actions: list[Action] = [Send(_welcome(hub, time, now, spread))]
         for request_id, item in list((self._outstanding or {}).items()):
             if self._same_journal(item.journal):
                 actions.append(self._repeat(item, now))
@@ -173,17 +176,20 @@ class HubSession:
                 actions.append(Orphaned(request_id))
         return actions
 
-    def request(self, request: Request, start_by: float, now: float, journal: str | None = None) -> list[Action]:
+    def request(
+        self, request: Request, start_by: float, now: float, journal: str | None = None, *, lasting: bool = True
+    ) -> list[Action]:
         """Have a request executed. It is sent now if the kiosk is there, else with the next hello.
 
         `start_by` is when it may still be started; a time in the past asks only what became of it. `journal` names
-        the journal it was first sent to, for operations of an earlier life of the hub.
+        the journal it was first sent to, for operations of an earlier life of the hub. One that is not `lasting` is
+        asked for on the present connection only: the kiosk may be settled at another hub before it comes back here.
         """
         if journal is None:
             journal = self.journal
         elif self.hello is not None and not self._same_journal(journal):
             return [Orphaned(request.request_id)]
-        item = _Outstanding(request, start_by, journal, now)
+        item = _Outstanding(request, start_by, journal, now, lasting=lasting)
         if self._outstanding is None:
             self._outstanding = {}
         self._outstanding[request.request_id] = item
@@ -247,6 +253,10 @@ class HubSession:
         """How many requests the kiosk has not answered yet."""
         return len(self._outstanding or ())
 
+    def asks_for(self, request_id: str) -> bool:
+        """Whether this is among them."""
+        return self._outstanding is not None and request_id in self._outstanding
+
     def tick(self, now: float) -> list[Action]:
         """Call about once a second: hello that does not come, requests that were swallowed."""
         if self._opened_at is None:
@@ -278,8 +288,8 @@ class HubSession:
         return Send(msgspec.structs.replace(item.request, start_within=start_within, clock=round(now, 3)))
 
 
-def _welcome(hub: str, time: float, now: float) -> Welcome:
-    return Welcome(hub=hub, time=time, ping_interval=PING_INTERVAL, batch=BATCH, clock=round(now, 3))
+def _welcome(hub: str, time: float, now: float, spread: float) -> Welcome:
+    return Welcome(hub=hub, time=time, ping_interval=PING_INTERVAL, batch=BATCH, clock=round(now, 3), spread=spread)
 
 
 class KioskSession:

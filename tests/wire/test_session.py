@@ -236,6 +236,20 @@ class TestHub:
         assert isinstance(asked.message, Request)
         assert (asked.message.request_id, asked.message.start_within) == (PAYMENT.request_id, 0.0)
 
+    def test_what_does_not_last_is_asked_for_on_one_connection_only(self) -> None:
+        """It may be settled at another hub, and forgotten, before the kiosk comes back here."""
+        hub = hub_with_kiosk()
+        other = msgspec.structs.replace(PAYMENT, request_id="request-2")
+        assert len(hub.request(PAYMENT, 300.0, 0.0, lasting=False)) == len(hub.request(other, 300.0, 0.0)) == 1
+        assert [type(action) for action in hub.tick(REPEAT_AFTER)] == [Send, Send]
+        hub.closed()
+        hub.opened(30.0)
+        hub.received(encode(HELLO), 30.0)
+        (_welcome, asked) = hub.welcome("h", 1.0, 30.0)
+        assert isinstance(asked, Send)
+        assert isinstance(asked.message, Request)
+        assert (asked.message.request_id, hub.outstanding) == ("request-2", 1)
+
     def test_confirmations_go_only_to_a_kiosk_that_is_there(self) -> None:
         hub = hub_with_kiosk()
         assert hub.settle("request-1") == [Send(Settled(request_id="request-1"))]
