@@ -4,7 +4,7 @@ import os
 import sqlite3
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -13,13 +13,16 @@ from cloud.db.hold import NotHeldError
 from cloud.db.place import Place
 
 _WAIT = 10  # seconds, for anything of the database
+_HOURS = 24 * 3600.0
 # What a session of PostgreSQL is told. A commit is on its disk before it is told, whatever the server's own setting;
 # the session of a hub that is gone ends, and with it its lock, within half a minute, be it that nobody says goodbye.
 _SESSION = {
     "application_name": "kioskwire-hub",
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
-    "statement_timeout": f"{_WAIT}s",
+    # The driver gives up first: where a commit waits for its standby in vain, the server would call it off by itself,
+    # and then tell it as done.
+    "statement_timeout": f"{_WAIT + 5}s",
     "lock_timeout": f"{_WAIT}s",
     "idle_in_transaction_session_timeout": "60s",
     "tcp_keepalives_idle": "10",
@@ -37,17 +40,27 @@ def open_engine(url: str) -> AsyncEngine:
     Its errors name no values: they are bodies of payments.
     """
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_async_engine(url, connect_args={"timeout": 10}, hide_parameters=True)
+        pool = {"pool_size": 15, "max_overflow": 0, "pool_use_lifo": True}  # as below
+        engine = create_async_engine(url, connect_args={"timeout": 10}, hide_parameters=True, **pool)
         _set_up(engine.sync_engine, Place(engine.url.database or ""))
         return engine
+    # None beyond the pool: each of those would be made anew for one question.
+    pool = {"pool_size": 10, "max_overflow": 0, "pool_timeout": _WAIT, "pool_pre_ping": True, "pool_use_lifo": True}
+    return _at_postgresql(url, command_timeout=_WAIT, session=_SESSION, **pool)
+
+
+def open_patient(engine: AsyncEngine) -> AsyncEngine:
+    """Another engine for the same PostgreSQL, whose statements may take hours, while each waits for locks for 2 s."""
+    session = {**_SESSION, "statement_timeout": "0", "lock_timeout": "2s"}
+    return _at_postgresql(engine.url, command_timeout=_HOURS, session=session, poolclass=NullPool)
+
+
+def _at_postgresql(url: str | URL, *, command_timeout: float, session: dict[str, str], **pool: Any) -> AsyncEngine:
+    from cloud.db.primary import Primary  # noqa: PLC0415 - its driver is an extra
+
+    given = {"timeout": _WAIT, "command_timeout": command_timeout, "server_settings": session}
     return create_async_engine(
-        url,
-        pool_size=5,
-        max_overflow=5,
-        pool_timeout=_WAIT,
-        pool_pre_ping=True,
-        hide_parameters=True,
-        connect_args={"timeout": _WAIT, "command_timeout": _WAIT, "server_settings": _SESSION},
+        url, hide_parameters=True, connect_args={**given, "async_creator_fn": Primary().connect}, **pool
     )
 
 

@@ -1,6 +1,7 @@
 """A hub on a real PostgreSQL: what it must do there that SQLite does by itself."""
 
 import asyncio
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,10 +12,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.backends.keys import ApiKeys
 from cloud.db import target
 from cloud.db.engine import explain, is_away, open_engine
 from cloud.db.hold import NotHeldError
@@ -23,10 +25,11 @@ from cloud.db.tables import kiosks, metadata
 from cloud.db.writer import Write, Writer
 from cloud.errors import StorageError
 from cloud.metrics import Metrics
+from cloud.operations.store import Store
 from cloud.settings import Settings, database_url
 from tests.cloud.db.test_migrate import shape
 from tests.cloud.hub import JWT_SECRET, Running, running, until
-from tests.postgresql import MissingError, Server, running_server
+from tests.postgresql import MissingError, Server, in_memory, running_server
 
 _NAMES = ("id", "name", "enabled", "generation", "removed", "created_at", "revision")
 
@@ -35,7 +38,7 @@ _NAMES = ("id", "name", "enabled", "generation", "removed", "created_at", "revis
 def server() -> Iterator[Server]:
     """One for all tests here."""
     try:
-        with running_server(max_connections="60") as made:
+        with running_server(within=in_memory(), max_connections="60") as made:
             yield made
     except MissingError as missing:
         pytest.skip(str(missing))
@@ -108,6 +111,34 @@ async def test_migrations_make_the_tables_there_too(server: Server, address: str
             assert migrated == await connection.run_sync(shape)
 
 
+async def test_beginnings_of_ids_are_found_by_an_index(address: str) -> None:
+    """Whatever language the database sorts by."""
+    async with writer_at(address) as (writer, _), engine_at(address) as engine:
+        async with engine.begin() as connection:
+            fill = (
+                "INSERT INTO operations (request_id, kiosk_id, operation, method, delivery, body, state, final,"
+                " created_at) SELECT md5(n::text), 'a', 'b', 'POST', 'wait', '', 'failed', true, n"
+                " FROM generate_series(1, 3000) n"
+            )
+            await connection.execute(text(fill))
+            await connection.execute(text("ANALYZE operations"))
+        asked: list[tuple[str, Any]] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_: Any) -> None:
+            asked.append((statement, given))
+
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        store = Store(engine, writer, ApiKeys(engine))
+        wanted = hashlib.md5(b"77", usedforsecurity=False).hexdigest()
+        assert await store.ids_like(wanted[:8]) == [wanted]
+        assert await store.ids_like("_" * 8) == await store.ids_like("%") == []
+        statement, given = asked[0]
+        connection = await asyncpg.connect(address)
+        plan = await connection.fetch(f"EXPLAIN {statement}", *given)
+        await connection.close()
+        assert "ix_operations_beginning" in str(plan)
+
+
 async def test_a_session_syncs_each_commit_and_waits_for_nothing_long(address: str) -> None:
     """Whatever the server's own settings say."""
     name = address.rpartition("/")[2]
@@ -117,7 +148,7 @@ async def test_a_session_syncs_each_commit_and_waits_for_nothing_long(address: s
             (await connection.execute(text(f"SHOW {setting}"))).scalar()
             for setting in ("synchronous_commit", "statement_timeout", "lock_timeout", "transaction_isolation")
         ]
-    assert found == ["on", "10s", "10s", "read committed"]
+    assert found == ["on", "15s", "10s", "read committed"]
 
 
 async def test_a_row_is_there_when_its_future_ends_and_one_that_cannot_be_takes_none_along(address: str) -> None:
@@ -198,7 +229,7 @@ async def _refused(writer: Writer, kind: Write) -> bool:
 
 async def test_a_server_that_does_not_sync_is_refused() -> None:
     try:
-        with running_server(fsync="off") as careless:
+        with running_server(within=in_memory(), fsync="off") as careless:
             async with engine_at(careless.url("postgres")) as engine:
                 with pytest.raises(NotHeldError, match="fsync = off"):
                     await Writer(engine, Metrics()).open()

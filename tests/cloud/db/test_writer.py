@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import insert
 
 from cloud.db import writer as module
+from cloud.db.dialect import insert_telling
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.db.tables import callbacks, kiosks
@@ -30,7 +31,7 @@ class Bench:
         self.kiosk = kiosk
         self.callback = callback
 
-    def write(self, kiosk_id: str | None) -> "asyncio.Future[None]":
+    def write(self, kiosk_id: str | None) -> "asyncio.Future[bool]":
         """Have a kiosk written; without an id it cannot be."""
         return self.writer.write(self.kiosk, (kiosk_id, "", True, 0, False, 0.0, 1))
 
@@ -79,7 +80,7 @@ async def test_a_row_that_cannot_be_written_takes_no_other_along(tmp_path: Path)
     async with bench(tmp_path) as db:
         ids = [f"kiosk_{n}" if n != 3 else None for n in range(7)]
         results = await asyncio.gather(*map(db.write, ids), return_exceptions=True)
-        assert [type(result) for result in results] == [type(None)] * 3 + [StorageError] + [type(None)] * 3
+        assert [type(result) for result in results] == [bool] * 3 + [StorageError] + [bool] * 3
         assert [kiosk_id for kiosk_id in ids if kiosk_id] == stored(tmp_path)
         assert db.writer.error is None  # the database works
 
@@ -90,7 +91,7 @@ async def test_a_row_that_refers_to_none_fails_alone(tmp_path: Path) -> None:
         orphan = db.writer.write(db.callback, ("no-such-operation", "key", 0.0))
         good = db.write("kiosk_1")
         results = await asyncio.gather(orphan, good, return_exceptions=True)
-        assert [StorageError, type(None)] == [type(result) for result in results]
+        assert [StorageError, bool] == [type(result) for result in results]
 
 
 async def test_a_database_that_fails_fails_every_future_tells_it_once_and_heals(
@@ -123,7 +124,7 @@ async def test_more_waiting_than_allowed_are_refused_at_once(tmp_path: Path, mon
     monkeypatch.setattr(module, "_WAITING_MAX", 3)
     async with bench(tmp_path) as db:
         results = await asyncio.gather(*(db.write(f"kiosk_{n}") for n in range(5)), return_exceptions=True)
-        assert [type(None)] * 3 + [StorageError] * 2 == [type(result) for result in results]
+        assert [bool] * 3 + [StorageError] * 2 == [type(result) for result in results]
 
 
 async def test_stopping_writes_what_waits_and_takes_no_more(tmp_path: Path) -> None:
@@ -134,6 +135,32 @@ async def test_stopping_writes_what_waits_and_takes_no_more(tmp_path: Path) -> N
         assert len(stored(tmp_path)) == 20
         with pytest.raises(StorageError):
             await db.write("too-late")
+
+
+async def test_a_kind_that_tells_says_which_rows_were_there_already(tmp_path: Path) -> None:
+    """Also within one group, among other kinds, and where one row of the group cannot be written."""
+    async with bench(tmp_path) as db:
+        engine = open_engine(database_of(tmp_path))
+        statement = insert_telling(engine, kiosks, _NAMES, "id")
+        telling = Write(0, engine, statement, _NAMES, tells=True)
+
+        def write(kiosk_id: str | None, name: str = "") -> "asyncio.Future[bool]":
+            return db.writer.write(telling, (kiosk_id, name, True, 0, False, 0.0, 1))
+
+        assert await write("kiosk_1", "first")
+        assert not await write("kiosk_1", "second")
+        ended = [write("kiosk_2"), db.write("kiosk_3"), write("kiosk_1"), write("kiosk_2"), write("kiosk_4")]
+        assert await asyncio.gather(*ended) == [True, True, False, False, True]
+        ended = [write("kiosk_5"), write(None), write("kiosk_4")]
+        assert [
+            type(it) if isinstance(it, Exception) else it for it in await asyncio.gather(*ended, return_exceptions=True)
+        ] == [
+            True,
+            StorageError,
+            False,
+        ]
+        assert rows(tmp_path, "SELECT name FROM kiosks WHERE id = 'kiosk_1'") == [("first",)]
+        await engine.dispose()
 
 
 async def test_who_stops_waiting_disturbs_nobody(tmp_path: Path) -> None:
