@@ -1,0 +1,137 @@
+"""Exactly one has the lease, on a real Redis; and what becomes of it when either is gone."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis import Redis
+
+from cloud.bus.lease import Lease
+from tests.cloud.hub import until
+from tests.redis_server import MissingError, Server, running_redis
+
+SECONDS = 0.45
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    try:
+        with running_redis() as server:
+            yield server
+    except MissingError as missing:
+        pytest.skip(str(missing))
+
+
+@asynccontextmanager
+async def lease(url: str, name: str, seconds: float = SECONDS) -> AsyncIterator[Lease]:
+    made = Lease(url, name, seconds=seconds)
+    made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+async def test_without_redis_this_hub_is_alone() -> None:
+    async with lease("", "alone") as alone:
+        assert alone.is_held
+        alone.doubt()
+        assert alone.is_held
+        async with asyncio.timeout(1):
+            await alone.wait_until(held=True)
+
+
+async def test_one_of_two_has_it_and_gives_it_back(redis: Server) -> None:
+    async with lease(redis.url, "given", 1.0) as first:
+        await until(lambda: first.is_held)
+        async with lease(redis.url, "given", 1.0) as second:
+            began = time.monotonic()
+            while time.monotonic() - began < 1.2:  # longer than its time: it is renewed
+                assert first.is_held
+                assert not second.is_held
+                await asyncio.sleep(0.02)
+            await first.stop()
+            assert not first.is_held
+            await until(lambda: second.is_held)
+
+
+async def test_the_time_of_who_died_is_waited_for(redis: Server) -> None:
+    dead = Lease(redis.url, "died", seconds=SECONDS)
+    dead.start()
+    await until(lambda: dead.is_held)
+    assert dead._task is not None
+    dead._task.cancel()  # it renews no more, and gives nothing back
+    began = time.monotonic()
+    with Redis(port=redis.port) as client:
+        left = max(0, client.pttl("died")) / 1000
+    async with lease(redis.url, "died") as other:
+        await until(lambda: other.is_held)
+        assert time.monotonic() - began >= left - 0.01
+        await dead.stop()  # what is another's by now stays its own
+        await asyncio.sleep(SECONDS / 2)
+        assert other.is_held
+
+
+async def test_while_redis_is_away_nobody_takes_it_and_its_holder_goes_on() -> None:
+    try:
+        with running_redis() as server:
+            async with lease(server.url, "away") as first, lease(server.url, "away") as second:
+                await until(lambda: first.is_held or second.is_held)
+                holder, other = (first, second) if first.is_held else (second, first)
+                server.stop()
+                async with lease(server.url, "away") as third:
+                    await asyncio.sleep(2 * SECONDS)
+                    assert holder.is_held
+                    assert not other.is_held
+                    assert not third.is_held
+                    server.start()  # with nothing in it: whoever is first has it, and there is one at the end
+                    await until(lambda: sum(one.is_held for one in (first, second, third)) == 1)
+    except MissingError as missing:
+        pytest.skip(str(missing))
+
+
+async def test_while_redis_is_away_its_holder_asks_often_so_that_two_are_not_at_it_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloud.bus.lease._TAKE_EVERY", 0.05)
+    try:
+        with running_redis() as server:
+            async with lease(server.url, "asks", 3.0) as one:
+                await until(lambda: one.is_held)
+                server.stop()
+                asked, ask = [], one._ask
+
+                async def counted() -> bool:
+                    asked.append(time.monotonic())
+                    return await ask()
+
+                monkeypatch.setattr(one, "_ask", counted)
+                await until(lambda: len(asked) >= 3)
+                assert asked[2] - asked[0] < 0.9  # rather than two thirds of its time
+                assert one.is_held
+    except MissingError as missing:
+        pytest.skip(str(missing))
+
+
+async def test_who_could_not_renew_it_gives_it_up_in_doubt() -> None:
+    try:
+        with running_redis() as server:
+            async with lease(server.url, "doubt") as one:
+                await until(lambda: one.is_held)
+                one.doubt()
+                assert one.is_held  # renewed in time: nobody else can have it
+                server.stop()
+                await asyncio.sleep(1.2 * SECONDS)
+                one.doubt()
+                assert not one.is_held
+                async with asyncio.timeout(1):
+                    await one.wait_until(held=False)
+    except MissingError as missing:
+        pytest.skip(str(missing))
+
+
+def test_an_address_that_cannot_be_used_is_told_without_it() -> None:
+    with pytest.raises(OSError, match=r"^REDIS_URL cannot be used$"):
+        Lease("redis://user:pass@host:port", "x").start()
