@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from cloud.errors import Refused
+from cloud.operations.by_hand import Resolution, person
 from cloud.operations.operation import Operation, State
 from wire.problems import PROBLEMS, Outcome
 
@@ -49,8 +50,11 @@ def refusal(error: Refused, outcome: Outcome | None = None) -> Answer:
     return _problem(error.problem, error.detail, error.request_id, retry_after=error.retry_after, outcome=outcome)
 
 
-def record(operation: Operation) -> dict[str, Any]:
-    """An operation as `GET /operations/{request_id}` and callbacks tell it. Members without a value are null."""
+def record(operation: Operation, resolution: Resolution | None = None) -> dict[str, Any]:
+    """An operation as `GET /operations/{request_id}` and callbacks tell it. Members without a value are null.
+
+    `resolution` belongs to one that a person settled (`by_hand.is_by_hand`).
+    """
     problem = None
     if operation.problem:
         kind = PROBLEMS[operation.problem]
@@ -76,6 +80,19 @@ def record(operation: Operation) -> dict[str, Any]:
         "kiosk_seconds": operation.elapsed,
         "answer": answer,
         "problem": problem,
+        "resolution": None if resolution is None else _show(resolution),
+    }
+
+
+def _show(resolution: Resolution) -> dict[str, Any]:
+    return {
+        "by": person(resolution.by),
+        "at": _when(resolution.at),
+        "why": resolution.why,
+        "before": resolution.before,
+        "told_at": _when(resolution.told_at),
+        "told": None if resolution.told is None else msgspec.Raw(resolution.told),
+        "contradiction": resolution.contradiction or None,
     }
 
 

@@ -1,10 +1,11 @@
-"""One log line and one count for each operation that ended, and again when an unknown one is settled."""
+"""One log line, one count, one piece of the feed for each operation that ended, and again when it is settled late."""
 
 import logging
 
 from prometheus_client import Counter, Histogram
 
 from cloud.metrics import Metrics
+from cloud.operations.feed import Feed
 from cloud.operations.operation import Operation, State
 
 log = logging.getLogger("cloud.operations")
@@ -16,8 +17,9 @@ _LABELS_MAX = 100
 class Counting:
     """Counts into the metrics and writes the line."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, feed: Feed) -> None:
         self._metrics = metrics
+        self._feed = feed
         self._names: set[str] = set()
         self._children: dict[tuple[str, State], tuple[Counter, Histogram, Histogram]] = {}
 
@@ -25,8 +27,17 @@ class Counting:
         """An outcome of what is not known here was left to its kiosk for now."""
         self._metrics.put_off.inc()
 
+    def carried(self) -> None:
+        """Another hub's operation was put on a socket here."""
+        self._metrics.carried.inc()
+
+    def given(self) -> None:
+        """An operation was given to the hub that has its kiosk."""
+        self._metrics.given.inc()
+
     def ended(self, operation: Operation, seconds: float | None = None) -> None:
         """`seconds` from the request to its answer, where somebody waited."""
+        self._feed.ended(operation, seconds)
         count, whole, at_kiosk = self._series(operation.operation, operation.state)
         count.inc()
         if seconds is not None:
@@ -51,6 +62,25 @@ class Counting:
                 "api_key": operation.api_key_id,
             },
         )
+
+    def resolved(self, operation: Operation, by: str, why: str) -> None:
+        """A person said what became of it."""
+        self._metrics.resolved.labels(operation.state.value).inc()
+        extra = {"request_id": operation.request_id, "kiosk": operation.kiosk_id, "state": operation.state.value}
+        log.warning("an operation was settled by hand", extra={**extra, "by": by, "why": why})
+        self.ended(operation)
+
+    def contradicted(self, operation: Operation, words: str) -> None:
+        """Its kiosk tells otherwise: money went twice, or not at all, and a person must see to it."""
+        self._metrics.contradicted.inc()
+        extra = {"request_id": operation.request_id, "kiosk": operation.kiosk_id, "words": words}
+        log.error("a kiosk contradicts what a person settled", extra=extra)
+
+    def orphaned(self, operation: Operation) -> None:
+        """Its kiosk came back without the journal that knew it: a person must find out."""
+        self._metrics.orphaned.inc()
+        extra = {"request_id": operation.request_id, "kiosk": operation.kiosk_id}
+        log.error("a kiosk came back without the journal that knew an operation", extra=extra)
 
     def forgotten(self, operation: Operation) -> None:
         """A kiosk forgot what it had accepted: a person must find out, and see to its disk."""

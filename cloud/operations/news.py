@@ -1,8 +1,9 @@
-"""News of one operation to who watches it here: the event stream, and callers that wait for an open outcome."""
+"""News of one operation to who watches it: the event stream, callers that wait for an open outcome, other hubs."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import msgspec
 
@@ -16,6 +17,13 @@ class Item(msgspec.Struct, frozen=True):
     kind: str
     data: object
     last: bool = False
+
+
+class Watcher(Protocol):
+    """One who is told."""
+
+    def put(self, item: Item) -> None:
+        """Take an item; it must not block."""
 
 
 class Subscription:
@@ -64,7 +72,11 @@ class News:
     """Who watches what."""
 
     def __init__(self) -> None:
-        self._watchers: dict[str, list[Subscription]] = {}
+        self._watchers: dict[str, list[Watcher]] = {}
+        # Called with the id when the first one here begins to watch, and when the last one has left.
+        self.watched: Callable[[str], None] = lambda _: None
+        self.left: Callable[[str], None] = lambda _: None
+        self._here: dict[str, int] = {}
 
     def is_wanted(self, request_id: str) -> bool:
         """Whether anybody watches: making news can be spared otherwise."""
@@ -79,11 +91,30 @@ class News:
     def subscribe(self, request_id: str) -> Iterator[Subscription]:
         """Watch an operation within the context."""
         subscription = Subscription()
-        self._watchers.setdefault(request_id, []).append(subscription)
+        self.add(request_id, subscription)
+        here = self._here[request_id] = self._here.get(request_id, 0) + 1
+        if here == 1:
+            self.watched(request_id)
         try:
             yield subscription
         finally:
-            watchers = self._watchers[request_id]
-            watchers.remove(subscription)
-            if not watchers:
-                del self._watchers[request_id]
+            self.remove(request_id, subscription)
+            self._here[request_id] -= 1
+            if not self._here[request_id]:
+                del self._here[request_id]
+                self.left(request_id)
+
+    def watched_here(self) -> list[str]:
+        """What is watched by who asked this hub."""
+        return list(self._here)
+
+    def add(self, request_id: str, watcher: Watcher) -> None:
+        """Tell this one too, until it is removed."""
+        self._watchers.setdefault(request_id, []).append(watcher)
+
+    def remove(self, request_id: str, watcher: Watcher) -> None:
+        """Tell it no more."""
+        watchers = self._watchers[request_id]
+        watchers.remove(watcher)
+        if not watchers:
+            del self._watchers[request_id]

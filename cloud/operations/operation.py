@@ -41,6 +41,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     S.FAILED: frozenset(),
     S.EXPIRED: frozenset(),
 }
+# The problems of what a person settled; no kiosk may use them.
+EXECUTED_BY_HAND, NOT_EXECUTED_BY_HAND = "confirmed-executed", "confirmed-not-executed"
+BY_HAND = frozenset({EXECUTED_BY_HAND, NOT_EXECUTED_BY_HAND})
 # Why a kiosk did not execute: these mean that its time or its caller's wish was over.
 _EXPIRED_TYPES = frozenset({"expired", "cancelled"})
 
@@ -59,7 +62,7 @@ class Operation(msgspec.Struct, kw_only=True):
     api_key_id: str | None = None
     idempotency_key: str | None = None
     fingerprint: str | None = None
-    executed: str | None = None  # as the kiosk said: yes, no, unknown; None until it said anything
+    executed: str | None = None  # as the kiosk said, or a person: yes, no, unknown; None until it said anything
     status: int | None = None
     answer: bytes | None = None
     problem: str | None = None  # key of wire.problems.PROBLEMS
@@ -70,6 +73,7 @@ class Operation(msgspec.Struct, kw_only=True):
     sent_at: float | None = None
     accepted_at: float | None = None
     finished_at: float | None = None
+    hub: str | None = None  # the life of the hub that has it under way, or had; None: nobody yet
 
     @property
     def is_final(self) -> bool:
@@ -141,6 +145,7 @@ def answered(operation: Operation, response: Response, now: float) -> bool:
         told = PROBLEMS.get(response.error.type) if response.error else None
         # A caller acts on the problem's outcome, so one that says something else than `executed` is not passed on.
         agrees = told is not None and told.outcome == (Outcome.NOT_EXECUTED if no else Outcome.UNKNOWN)
+        agrees = agrees and response.error is not None and response.error.type not in BY_HAND
         fallback = "gateway-unreachable" if no else "interrupted"
         operation.problem = response.error.type if response.error and agrees else fallback
         operation.detail = _bounded(response.error.detail) if response.error else None

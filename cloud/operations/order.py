@@ -23,9 +23,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     over_limit: float = 0.0  # seconds until its API key may ask for something new
 
 
-def operation_of(order: Order) -> Operation:
-    """A new operation, not yet anywhere."""
-    now = time.time()
+def operation_of(order: Order, now: float | None = None, hub: str | None = None) -> Operation:
+    """A new operation, not yet anywhere, of the hub with this life. `now` is Unix seconds; None: of this clock."""
+    now = time.time() if now is None else now
     return Operation(
         request_id=order.request_id,
         kiosk_id=order.kiosk_id,
@@ -39,6 +39,7 @@ def operation_of(order: Order) -> Operation:
         idempotency_key=order.idempotency_key,
         fingerprint=None if order.idempotency_key is None else _fingerprint(order),
         start_by=None if order.expires is None else now + order.expires,
+        hub=hub,
     )
 
 

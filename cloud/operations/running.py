@@ -7,6 +7,7 @@ import msgspec
 
 from cloud.errors import Refused
 from cloud.operations.answers import Answer
+from cloud.operations.attempts import Attempts
 from cloud.operations.operation import Operation
 
 
@@ -14,7 +15,8 @@ class Running:
     """One operation under way. `started` and `start_by` are seconds of the loop's clock."""
 
     __slots__ = (
-        "answer", "answered", "deadline", "lost", "operation", "progress", "sent", "settling", "start_by", "started",
+        "answer", "answered", "attempts", "deadline", "lost", "operation", "progress", "sent", "settling",
+        "start_by", "started",
     )  # fmt: skip
 
     def __init__(self, operation: Operation, started: float, start_by: float) -> None:
@@ -25,6 +27,7 @@ class Running:
         self.answered = False  # whoever waits was told an outcome, or that it is unknown
         self.sent = False  # it may have been put on a socket: from here on "not executed" is the kiosk's to say
         self.settling = False  # its outcome is being stored, and then the kiosk may forget it
+        self.attempts: Attempts | None = None  # where it was given, once it was; None in a hub that is alone
         self.progress: msgspec.Raw | None = None  # the kiosk's last, for who begins to watch now
         self.deadline: asyncio.TimerHandle | None = None  # end of the caller's patience
         self.lost: asyncio.TimerHandle | None = None  # end of the grace, while the kiosk is away

@@ -8,31 +8,44 @@ when it can: on every hello it is asked again for what it has not answered.
 
 import asyncio
 import logging
-import time
-from collections.abc import Coroutine
-from typing import Any
+import uuid
+from collections.abc import Sequence
 
 import msgspec
 
 from cloud.backends.limits import RateLimit
+from cloud.bus.bus import Alone, Bus
 from cloud.errors import Refused, StorageError
+from cloud.kiosks.elsewhere import Elsewhere, Nowhere
 from cloud.kiosks.inbox import Inbox
 from cloud.kiosks.links import Link, Links
 from cloud.kiosks.registry import Registry
 from cloud.metrics import Metrics
 from cloud.operations import operation as rules
 from cloud.operations.admission import Admission
+from cloud.operations.afar import Afar
 from cloud.operations.answers import Answer, answer_of
+from cloud.operations.attempts import Place
+from cloud.operations.carried import Ledger
+from cloud.operations.carrying import Carrying, check_route
 from cloud.operations.counting import Counting
 from cloud.operations.delivery import Delivery
-from cloud.operations.freeing import Freeing
+from cloud.operations.ending import Ending
+from cloud.operations.everywhere import Everywhere
+from cloud.operations.far_news import FarNews
+from cloud.operations.feed import Feed
 from cloud.operations.news import Item, News
 from cloud.operations.operation import Operation, State
 from cloud.operations.order import Order, operation_of
 from cloud.operations.queue import Queue
+from cloud.operations.queued_rows import QueuedRows
+from cloud.operations.repeating import Repeating
+from cloud.operations.resolutions import Resolutions
 from cloud.operations.running import Books, Running
 from cloud.operations.settling import Settling, request_for
+from cloud.operations.shared_queue import SharedDelivery
 from cloud.operations.store import Store
+from cloud.operations.tasks import Tasks
 from wire.legacy import NO_JOURNAL
 from wire.messages import Accepted, Event, Events, Message, Progress, Response, Responses
 
@@ -57,49 +70,156 @@ class Operations:
         links: Links,
         inbox: Inbox,
         store: Store,
+        resolutions: Resolutions,
         news: News,
+        feed: Feed,
         metrics: Metrics,
         grace: float,
         default_timeout: float,
         kiosk_limit: RateLimit,
         running_max: int,
         queue_max: int,
+        bus: Bus | None = None,
+        elsewhere: Elsewhere | None = None,
+        rows: QueuedRows | None = None,
     ) -> None:
+        """`rows` is the queue of hubs that share it; without, this hub's is its own."""
+        self._bus: Bus = bus or Alone(uuid.uuid4().hex)
+        # Hubs that share a database go by its clock: one of them that is wrong about the time is wrong for itself.
+        self._unix = self._bus.now if rows is None else rows.clock.now
+        self._elsewhere: Elsewhere = elsewhere or Nowhere()
         self._links = links
         self._inbox = inbox
         self._store = store
         self._news = news
+        self._feed = feed
         self._grace = grace
         self._default_timeout = default_timeout
         self._loop = asyncio.get_running_loop()
+        self._tasks = Tasks()
         self._books = Books()
         metrics.running.set_function(self._books.__len__)
         self._queue = Queue()
-        metrics.queued.set_function(self._queue.__len__)
+        metrics.queued.set_function(lambda: self.queued)
+        ledger = Ledger()
+        metrics.carrying.set_function(ledger.__len__)
         self._admission = Admission(
             registry=registry,
             books=self._books,
+            ledger=ledger,
             queue=self._queue,
             kiosk_limit=kiosk_limit,
             running_max=running_max,
             queue_max=queue_max,
         )
-        self._counting = Counting(metrics)
-        self._settling = Settling(links=links, store=store, books=self._books, news=news, counting=self._counting)
-        self._delivery = Delivery(
+        self._counting = Counting(metrics, feed)
+        # Also of use to who settles by hand what nobody else can.
+        self.settling = self._settling = Settling(
+            links=links,
+            store=store,
+            resolutions=resolutions,
+            books=self._books,
+            news=news,
+            counting=self._counting,
+            wall=None if rows is None else rows.clock.now,
+            is_shared=rows is not None,
+        )
+        self._shared = None if rows is None else self._share(rows, queue_max)
+        self._delivery: Delivery | SharedDelivery = (
+            self._shared
+            if self._shared is not None
+            else Delivery(
+                links=links,
+                store=store,
+                books=self._books,
+                queue=self._queue,
+                counting=self._counting,
+                settling=self._settling,
+                launch=self._launch_queued,
+            )
+        )
+        self._ending = Ending(
             links=links,
             store=store,
             books=self._books,
-            queue=self._queue,
+            counting=self._counting,
+            settling=self._settling,
+            tasks=self._tasks,
+            grace=grace,
+            ended=self._deliver,
+            unix=self._unix,
+        )
+        self._settling.is_being_freed = self._ending.freeing.__contains__
+        self._carrying: Carrying | None = None
+        self._afar: Afar | None = None
+        if self._bus.is_shared:
+            self._carrying = self._carry_for_others(ledger)
+            self._afar = self._reach_afar()
+        # Of use too to who looks at operations, and settles them, whichever hub has them.
+        self.everywhere = Everywhere(
+            bus=self._bus,
+            elsewhere=self._elsewhere,
+            links=links,
+            books=self._books,
+            store=store,
+            freeing=self._ending.freeing,
+            settling=self._settling,
+        )
+        self._far_news = FarNews(bus=self._bus, news=news, books=self._books, store=store, resolutions=resolutions)
+        self._repeating = Repeating(
+            bus=self._bus,
+            elsewhere=self._elsewhere,
+            links=links,
+            store=store,
+            news=news,
+            everywhere=self.everywhere,
+            freeing=self._ending.freeing,
+        )
+
+    def _carry_for_others(self, ledger: Ledger) -> Carrying:
+        carrying = Carrying(
+            bus=self._bus,
+            links=self._links,
+            settling=self._settling,
+            admission=self._admission,
+            ledger=ledger,
+            counting=self._counting,
+            tasks=self._tasks,
+        )
+        self._settling.abroad = carrying
+        self._ending.carried = carrying.told
+        return carrying
+
+    def _reach_afar(self) -> Afar:
+        afar = Afar(
+            bus=self._bus,
+            links=self._links,
+            elsewhere=self._elsewhere,
+            books=self._books,
+            store=self._store,
+            counting=self._counting,
+            ending=self._ending,
+            tasks=self._tasks,
+            accepted=self._accepted,
+            progress=self._progressed,
+        )
+        self._ending.forget, self._ending.look_first = afar.forget, afar.look_first
+        return afar
+
+    def _share(self, rows: QueuedRows, queue_max: int) -> SharedDelivery:
+        return SharedDelivery(
+            rows=rows,
+            bus=self._bus,
+            elsewhere=self._elsewhere,
+            links=self._links,
+            store=self._store,
+            books=self._books,
             counting=self._counting,
             settling=self._settling,
             launch=self._launch_queued,
+            spawn=self._tasks.spawn,
+            queue_max=queue_max,
         )
-        self._freeing = Freeing(store)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._storing: set[asyncio.Future[Any]] = set()
-        self._unwritten: set[asyncio.Future[Any]] = set()
-        self._stopping = False
 
     async def start(self) -> None:
         """Take up what an earlier life of the hub left."""
@@ -109,23 +229,30 @@ class Operations:
                 "operations of the hub's earlier life are unknown until their kiosk tells", extra={"count": left}
             )
         await self._delivery.take_up()
-        self._spawn(self._delivery.expire())
+        self._tasks.spawn(self._delivery.expire())
+        if self._bus.is_shared:
+            self._tasks.spawn(self._far_news.run())
+        if self._carrying is not None and self._afar is not None:
+            self._tasks.spawn(self._carrying.run())
+            self._tasks.spawn(self._afar.run())
 
     async def stop(self, timeout: float) -> None:
         """Take nothing new, let what runs end for up to `timeout` seconds, tell the rest the truth, store all."""
-        self._stopping = self._admission.closed = True
+        self._ending.is_stopping = self._admission.closed = True
+        if self._shared is not None:
+            self._shared.closed = True
         # Nobody waits for what was queued: the kiosk is asked for it by the hub's next life.
         now = [running for running in self._books if running.operation.delivery == "now"]
         waiting = [running.answer for running in now if not running.answered]
+        until = self._loop.time() + timeout
         if waiting:
             await asyncio.wait(waiting, timeout=timeout)
+        if self._carrying is not None:
+            await self._carrying.idle(until - self._loop.time())
+        self._admission.ended = True
         for running in self._books:
-            self._give_up(running, "timeout", "the hub restarts and could not wait for the answer any longer")
-        if pending := self._storing | self._unwritten:
-            await asyncio.wait(pending, timeout=_STORE_AT_STOP)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._ending.give_up(running, "timeout", "the hub restarts and could not wait for the answer any longer")
+        await self._tasks.stop(_STORE_AT_STOP)
 
     @property
     def running(self) -> int:
@@ -134,8 +261,31 @@ class Operations:
 
     @property
     def queued(self) -> int:
-        """How many operations wait for their kiosk."""
-        return len(self._queue)
+        """How many operations wait for their kiosk; of a queue that is shared, at all hubs together."""
+        return len(self._queue if self._shared is None else self._shared)
+
+    def running_at(self, kiosk_id: str) -> int:
+        """How many operations of one kiosk this hub has under way."""
+        return self._books.count_at(kiosk_id)
+
+    def is_busy(self, kiosk_id: str) -> bool:
+        """Whether anything goes on at a kiosk here: this hub's operations, or what is carried for others."""
+        return bool(self._books.count_at(kiosk_id) or (self._carrying and self._carrying.ids_at(kiosk_id)))
+
+    async def load_of(self, kiosk_id: str) -> tuple[int, int]:
+        """How many operations of one kiosk are under way, and how many wait for it. At all hubs, as far as they answer.
+
+        A queue in a database that does not answer counts as empty.
+        """
+        here = self._books.count_at(kiosk_id)
+        if self._shared is None:
+            return here, self._queue.count_of(kiosk_id)
+        waiting = asyncio.ensure_future(self._shared.count_of(kiosk_id))
+        running = here + await self.everywhere.load_of(kiosk_id)
+        try:
+            return running, await waiting
+        except StorageError:
+            return running, 0
 
     # What backends want.
 
@@ -144,59 +294,106 @@ class Operations:
 
         Raises `Refused` when it did not become an operation; then nothing was and nothing will be executed.
         """
-        operation = operation_of(order)
+        try:
+            return await self._send(order)
+        except Refused as refused:
+            self._feed.refused(order, refused)
+            raise
+
+    async def _send(self, order: Order) -> Answer:
+        operation = operation_of(order, self._unix(), self._bus.me)
+        is_taken = not self._admission.closed  # from now on a hub that begins to end waits for it
+        is_here = self._afar is None or not self._afar.places.is_elsewhere(order.kiosk_id)
         if order.idempotency_key is None:
-            self._admission.check(order)
+            self._admission.check(order, is_here=is_here)
         elif (first := self._books.with_key(order.idempotency_key)) is not None:
-            return await self._join(first, operation, order.timeout)
+            return await self._repeating.join(first, operation, order.timeout)
         now = self._loop.time()
         patience = order.timeout - min(_MARGIN, order.timeout * _MARGIN_PART)
         running = Running(operation, now, now + (order.expires if order.expires is not None else patience))
         self._books.add(running)
+        # Of an operation that its key stands for "not executed" would be false: before anything is refused, the first
+        # with it is looked for. Where the kiosk is at hand nothing mostly is, and the claim finds that first one.
+        has_looked = order.idempotency_key is None or not self._is_at_hand(order)
+        is_counted = False  # it took from its kiosk's limit, and a repetition is to give that back
         try:
-            if order.idempotency_key is not None:
-                # Before anything is refused: "not executed" would be false of an operation this key stands for.
-                earlier = await self._find_by_key(order.idempotency_key)
+            if has_looked and order.idempotency_key is not None:
+                earlier = await self._repeating.first_with(order.idempotency_key)
                 if earlier is not None:
-                    return self._end_early(running, await self._replay(earlier, operation, order.timeout))
-                self._admission.check(order)
-            if order.expires is not None:
+                    return self._ending.early(running, await self._repeating.replay(earlier, operation, order.timeout))
+            try:
+                if order.idempotency_key is not None:
+                    self._admission.check(order, is_here=is_here, is_taken=is_taken)
+                    is_counted = is_here
+                reached = await self._reach(order, operation) if order.expires is None else None
+            except Refused:
+                # Where it was looked for, another hub may have begun it since.
+                earlier = None if has_looked and not self._bus.is_shared else await self._first(order)
+                if earlier is None:
+                    raise
+                if is_counted:
+                    self._admission.give_back(order)
+                return self._ending.early(running, await self._repeating.replay(earlier, operation, order.timeout))
+            if reached is None:
                 return await self._enqueue(running)
-            link = await self._reach(order)
             if order.idempotency_key is not None:
-                operation.journal = link.journal
-                operation.state, operation.sent_at = State.SENT, time.time()
-                earlier = await self._store.claim(operation)
+                earlier = await self._claim(running, reached)
                 if earlier is not None:
-                    return self._end_early(running, await self._replay(earlier, operation, order.timeout))
+                    operation.state, operation.sent_at = State.QUEUED, None  # or a stop would give it up, and store it
+                    if is_counted:
+                        self._admission.give_back(order)
+                    return self._ending.early(running, await self._repeating.replay(earlier, operation, order.timeout))
         except StorageError as error:
-            refused = self._not_claimed(running)
-            self._end_early(running, refused)
+            refused = self._not_claimed(running, error)
+            self._ending.early(running, refused)
             raise refused from error
         except BaseException as error:
-            self._end_early(running, error)
+            self._ending.early(running, error)
             raise
-        running.deadline = self._loop.call_at(now + order.timeout, self._deadline, running)
-        self._put_on_socket(link, running)
+        running.deadline = self._loop.call_at(now + order.timeout, self._ending.deadline, running)
+        if isinstance(reached, Link):
+            self._put_on_socket(reached, running)
+        else:
+            self._give(running)
         return await running.answer
 
+    def _is_at_hand(self, order: Order) -> bool:
+        """Whether it can be put on a socket, or given to the hub that has one, without waiting."""
+        if order.expires is not None:
+            return False
+        if self._afar is not None:
+            return self._afar.places.get(order.kiosk_id) is not None
+        link = self._links.get(order.kiosk_id)
+        return link is not None and link.ready
+
+    async def _first(self, order: Order) -> Operation | None:
+        """What its key stands for, where it has one. Raises `Refused`."""
+        return None if order.idempotency_key is None else await self._repeating.first_with(order.idempotency_key)
+
     async def find(self, request_id: str) -> Operation:
-        """An operation as it stands. Raises `Refused` (not-found)."""
-        running = self._books.get(request_id)
-        found = running.operation if running else await self._store.find(request_id)
-        if found is None:
-            raise Refused("not-found", f"there is no operation {request_id}", request_id=request_id)
-        return found
+        """An operation as it stands, whichever hub has it. Raises `Refused` (not-found), `StorageError`."""
+        return (await self.look(request_id))[0]
 
-    def latest(self, operation: Operation) -> Operation:
-        """What is known here of an operation read from the store: one under way is ahead of its row."""
-        running = self._books.get(operation.request_id)
-        return running.operation if running else operation
+    async def look(self, request_id: str) -> tuple[Operation, msgspec.Raw | None]:
+        """The same, and what its kiosk last told of one under way; None: nothing, or too much to be kept."""
+        known = await self.everywhere.look(request_id)
+        if known.operation is None:
+            detail = f"there is no operation {request_id}"
+            raise Refused("not-found", detail, request_id=request_id, fact="no-operation", id=request_id)
+        self._far_news.seen(request_id, known.operation.state)
+        return known.operation, None if known.progress is None else msgspec.Raw(known.progress)
 
-    def progress(self, request_id: str) -> msgspec.Raw | None:
-        """What its kiosk last told of one under way; None: nothing, or too much to be kept."""
-        running = self._books.get(request_id)
-        return None if running is None else running.progress
+    async def under_way(self, kiosk_id: str = "", operation: str = "", beginning: str = "") -> list[Operation]:
+        """What is under way, here and at the other hubs, as far as they answer; of what is there no bodies.
+
+        Without an Idempotency-Key it has no row before it has ended. Of one kiosk, of one name, with ids that begin so.
+        """
+        here = [running.operation for running in self._books]
+        return here + await self.everywhere.under_way(kiosk_id, operation, beginning)
+
+    async def latest(self, operations: Sequence[Operation]) -> list[Operation]:
+        """What is known of operations read from the store: those under way are ahead of their rows."""
+        return await self.everywhere.latest(operations)
 
     async def cancel(self, request_id: str) -> Operation:
         """Wish that it be not executed. What the kiosk has begun over HTTP goes on; its outcome tells.
@@ -206,16 +403,18 @@ class Operations:
         operation = await self.find(request_id)
         if operation.is_final:
             raise Refused("conflict", f"the operation has ended: {operation.state}", request_id=request_id)
-        link = self._links.get(operation.kiosk_id)
-        if not await self._delivery.cancel(operation) and link is not None:
-            self._links.perform(link, link.session.cancel(request_id))
+        if not await self._delivery.cancel(operation):
+            await self.everywhere.cancel(operation)
         return operation
 
     # What kiosks say: `links.Owner`.
 
     def kiosk_ready(self, link: Link) -> None:
         """A kiosk takes requests: what waits for it goes out, what it never answered is asked for."""
-        if not link.is_v1:  # to a v1 client nothing is sent twice; its answer may still come
+        if self._carrying is not None and self._afar is not None:
+            self._carrying.ready(link)
+            self._afar.moved(link.kiosk_id)
+        elif not link.is_v1:  # to a v1 client nothing is sent twice; its answer may still come
             for running in self._books.at(link.kiosk_id):
                 if running.operation.journal == NO_JOURNAL:  # sent to the v1 client that was here before
                     continue
@@ -224,34 +423,46 @@ class Operations:
                 if running.lost is not None:
                     running.lost.cancel()
                     running.lost = None
-            self._spawn(self._settling.ask_again(link))
+        if not link.is_v1:
+            self._tasks.spawn(self._settling.ask_again(link))
+        if self._shared is not None:
+            self._shared.came(link.kiosk_id)
         self._deliver(link.kiosk_id)
 
     def kiosk_lost(self, link: Link) -> None:
         """Its socket broke: callers are told after the grace, unless it comes back before."""
+        if self._carrying is not None and self._afar is not None:
+            self._carrying.lost(link)
+            self._afar.moved(link.kiosk_id)
+            return
         for running in self._books.at(link.kiosk_id):
-            waits = running.deadline is not None and running.lost is None and not running.answered
-            if waits and running.operation.delivery == "now":  # what was queued has time until it expires
-                running.lost = self._loop.call_later(self._grace, self._lost, running)
+            self._ending.away(running)
 
     def kiosk_said(self, link: Link, message: Message) -> None:
         """A kiosk's news."""
         if isinstance(message, Response):
-            self._answered(link, message)
+            self._ending.answered(link, message)
         elif isinstance(message, Responses):
-            self._answered_together(link, message)
+            self._ending.answered_together(link, message)
         elif isinstance(message, Event | Events):
             self._inbox.take(link, message)
         elif isinstance(message, Accepted | Progress):
             running = self._books.get(message.request_id)
             if running is None or running.operation.kiosk_id != link.kiosk_id:
-                return
-            if isinstance(message, Progress):
-                short = len(bytes(message.data)) <= _PROGRESS_KEPT_BYTES
-                running.progress = msgspec.Raw(bytes(message.data)) if short else None
-                self._news.tell(message.request_id, Item("progress", message.data))
-            elif rules.accepted(running.operation, time.time()):
-                self._settling.tell(running.operation)
+                if self._carrying is not None:
+                    self._carrying.went_on(link, message)
+            elif isinstance(message, Progress):
+                self._progressed(running, bytes(message.data))
+            else:
+                self._accepted(running)
+
+    def _accepted(self, running: Running) -> None:
+        if rules.accepted(running.operation, self._unix()):
+            self._settling.tell(running.operation)
+
+    def _progressed(self, running: Running, data: bytes) -> None:
+        running.progress = msgspec.Raw(data) if len(data) <= _PROGRESS_KEPT_BYTES else None
+        self._news.tell(running.operation.request_id, Item("progress", msgspec.Raw(data)))
 
     def orphaned(self, link: Link, request_id: str) -> None:
         """The kiosk cannot know any more: the journal it had when this was sent is gone."""
@@ -259,26 +470,43 @@ class Operations:
         running = self._books.get(request_id)
         if running is not None:
             running.operation.executed = "unknown"
-            self._give_up(running, "interrupted", detail)
+            self._ending.give_up(running, "interrupted", detail)
         else:
-            self._store_later(self._settling.orphaned(link.kiosk_id, request_id, detail))
+            self._tasks.store(self._settling.orphaned(link.kiosk_id, request_id, detail))
 
     # Sending.
 
-    async def _find_by_key(self, key: str) -> Operation | None:
+    async def _claim(self, running: Running, reached: Link | Place) -> Operation | None:
+        """Write it before it is sent. Returns the first with its key where it is not that itself. Raises `Refused`."""
+        operation = running.operation
+        operation.journal = reached.journal
+        operation.state, operation.sent_at = State.SENT, self._unix()
         try:
-            return await self._store.find_by_key(key)
+            return await self._store.claim(operation)
         except StorageError as error:
-            raise Refused("key-unchecked", f"{error}; repeat with the same key", retry_after=5) from error
+            refused = self._not_claimed(running, error)
+            if refused.problem == "hub-storage" and operation.idempotency_key is not None:
+                first = await self._repeating.first_with(operation.idempotency_key)  # of that nothing was said yet
+                if first is not None and first.request_id != operation.request_id:
+                    return first
+            raise refused from error
 
-    def _not_claimed(self, running: Running) -> Refused:
+    def _not_claimed(self, running: Running, error: StorageError) -> Refused:
         """Its row could not be written and read back. It may stand there all the same."""
         operation = running.operation
-        if operation.delivery == "queue" and operation.idempotency_key is not None:
-            self._spawn(self._take_up(running))
+        has_key = operation.idempotency_key is not None
+        if operation.delivery == "queue" and (has_key or self._shared is not None or error.may_stand):
+            self._tasks.spawn(self._take_up(running))
+            # Where it stands in the queue of all, another hub may send it by now. What stands in this hub's own, and
+            # could not be taken out before the hub ends, its next life sends.
+            if not has_key:
+                return Refused("timeout", "it may be queued; its id tells", request_id=operation.request_id)
             return Refused("key-unchecked", "it may be queued; repeat with the same key", retry_after=5)
-        if operation.delivery == "queue" or operation.idempotency_key is not None:
-            self._free(operation)
+        if operation.delivery == "queue" or has_key:
+            self._ending.free(operation)
+        if has_key and self._bus.is_shared:
+            # Another hub may have been asked with this key in the same moment, and have sent it.
+            return Refused("key-unchecked", "nothing was sent from here; repeat with the same key", retry_after=5)
         return Refused("hub-storage", "nothing was sent to the kiosk", retry_after=5)
 
     async def _take_up(self, running: Running) -> None:
@@ -286,30 +514,41 @@ class Operations:
         operation = running.operation
         while True:
             try:
+                await self._store.flush()  # the session that was lost is over then, and its commit decided
                 found = await self._store.find(operation.request_id)
             except StorageError:
                 await asyncio.sleep(_STORE_RETRY)
                 continue
             if found is not None and found.state is State.QUEUED:
-                self._queue.add(operation.kiosk_id, operation.request_id, running.start_by)
+                self._add(running)
                 self._deliver(operation.kiosk_id)
             return
 
-    async def _reach(self, order: Order) -> Link:
+    async def _reach(self, order: Order, operation: Operation) -> Link | Place:
         link = self._links.get(order.kiosk_id)
+        recent = link is not None and (
+            link.socket is not None or (link.lost_at is not None and self._loop.time() - link.lost_at < _RECENT)
+        )
+        wait = min(self._grace, order.timeout)
+        if self._afar is not None:
+            place = await self._afar.places.reach(operation, wait, is_recent=recent)
+            self._admission.check_kiosk(order.kiosk_id, is_taken=True)
+            return place
         if link is None or not link.ready:
-            recent = link is not None and (
-                link.socket is not None or (link.lost_at is not None and self._loop.time() - link.lost_at < _RECENT)
-            )
-            wait = min(self._grace, order.timeout)
             link = await self._links.wait_ready(order.kiosk_id, wait) if recent and wait else None
             if link is None:
                 raise Refused("kiosk-offline", f"kiosk {order.kiosk_id} is not connected", retry_after=10)
-            self._admission.check_kiosk(order.kiosk_id)
-        hello = link.hello
-        if hello and hello.routes and order.operation not in hello.routes and "default" not in hello.routes:
-            raise Refused("unknown-operation", f"kiosk {order.kiosk_id} has no route {order.operation} and no default")
+            self._admission.check_kiosk(order.kiosk_id, is_taken=True)
+        check_route(link.hello.routes if link.hello else (), operation)
         return link
+
+    def _give(self, running: Running) -> None:
+        """Have it put on a socket, here or at another hub."""
+        assert self._afar is not None
+        rules.sent(running.operation, self._unix())
+        self._settling.tell(running.operation)
+        self._feed.begun(running.operation)
+        self._afar.launch(running)
 
     def _put_on_socket(self, link: Link, running: Running) -> None:
         operation = running.operation
@@ -317,221 +556,46 @@ class Operations:
         # Bytes may have left even where the attempt failed. Where there was no socket at all, none have: the next
         # hello sends it, or `_lost` takes it back.
         running.sent = link.ready
-        rules.sent(operation, time.time())
+        rules.sent(operation, self._unix())
         self._links.request(link, request_for(operation), running.start_by)
         self._settling.tell(operation)
+        self._feed.begun(operation)
         if not link.ready:
             self.kiosk_lost(link)
-
-    # The ways an operation ends.
-
-    def _answered(self, link: Link, response: Response) -> None:
-        running = self._books.get(response.request_id)
-        self._settling.heard(link, response.request_id)
-        if running is None:
-            if storing := self._settling.late(link, response):
-                self._store_later(storing)
-            return
-        if running.operation.kiosk_id != link.kiosk_id:
-            self._settling.not_its_own(link, response.request_id)
-            return
-        if rules.is_forgotten(running.operation, response):
-            self._counting.forgotten(running.operation)
-        is_news = rules.answered(running.operation, response, time.time())
-        if is_news:
-            if running.answered:  # the caller was told that it is unknown, and now it is known
-                self._counting.ended(running.operation)
-                self._settling.tell(running.operation)
-            elif not link.is_v1:
-                self._resolve(running)
-        if is_news or not running.settling:
-            self._store_outcome(running, link)
-
-    def _answered_together(self, link: Link, message: Responses) -> None:
-        late: list[Response] = []
-        for response in message.responses:
-            if self._books.get(response.request_id) is None:
-                self._settling.heard(link, response.request_id)
-                late.append(response)
-            else:
-                self._answered(link, response)
-        if storing := self._settling.late_batch(link, late):
-            self._store_later(storing)
-        if not message.more:
-            self._settling.told_all(link)
-
-    def _deadline(self, running: Running) -> None:
-        if running.sent:
-            waited = self._loop.time() - running.started
-            self._give_up(running, "timeout", f"sent to the kiosk, and no answer within {waited:.0f} s")
-        else:
-            self._take_back(running)
-
-    def _lost(self, running: Running) -> None:
-        running.lost = None
-        if running.sent:
-            detail = f"the kiosk's connection broke and it did not come back within {self._grace:g} s"
-            self._give_up(running, "kiosk-lost", detail)
-        else:
-            self._take_back(running)
-
-    def _take_back(self, running: Running) -> None:
-        """It never was put on a socket: it is not executed, and its key is free again."""
-        operation = running.operation
-        if operation.delivery == "queue":  # its caller was given its id, and may ask what became of it
-            self._give_up(running, "expired", f"kiosk {operation.kiosk_id} went away before it was sent")
-            return
-        if link := self._links.get(operation.kiosk_id):
-            link.session.forget(operation.request_id)
-        if operation.idempotency_key is not None:
-            self._free(operation)
-        operation.state, operation.problem = State.EXPIRED, "kiosk-offline"
-        self._counting.ended(operation, self._loop.time() - running.started)
-        self._settling.tell(operation)
-        detail = f"kiosk {operation.kiosk_id} is not connected"
-        self._end_early(running, Refused("kiosk-offline", detail, retry_after=10, request_id=operation.request_id))
-
-    def _give_up(self, running: Running, problem: str, detail: str) -> None:
-        """Wait no longer. What the kiosk says later still counts."""
-        operation = running.operation
-        if running.answered or operation.state is State.QUEUED:
-            return
-        if link := self._links.get(operation.kiosk_id):
-            link.session.forget(operation.request_id)
-        rules.given_up(operation, problem, detail, time.time())
-        self._settling.gave_up(running)
-        self._resolve(running)
-        self._store_outcome(running, None)
-
-    def _resolve(self, running: Running) -> None:
-        """Tell whoever waits."""
-        running.answered = True
-        if not running.answer.done():
-            running.answer.set_result(answer_of(running.operation))
-        self._counting.ended(running.operation, self._loop.time() - running.started)
-        self._settling.tell(running.operation)
-
-    def _store_outcome(self, running: Running, link: Link | None) -> None:
-        """Write the outcome, then let the kiosk forget it; try again until it is written."""
-
-        def written(future: asyncio.Future[Any]) -> None:
-            self._unwritten.discard(future)
-            error = None if future.cancelled() else future.exception()
-            if error is None:
-                self._stored(running, link)
-                return
-            extra = {"request_id": running.operation.request_id, "error": str(error)[:200]}
-            log.error("an outcome could not be stored, trying again", extra=extra)
-            if not self._stopping:
-                self._loop.call_later(_STORE_RETRY, self._store_outcome, running, link)
-
-        running.settling = running.settling or link is not None
-        future = self._store.put(running.operation)
-        self._unwritten.add(future)
-        future.add_done_callback(written)
-
-    def _stored(self, running: Running, link: Link | None) -> None:
-        operation = running.operation
-        if link is not None:
-            if not running.answered:  # a v1 client has no journal: its outcome is told only once it is safe here
-                self._resolve(running)
-            self._links.perform(link, link.session.settle(operation.request_id))
-        self._books.remove(running)
-        self._deliver(operation.kiosk_id)
-
-    def _free(self, operation: Operation) -> None:
-        if self._freeing.free(operation.request_id):
-            self._store_later(self._freeing.run())
-
-    # Repetitions.
-
-    async def _join(self, running: Running, operation: Operation, timeout: float) -> Answer:
-        """The same key while the first still runs: wait with it."""
-        first = running.operation
-        if first.fingerprint != operation.fingerprint and operation.idempotency_key is not None:
-            # The first itself may be the one that is not what the key stands for, and not have been told yet.
-            earlier = await self._find_by_key(operation.idempotency_key)
-            if earlier is not None:
-                return await self._replay(earlier, operation, timeout)
-        _check_same(first, operation)
-        try:
-            async with asyncio.timeout(timeout):
-                answer = await asyncio.shield(running.answer)
-        except TimeoutError:
-            detail = f"the operation with this key still runs after {timeout:.0f} s"
-            raise Refused("timeout", detail, request_id=first.request_id) from None
-        return msgspec.structs.replace(answer, replayed=True)
-
-    async def _replay(self, earlier: Operation, operation: Operation, timeout: float) -> Answer:
-        """The same key after the first ended, or while its outcome is open."""
-        _check_same(earlier, operation)
-        if earlier.request_id in self._freeing:
-            raise Refused("key-unchecked", "its first use is being undone; repeat with the same key", retry_after=2)
-        try:
-            return await self._replay_known(earlier, timeout)
-        except StorageError as error:  # "not executed" would be said of the first
-            detail = f"{error}; repeat with the same key"
-            raise Refused("key-unchecked", detail, retry_after=5, request_id=earlier.request_id) from error
-
-    async def _replay_known(self, earlier: Operation, timeout: float) -> Answer:
-        link = self._links.get(earlier.kiosk_id)
-        if earlier.delivery == "now" and not earlier.is_final and earlier.executed is None and link and link.ready:
-            # The kiosk is there and has not said anything yet: it may do so within the caller's time.
-            with self._news.subscribe(earlier.request_id) as news:
-                earlier = await self._store.find(earlier.request_id) or earlier  # it may have come before the watch
-                if not earlier.is_final:
-                    await news.wait_outcome(timeout)
-            earlier = await self._store.find(earlier.request_id) or earlier
-        return answer_of(earlier, replayed=True)
 
     # The queue.
 
     async def _enqueue(self, running: Running) -> Answer:
         operation = running.operation
-        earlier = await self._store.claim(operation)
+        if self._shared is None:
+            earlier = await self._store.claim(operation)
+        else:
+            async with self._shared.admitted(operation):
+                earlier = await self._store.claim(operation)
         if earlier is not None:
-            return self._end_early(running, await self._replay(earlier, operation, self._default_timeout))
-        self._queue.add(operation.kiosk_id, operation.request_id, running.start_by)
-        answer = self._end_early(running, answer_of(operation))
+            return self._ending.early(running, await self._repeating.replay(earlier, operation, self._default_timeout))
+        self._add(running)
+        answer = self._ending.early(running, answer_of(operation))
+        self._feed.begun(operation)
         self._deliver(operation.kiosk_id)
         return answer
 
+    def _add(self, running: Running) -> None:
+        operation = running.operation
+        if self._shared is None:
+            self._queue.add(operation.kiosk_id, operation.request_id, running.start_by)
+        else:
+            self._shared.add(operation)
+
     def _deliver(self, kiosk_id: str) -> None:
-        if self._delivery.is_due(kiosk_id) and not self._stopping:
-            self._spawn(self._delivery.deliver(kiosk_id))
+        if self._delivery.is_due(kiosk_id) and not self._ending.is_stopping:
+            self._tasks.spawn(self._delivery.deliver(kiosk_id))
 
     def _launch_queued(self, link: Link, running: Running) -> None:
         # Started in time at the latest, it has as long to answer as any other.
         at = running.start_by + self._default_timeout
-        running.deadline = self._loop.call_at(at, self._deadline, running)
-        self._put_on_socket(link, running)
-
-    # Keeping count.
-
-    def _end_early(self, running: Running, ending: "Answer | BaseException") -> Answer:
-        """It did not come to run: off the books, and whoever joined it gets the same ending."""
-        self._books.remove(running)
-        running.end(ending)
-        return ending  # type: ignore[return-value] # of use only where it is an answer
-
-    def _store_later(self, work: Coroutine[object, object, None]) -> None:
-        task = self._spawn(work)
-        self._storing.add(task)
-        task.add_done_callback(self._storing.discard)
-
-    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
-
-    def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("a task failed", exc_info=error)
-
-
-def _check_same(first: Operation, again: Operation) -> None:
-    if first.fingerprint != again.fingerprint:
-        detail = "this Idempotency-Key was used for another request"
-        raise Refused("idempotency-conflict", detail, request_id=first.request_id)
+        running.deadline = self._loop.call_at(at, self._ending.deadline, running)
+        if self._afar is not None:
+            self._give(running)
+        else:
+            self._put_on_socket(link, running)

@@ -14,8 +14,10 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from cloud.db.engine import open_engine
+from cloud.db.writer import Writer
 from cloud.metrics import Metrics
 from cloud.operations.callbacks import Callbacks, is_over, pause
+from cloud.operations.resolutions import Resolutions
 from tests.cloud.hub import Running, database_of, execute, rows, running, until
 from tests.cloud.operations.test_delivery import enqueue
 
@@ -263,6 +265,7 @@ async def test_a_stop_in_the_very_moment_news_come_in_is_not_lost(
         callbacks = Callbacks(
             engine=engine,
             store=hub.services.store,
+            resolutions=Resolutions(engine, Writer(engine, Metrics())),
             keys=hub.services.keys,
             metrics=Metrics(),
             keep_trying=1.0,

@@ -2,12 +2,13 @@
 
 from cloud.metrics import Metrics
 from cloud.operations.counting import Counting
+from cloud.operations.feed import Feed
 from cloud.operations.operation import Operation, State
 
 
 def test_more_names_than_a_hundred_are_counted_together() -> None:
     metrics = Metrics()
-    counting = Counting(metrics)
+    counting = Counting(metrics, Feed())
     for n in range(300):
         counting.ended(
             Operation(

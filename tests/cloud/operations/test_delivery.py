@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cloud.errors import StorageError
-from tests.cloud.hub import Kiosk, Running, broken_table, running, until
+from tests.cloud.hub import Kiosk, Running, broken, running, until
 from tests.cloud.web.test_send import problem_of
 
 
@@ -183,7 +183,7 @@ async def test_a_failing_database_delays_the_queue_and_loses_nothing(
     monkeypatch.setattr("cloud.operations.delivery._RETRY", 0.05)
     async with running(tmp_path) as hub:
         ids = [await enqueue(hub, n) for n in range(2)]
-        with broken_table(tmp_path, "operations"):
+        async with broken(tmp_path, "operations"):
             failed = await hub.http.post(f"/operations/{ids[0]}/cancel", headers=hub.backend())
             assert problem_of(failed) == "hub-storage"
             context = hub.kiosk()

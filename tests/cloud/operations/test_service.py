@@ -9,7 +9,7 @@ import pytest
 from cloud.errors import StorageError
 from cloud.operations.operation import Operation
 from cloud.operations.store import Store
-from tests.cloud.hub import Json, Kiosk, Running, broken_table, rows, running, until
+from tests.cloud.hub import PATIENCE, Json, Kiosk, Running, broken, rows, running, until
 from tests.cloud.web.test_send import problem_of
 
 # Idempotency-Key.
@@ -389,7 +389,7 @@ async def test_a_v1_clients_answer_to_what_was_never_asked_makes_no_operation(tm
 
 async def test_with_a_broken_database_a_keyed_operation_is_503_and_not_sent(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
-        with broken_table(tmp_path, "operations"):
+        async with broken(tmp_path, "operations"):
             answers = await asyncio.gather(*(hub.send({"amount": 1}, key="pay-1") for _ in range(3)))
             assert [problem_of(answer) for answer in answers] == ["key-unchecked"] * 3
             assert int(answers[0].headers["retry-after"]) > 0
@@ -421,9 +421,12 @@ async def test_a_key_whose_claim_was_written_though_it_failed_is_freed_once_the_
         monkeypatch.setattr(Store, "claim", claim)
         assert problem_of(await hub.send({"amount": 1}, key="pay-1")) == "key-unchecked"
         assert await kiosk.heard() == []
+        async with hub.kiosk() as other:  # it is not asked at its hello either: its word would keep the row
+            await asyncio.sleep(0.3)
+            assert await other.heard() == []
         monkeypatch.setattr(Store, "release", release)
         await until(lambda: rows(tmp_path, "SELECT state FROM operations") == [])
-        async with kiosk.serving() as executed:
+        async with hub.kiosk() as third, third.serving() as executed:
             assert (await hub.send({"amount": 1}, key="pay-1")).status_code == 200
             assert len(executed) == 1
 
@@ -433,7 +436,7 @@ async def test_an_outcome_that_cannot_be_stored_is_told_and_settled_only_once_it
 ) -> None:
     monkeypatch.setattr("cloud.operations.service._STORE_RETRY", 0.05)
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
-        with broken_table(tmp_path, "operations"):
+        async with broken(tmp_path, "operations"):
             asked = hub.sending()
             request = await kiosk.request()
             await kiosk.answer(request, {"paid": True})
@@ -446,9 +449,27 @@ async def test_an_outcome_that_cannot_be_stored_is_told_and_settled_only_once_it
 async def test_a_v1_outcome_is_told_only_once_it_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.operations.service._STORE_RETRY", 0.05)
     async with running(tmp_path) as hub, hub.v1_kiosk() as kiosk:
-        with broken_table(tmp_path, "operations"):
+        async with broken(tmp_path, "operations"):
             asked = hub.sending()
             await v1_answer(kiosk, await kiosk.hear(), {"paid": True})
             await kiosk.heard()
             assert not asked.done()
         assert (await asked).json() == {"paid": True}
+
+
+@pytest.mark.parametrize("key", [None, "pay-1"])
+async def test_what_waits_for_its_kiosk_as_the_hub_begins_to_end_is_carried_out(
+    tmp_path: Path, key: str | None
+) -> None:
+    """A rolling restart drops nothing that was taken before: only what comes later is sent elsewhere."""
+    async with running(tmp_path, kiosk_reconnect_grace=PATIENCE) as hub:
+        async with hub.kiosk() as kiosk:
+            await kiosk.cut()
+        asked = hub.sending(key=key)
+        await until(lambda: hub.services.operations.running == 1)
+        stopping = asyncio.create_task(hub.services.operations.stop(PATIENCE))
+        await asyncio.sleep(0)
+        assert problem_of(await hub.send(key="pay-2")) == "hub-stopping"
+        async with hub.kiosk() as kiosk, kiosk.serving():
+            assert (await asked).status_code == 200
+        await stopping

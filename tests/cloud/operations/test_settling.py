@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloud.operations.operation import Operation, State
-from tests.cloud.hub import Json, Kiosk, Running, broken_table, rows, running, until
+from tests.cloud.hub import Json, Kiosk, Running, broken, rows, running, until
 from tests.cloud.operations.test_service import next_is_only_the_new_one
 from tests.cloud.web.test_send import problem_of
 
@@ -263,7 +263,7 @@ async def test_outcomes_that_could_not_be_stored_are_not_settled(tmp_path: Path)
     async with running(tmp_path) as hub:
         names = await leave_unanswered(hub, 3)
         async with hub.kiosk(batch=256) as kiosk:
-            with broken_table(tmp_path, "operations"):
+            async with broken(tmp_path, "operations"):
                 await tell(kiosk, *names)
                 await until(lambda: not hub.services.operations._settling._late)
                 assert await kiosk.heard() == []
