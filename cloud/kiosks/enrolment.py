@@ -11,12 +11,13 @@ import random
 import time
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.db.dialect import one_after_another
 from cloud.db.engine import explain
+from cloud.db.lease import Lease, Mine
 from cloud.db.tables import codes, kiosks
 from cloud.errors import Refused, StorageError
 from cloud.kiosks import audit
@@ -62,14 +63,24 @@ class Enrolment:
     """All codes. `start` only where kiosks come in; making and reading codes needs a migrated database alone."""
 
     def __init__(
-        self, *, engine: AsyncEngine, secret: str, registry: Registry, tokens: Tokens, metrics: Metrics | None = None
+        self,
+        *,
+        engine: AsyncEngine,
+        secret: str,
+        registry: Registry,
+        tokens: Tokens,
+        metrics: Metrics | None = None,
+        jobs: Lease | None = None,
+        guesses: Guesses | None = None,
     ) -> None:
+        """Where hubs share a database, codes grow older by the one that has the lease of `jobs`."""
         self._engine = engine
+        self._jobs = jobs or Mine()
         self._secret = secret
         self._registry = registry
         self._tokens = tokens
         self._metrics = metrics or Metrics()
-        self._guesses = Guesses()
+        self._guesses = guesses or Guesses()
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._limited_at: float | None = None  # monotonic, when that was logged last
@@ -120,6 +131,12 @@ class Enrolment:
         code = _code(row) if row else None
         return good_until(code, now) if code is not None and not is_over(code, now) else None
 
+    async def newest(self, kiosk_id: str) -> int:
+        """The number of its newest code, be that good or not; 0 without any."""
+        async with self._engine.connect() as connection:
+            statement = select(func.max(codes.c.id)).where(codes.c.kiosk_id == kiosk_id)
+            return (await connection.execute(statement)).scalar() or 0
+
     async def audit(self, kiosk_id: str | None, limit: int) -> list[audit.Line]:
         """The newest lines first: of one kiosk, or of all and of codes that named none."""
         async with self._engine.connect() as connection:
@@ -148,6 +165,7 @@ class Enrolment:
             raise Refused("code-refused", "the code is not known, was used or is too old: have a new one made")
         log.info("kiosk enrolled", extra={**told, "result": str(traded.result), "version": version[:_ADDRESS_MAX]})
         try:
+            self._registry.told()
             await self._registry.refresh()  # else its hello would come before its token is in force
         except (SQLAlchemyError, OSError) as error:
             log.warning("kiosks cannot be read anew", extra={"error": explain(error)})
@@ -182,6 +200,9 @@ class Enrolment:
 
     async def _run(self) -> None:
         while True:
+            if not self._jobs.is_held:
+                self._looked_at = None  # what another hub has run is added by that
+                await self._jobs.wait_until(held=True)
             try:
                 await self.look(time.monotonic())
             except (SQLAlchemyError, OSError) as error:
@@ -193,7 +214,7 @@ class Enrolment:
         # Whoever changes a kiosk's codes holds the kiosk's row before: they wait for each other in one order.
         here = update(kiosks).where(kiosks.c.id == kiosk_id, kiosks.c.removed.is_(False))
         if not connection.execute(here.values(id=kiosks.c.id)).rowcount:
-            raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
+            raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}", fact="no-kiosk", kiosk=kiosk_id)
         ended = update(codes).where(codes.c.kiosk_id == kiosk_id, codes.c.ended.is_(None))
         connection.execute(ended.values(ended=str(Reason.REPLACED)))
         text = new_code()

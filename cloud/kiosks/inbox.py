@@ -10,7 +10,7 @@ Events that are stored together are stored all or not at all: the last number st
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,6 +32,7 @@ _BATCHES_MAX = 4
 _COLUMNS = ("kiosk_id", "journal", "seq", "at", "received_at", "kind", "device", "data")
 
 _Row = tuple[Write, tuple[object, ...]]
+Beside = Callable[[str, Event], _Row | None]
 
 
 class Inbox:
@@ -44,9 +45,9 @@ class Inbox:
         writer: Writer,
         links: Links,
         metrics: Metrics,
-        beside: Callable[[str, Event], _Row | None] = lambda _kiosk_id, _event: None,
+        beside: Sequence[Beside] = (),
     ) -> None:
-        """`beside` gives the row that is to be written with a kiosk's event, or not at all."""
+        """Each of `beside` may give a row that is to be written with a kiosk's event, or not at all."""
         self._engine = engine
         self._writer = writer
         self._links = links
@@ -90,6 +91,7 @@ class Inbox:
             link.events_waiting = None
 
     async def _store(self, link: Link, journal: str, group: list[Event | Events]) -> None:
+        devices = link.devices  # a hello that comes while this is stored knows better
         if link.events_stored is None:
             link.events_stored = await self._last(link.kiosk_id, journal)
         last = link.events_stored
@@ -100,10 +102,13 @@ class Inbox:
                 new.append(event)
         if new:
             rows = [(self._insert, _row(link.kiosk_id, journal, event)) for event in new]
-            rows += [row for event in new if (row := self._beside(link.kiosk_id, event)) is not None]
+            rows += [row for event in new for each in self._beside if (row := each(link.kiosk_id, event)) is not None]
             (insert, first), *more = rows
             await self._writer.write(insert, first, *more)
         for event in new:
+            devices.heard(event)
+            if event.kind == "state-changed":
+                self._links.others.changed(link.kiosk_id)
             log.info(
                 "kiosk event",
                 extra={

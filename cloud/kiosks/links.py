@@ -2,42 +2,44 @@
 
 A link runs `wire.session.HubSession` over whatever socket the kiosk has now, or speaks v1 with a client that knows
 nothing better. A newer socket of the same kiosk replaces the older, whatever state that is in, unless the older
-belongs to another box that still lives: see `identity`.
+belongs to another box that still lives: see `identity`. The older may be at another hub: see `far`.
 """
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from functools import partial
 
-from cloud.kiosks.identity import ANSWER_WITHIN, Box, Conflict, Identity, Verdict
+from cloud.kiosks.absence import Came, Ended, Nobody, Refusals, Witness
+from cloud.kiosks.devices import Devices, shared
+from cloud.kiosks.far import Envoy
+from cloud.kiosks.identity import ANSWER_WITHIN, Box, Conflict, Verdict
+from cloud.kiosks.link import Link, Owner
 from cloud.kiosks.newcomer import Newcomer, Socket, box_of
+from cloud.kiosks.others import NoOthers, Others
 from cloud.metrics import Metrics
 from wire import legacy
 from wire import session as wire
 from wire.messages import (
     AllSettled,
     Cancel,
-    Event,
     EventAck,
-    Events,
     Hello,
     Malformed,
-    Message,
     Request,
     Settled,
     Welcome,
     encode,
 )
 from wire.problems import CloseCode
-from wire.session import Action, Close, Heard, Heartbeat, HubSession, Misunderstood, Orphaned, Ping, Send
+from wire.session import Action, Close, Heard, Heartbeat, Misunderstood, Orphaned, Ping, Send
+
+__all__ = ["CRASH_POINTS", "NOT_PROVED", "Link", "Links", "Owner"]
 
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
-# A v1 client or a broken one may send rubbish all day: said once a minute for each kiosk.
-_COMPLAIN_EVERY = 60.0
 _REASONS = {
     CloseCode.REPLACED: "replaced by a newer connection of this kiosk",
     CloseCode.DUPLICATE: "another box is connected with this kiosk's identity",
@@ -54,121 +56,22 @@ CRASH_POINTS: dict[type, str] = {
 }
 
 
-class Owner(Protocol):
-    """Who acts on what kiosks say; called in order, must not block."""
-
-    def kiosk_ready(self, link: "Link") -> None:
-        """The kiosk can take requests now."""
-
-    def kiosk_lost(self, link: "Link") -> None:
-        """Its socket is gone, and no newer one took its place."""
-
-    def kiosk_said(self, link: "Link", message: Message) -> None:
-        """It said something else than hello."""
-
-    def orphaned(self, link: "Link", request_id: str) -> None:
-        """It came back without the journal that knew this request."""
-
-
-class Link:
-    """One kiosk as this hub reaches it."""
-
-    __slots__ = (
-        "_alarmed_at",
-        "_complained_at",
-        "admitted",
-        "connected_at",
-        "events_gap",
-        "events_stored",
-        "events_waiting",
-        "generation",
-        "heartbeat",
-        "identity",
-        "is_v1",
-        "kiosk_id",
-        "lost_at",
-        "newcomer",
-        "opened_at",
-        "pinged",
-        "ready",
-        "session",
-        "socket",
-        "waiters",
-    )
-
-    def __init__(self, kiosk_id: str) -> None:
-        self.kiosk_id = kiosk_id
-        self.session = HubSession()
-        self.socket: Socket | None = None
-        self.is_v1 = False
-        self.ready = False  # takes requests: connected and, in v2, greeted
-        self.generation = 0  # of the token it came with
-        self.heartbeat = Heartbeat(0.0)
-        self.connected_at = 0.0  # Unix seconds, of the present or last connection
-        self.lost_at: float | None = None  # monotonic
-        self.opened_at = 0.0  # monotonic, of the present socket
-        self.waiters: list[asyncio.Future[None]] | None = None
-        self.identity = Identity()
-        self.admitted: Box | None = None  # at the other end of the socket; None before it is let in
-        self.newcomer: Newcomer | None = None  # only while the kiosk is ready
-        self.pinged: tuple[bytes, float] | None = None  # the last ping without its pong: data, and when
-        # Where its events stand: kept by `kiosks.inbox`.
-        self.events_stored: int | None = None
-        self.events_gap: int | None = None
-        self.events_waiting: list[Event | Events] | None = None
-        self._complained_at = 0.0
-        self._alarmed_at: float | None = None
-
-    @property
-    def hello(self) -> Hello | None:
-        """What the kiosk said of itself on the present connection; None for v1."""
-        return self.session.hello
-
-    @property
-    def journal(self) -> str:
-        """Names what remembers the requests sent now; empty while that is not known."""
-        if self.is_v1:
-            return legacy.NO_JOURNAL
-        return self.session.journal
-
-    def complain(self, reason: str) -> None:
-        """Log that it sends rubbish, once a minute at most."""
-        now = time.monotonic()
-        if not self._complained_at or now - self._complained_at >= _COMPLAIN_EVERY:
-            self._complained_at = now
-            log.warning("kiosk sent what is no message", extra={"kiosk": self.kiosk_id, "reason": reason})
-
-    def alarm(self, conflict: Conflict) -> bool:
-        """Log that two boxes have its identity, once a minute at most. True if that was done."""
-        if self._alarmed_at is not None and conflict.last_at - self._alarmed_at < _COMPLAIN_EVERY:
-            return False
-        self._alarmed_at = conflict.last_at
-        here, there = conflict.here, conflict.there
-        log.error(
-            "two boxes go by the identity of one kiosk: one of them must get another",
-            extra={
-                "kiosk": self.kiosk_id,
-                "address": here.address,
-                "other_address": there.address,
-                "boot_id": here.boot_id or None,
-                "other_boot_id": there.boot_id or None,
-                "same_journal": there.has_journal_of(here),
-                "count": conflict.count,
-            },
-        )
-        return True
-
-
 class Links:
     """All links. The owner is set once, before the first socket comes."""
 
     def __init__(self, *, hub_name: str, metrics: Metrics) -> None:
         self.owner: Owner
         self.seen_twice: Callable[[str, Conflict], None] = lambda _kiosk_id, _conflict: None  # told with each alarm
+        self.witness: Witness = Nobody()
+        self.others: Others = NoOthers()
+        # How the fleet comes back, should this hub go: as `returning` has it.
+        self.spread: Callable[[], float] = lambda: 0.0
+        self.goodbye: Callable[[str], str] = lambda words: words
         self._hub_name = hub_name
         self._metrics = metrics
         self._links: dict[str, Link] = {}
         self._alarming: dict[str, Link] = {}
+        self._refusals = Refusals()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
         self.connected = 0
@@ -182,11 +85,12 @@ class Links:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        words = self.goodbye("the hub restarts")
         for link in self._links.values():
             if link.newcomer:
-                self._turn_away(link, CloseCode.RESTARTING, "the hub restarts")
+                self._turn_away(link, CloseCode.RESTARTING, words)
             if link.socket:
-                link.socket.close(CloseCode.RESTARTING, "the hub restarts")
+                link.socket.close(CloseCode.RESTARTING, words)
 
     def now(self) -> float:
         """Seconds of the clock that deadlines are told in."""
@@ -200,10 +104,18 @@ class Links:
         """Every link, connected or not."""
         return self._links.values()
 
+    def last_refusal(self, kiosk_id: str) -> Ended | None:
+        """The last attempt of a kiosk, since the hub started, that was not let in."""
+        return self._refusals.get(kiosk_id)
+
     @property
     def duplicated(self) -> int:
         """How many kiosks' identity two boxes were seen with lately."""
         return len(self._alarming)
+
+    def alarming(self) -> Iterable[Link]:
+        """Their links."""
+        return self._alarming.values()
 
     # What the door brings.
 
@@ -215,19 +127,26 @@ class Links:
         newcomer = Newcomer(socket, generation, self._loop.time(), is_v1=is_v1)
         if link.newcomer is not None:
             self._turn_away(link, CloseCode.REPLACED)
-        if link.ready:
+        if not link.ready:
+            self._replace(link, socket)
+        if link.ready or self.others.is_shared:  # it must say who it is before it is known whom to ask
             link.newcomer = newcomer
             self._decide(link, newcomer)
         else:
-            self._replace(link, socket)
             self._take(link, newcomer)
         return link
 
-    def closed(self, link: Link, socket: Socket, code: int | None) -> None:
+    def refused(self, kiosk_id: str, code: CloseCode, address: str, words: str = "") -> None:
+        """The door did not let in who came with a token of this kiosk, in force or not."""
+        ended = Ended(at=time.time(), why=str(int(code)), code=int(code), address=address, words=words)
+        self._refusals.note(kiosk_id, ended)
+        self.witness.refused(kiosk_id, ended)
+
+    def closed(self, link: Link, socket: Socket, code: int | None, words: str = "") -> None:
         """A socket ended. Nothing happens if it was replaced before."""
         if link.socket is socket:
             log.info("kiosk disconnected", extra={"kiosk": link.kiosk_id, "code": code})
-            self._drop(link, str(code) if code in _KNOWN_CODES else "lost")
+            self._drop(link, str(code) if code in _KNOWN_CODES else "lost", code=code, words=words)
         elif link.newcomer is not None and link.newcomer.socket is socket:
             self._forget_newcomer(link)
 
@@ -272,12 +191,13 @@ class Links:
     def close(self, kiosk_id: str, code: CloseCode, reason: str) -> None:
         """End a kiosk's socket."""
         link = self._links.get(kiosk_id)
-        if link and link.socket:
-            if link.newcomer is not None:  # let in by the same right
-                self._turn_away(link, code, reason)
-            socket = link.socket
+        if link is None:
+            return
+        if link.newcomer is not None:  # let in by the same right
+            self._turn_away(link, code, reason)
+        if (socket := link.socket) is not None:
             log.info("kiosk closed", extra={"kiosk": kiosk_id, "code": int(code), "reason": reason})
-            self._drop(link, str(int(code)))
+            self._drop(link, str(int(code)), code=code, words=reason)
             socket.close(code, reason)
 
     async def wait_ready(self, kiosk_id: str, timeout: float) -> Link | None:
@@ -297,13 +217,16 @@ class Links:
                 link.waiters.remove(future)
         return link
 
-    def request(self, link: Link, request: Request, start_by: float, journal: str | None = None) -> bool:
+    def request(
+        self, link: Link, request: Request, start_by: float, journal: str | None = None, *, lasting: bool = True
+    ) -> bool:
         """Have a request carried out; see `HubSession.request`. True if it went onto a socket just now."""
         if link.is_v1:
             return link.ready and self._send(
                 link, legacy.encode_request(link.kiosk_id, request), point="hub.links.v1_request"
             )
-        return self.perform(link, link.session.request(request, start_by, self._loop.time(), journal))
+        actions = link.session.request(request, start_by, self._loop.time(), journal, lasting=lasting)
+        return self.perform(link, actions)
 
     def perform(self, link: Link, actions: list[Action]) -> bool:
         """Carry out what a session wants. True if everything to be sent went onto the socket."""
@@ -325,7 +248,8 @@ class Links:
             elif isinstance(action, Close) and link.socket:
                 socket = link.socket
                 log.info("kiosk closed", extra={"kiosk": link.kiosk_id, "code": action.code, "reason": action.reason})
-                self._drop(link, str(action.code) if action.code else "silent")
+                why = str(action.code) if action.code else "silent"
+                self._drop(link, why, code=action.code or None, words=action.reason)
                 socket.close(action.code, action.reason)
             elif isinstance(action, Ping):
                 self._ping(link)
@@ -343,9 +267,48 @@ class Links:
             self._decide(link, newcomer)
 
     def _decide(self, link: Link, newcomer: Newcomer) -> None:
-        if newcomer.box is not None:
+        if newcomer.box is None:
+            return
+        now, judged = self._loop.time(), partial(self._judged, link, newcomer)
+        verdict = self._noted(link, link.identity.arrives(newcomer.box, now), now)
+        # Who is here is judged here, and so is who is asked for by another hub.
+        is_free = verdict is Verdict.LET_IN and not link.ready and not isinstance(newcomer.socket, Envoy)
+        if not (is_free and self.others.asks(link.kiosk_id, newcomer, judged)):
+            self._act(link, newcomer, verdict)
+
+    def _judged(self, link: Link, newcomer: Newcomer, code: int, epoch: int) -> None:
+        """The hub that held the kiosk has said what becomes of the newcomer."""
+        link.epoch = max(link.epoch, epoch)
+        if link.newcomer is not newcomer:
+            return
+        if code:
+            self._turn_away(link, CloseCode(code))
+        else:
+            self._act(link, newcomer, Verdict.LET_IN)
+
+    def came_elsewhere(self, kiosk_id: str, newcomer: Newcomer) -> int | None:
+        """See `far.Holder`."""
+        link = self._links.get(kiosk_id)
+        if link is None or newcomer.box is None:
+            return None
+        if not link.ready:  # its place may be kept for the box that was here
             now = self._loop.time()
-            self._act(link, newcomer, self._noted(link, link.identity.arrives(newcomer.box, now), now))
+            verdict = self._noted(link, link.identity.arrives(newcomer.box, now), now)
+            if verdict in {Verdict.LET_IN, Verdict.ASK}:
+                return None
+            newcomer.socket.close(_code_of(verdict), "")
+            return link.epoch
+        if link.newcomer is not None:
+            self._turn_away(link, CloseCode.REPLACED)
+        link.newcomer = newcomer
+        self._decide(link, newcomer)
+        return link.epoch
+
+    def gave_up_elsewhere(self, kiosk_id: str, newcomer: Newcomer) -> None:
+        """See `far.Holder`."""
+        link = self._links.get(kiosk_id)
+        if link is not None and link.newcomer is newcomer:
+            self._forget_newcomer(link)
 
     def _act(self, link: Link, newcomer: Newcomer, verdict: Verdict) -> None:
         if verdict is Verdict.ASK:
@@ -354,6 +317,10 @@ class Links:
             self._ping(link)
         elif verdict is Verdict.LET_IN:
             self._forget_newcomer(link)
+            if isinstance(newcomer.socket, Envoy):
+                self.gives_way(link, newcomer.socket.address)
+                newcomer.socket.admit()
+                return
             self._replace(link, newcomer.socket)
             self._take(link, newcomer, newcomer.box)
         else:
@@ -371,6 +338,7 @@ class Links:
             self._alarming[link.kiosk_id] = link
             self._metrics.duplicated.set(len(self._alarming))
             self._metrics.duplicates.inc()
+            self.others.doubts(link.kiosk_id)
             if link.alarm(conflict):
                 self.seen_twice(link.kiosk_id, conflict)
         return verdict
@@ -385,6 +353,14 @@ class Links:
         )
         self._drop(link, "replaced", tell=False)
         older.close(CloseCode.REPLACED, _REASONS[CloseCode.REPLACED])
+
+    def gives_way(self, link: Link, newer: str) -> None:
+        """The kiosk is at another hub from now on."""
+        if (older := link.socket) is not None:
+            told = {"kiosk": link.kiosk_id, "address": newer, "older": older.address}
+            log.info("kiosk connected to another hub, older socket closed", extra=told)
+            self._drop(link, "replaced")
+            older.close(CloseCode.REPLACED, _REASONS[CloseCode.REPLACED])
 
     def _take(self, link: Link, newcomer: Newcomer, admitted: Box | None = None) -> None:
         """Its socket is the kiosk's from now on; a v2 client that is not yet `admitted` must say who it is."""
@@ -402,6 +378,7 @@ class Links:
         if not link.is_v1:
             link.session.opened(now)
         elif newcomer.box is not None and self._admit(link, newcomer.box):
+            link.devices = Devices()  # it names none
             self._is_ready(link)
         for text in newcomer.said:
             self.received(link, newcomer.socket, text)
@@ -413,8 +390,8 @@ class Links:
             verdict = self._noted(link, link.identity.arrives(box, now), now)
             if verdict is not Verdict.LET_IN:
                 code = _code_of(verdict)
-                self._refused(link, socket, code)
-                self._drop(link, str(int(code)), tell=False)
+                self._refused(link, socket, code, _REASONS[code])
+                self._drop(link, str(int(code)), code=code, tell=False, noted=True)
                 socket.close(code, _REASONS[code])
                 return False
         link.admitted = box
@@ -425,10 +402,12 @@ class Links:
         newcomer = link.newcomer
         if newcomer is not None:
             self._forget_newcomer(link)
-            self._refused(link, newcomer.socket, code)
+            if not isinstance(newcomer.socket, Envoy):  # noted where it is
+                self._refused(link, newcomer.socket, code, reason or _REASONS[code])
             newcomer.socket.close(code, reason or _REASONS[code])
 
-    def _refused(self, link: Link, socket: Socket, code: CloseCode) -> None:
+    def _refused(self, link: Link, socket: Socket, code: CloseCode, words: str) -> None:
+        self.refused(link.kiosk_id, code, socket.address, words)
         self._metrics.refused.labels(str(int(code))).inc()
         log.info("kiosk refused", extra={"kiosk": link.kiosk_id, "address": socket.address, "code": int(code)})
 
@@ -436,6 +415,7 @@ class Links:
         if link.newcomer is not None:
             link.newcomer.leave()
             link.newcomer = None
+            self.others.forget(link.kiosk_id)
 
     def _ping(self, link: Link) -> None:
         if link.socket is not None:
@@ -445,21 +425,28 @@ class Links:
 
     def _greet(self, link: Link) -> None:
         socket = link.socket
+        if link.hello is not None:
+            link.session.hello = shared(link.hello)
         if socket is not None and link.hello is not None and not socket.proves(link.hello):
-            self._refused(link, socket, CloseCode.BAD_TOKEN)
-            self._drop(link, str(int(CloseCode.BAD_TOKEN)))
+            self._refused(link, socket, CloseCode.BAD_TOKEN, NOT_PROVED)
+            self._drop(link, str(int(CloseCode.BAD_TOKEN)), code=CloseCode.BAD_TOKEN, words=NOT_PROVED, noted=True)
             socket.close(CloseCode.BAD_TOKEN, NOT_PROVED)
             return
         if link.ready:  # it announces itself anew, after a change of its routes or devices
+            link.devices = Devices(link.hello)
+            self.others.changed(link.kiosk_id)
             return
         if link.socket is None or not self._admit(link, box_of(link.socket.address, link.hello, self._loop.time())):
             return
-        self.perform(link, link.session.welcome(self._hub_name, time.time(), self._loop.time()))
+        self.perform(link, link.session.welcome(self._hub_name, time.time(), self._loop.time(), self.spread()))
         if link.socket is not None:  # it took the welcome
+            link.devices = Devices(link.hello)
             self._is_ready(link)
 
     def _is_ready(self, link: Link) -> None:
         link.ready = True
+        link.epoch = self.others.epoch(link.kiosk_id, link.epoch)
+        self.others.came(link.kiosk_id)
         hello = link.hello
         log.info(
             "kiosk connected",
@@ -470,6 +457,16 @@ class Links:
                 "version": hello.version if hello else None,
                 "unsettled": hello.unsettled if hello else None,
             },
+        )
+        self.witness.began(
+            link.kiosk_id,
+            Came(
+                at=link.connected_at,
+                address=link.socket.address if link.socket else "",
+                dialect="v1" if link.is_v1 else "kiosk.v2",
+                version=hello.version if hello else "",
+                boot_id=hello.boot_id if hello else "",
+            ),
         )
         for future in link.waiters or ():
             if not future.done():
@@ -484,16 +481,34 @@ class Links:
             socket.send(text, point)
         except OSError as error:
             log.info("kiosk's socket does not take messages", extra={"kiosk": link.kiosk_id, "error": str(error)})
-            self._drop(link, "lost")
+            self._drop(link, "lost", words=str(error))
             socket.close(0, "")
             return False
         return True
 
-    def _drop(self, link: Link, reason: str, *, tell: bool = True) -> None:
+    def _drop(
+        self,
+        link: Link,
+        reason: str,
+        *,
+        code: int | None = None,
+        words: str = "",
+        tell: bool = True,
+        noted: bool = False,  # as refused
+    ) -> None:
         now = self._loop.time()
+        address = link.socket.address if link.socket else ""
+        number = None if code is None else int(code)
+        ended = Ended(at=time.time(), why=reason, code=number, address=address, words=words)
         if link.ready:
-            link.lost_at = now
+            link.lost_at, link.left = now, ended
             link.identity.lost(now)
+            self.others.left(link.kiosk_id)
+            self.witness.ended(link.kiosk_id, ended)
+        elif reason != "replaced":
+            self._refusals.note(link.kiosk_id, ended)
+            if not noted:
+                self.witness.refused(link.kiosk_id, ended)
         link.socket = link.admitted = link.pinged = None
         link.ready = False
         link.session.closed()
@@ -502,9 +517,20 @@ class Links:
         self._metrics.closed.labels(reason).inc()
         if tell:
             self.owner.kiosk_lost(link)
-            if (newcomer := link.newcomer) is not None:  # nobody is in its way any more
-                self._forget_newcomer(link)
-                self._take(link, newcomer)
+            if (newcomer := link.newcomer) is not None:
+                self._nobody_serves(link, newcomer)
+
+    def _nobody_serves(self, link: Link, newcomer: Newcomer) -> None:
+        """Nobody is in its way any more, here."""
+        if self.others.is_shared and not isinstance(newcomer.socket, Envoy):
+            newcomer.leave()
+            self._decide(link, newcomer)
+            return
+        self._forget_newcomer(link)
+        if isinstance(newcomer.socket, Envoy):
+            newcomer.socket.admit()
+        else:
+            self._take(link, newcomer)
 
     def _misunderstood(self, link: Link, reason: str) -> None:
         self._metrics.malformed.inc()

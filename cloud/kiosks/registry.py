@@ -52,6 +52,7 @@ class Registry:
         self._revision = 0
         self._changes = Changes("kiosks", self._read_changes)
         self._changed: Callable[[str], None] = lambda _kiosk_id: None
+        self.told: Callable[[], None] = lambda: None  # called when a kiosk was changed by this program
 
     async def start(self, changed: Callable[[str], None]) -> None:
         """Read all kiosks, then keep up. `changed` is called with the id of each kiosk that is no longer as it was."""
@@ -93,7 +94,7 @@ class Registry:
                 statement = update(kiosks).where(kiosks.c.id == kiosk_id)
                 await connection.execute(statement.values(generation=row.generation + 1, **values))
             else:
-                raise Refused("conflict", f"kiosk {kiosk_id} exists already")
+                raise Refused("conflict", f"kiosk {kiosk_id} exists already", fact="kiosk-exists", kiosk=kiosk_id)
             if also is not None:
                 await connection.run_sync(also, kiosk_id)
             crash_point("hub.registry.add.before")
@@ -138,7 +139,7 @@ class Registry:
             statement = update(kiosks).where(kiosks.c.id == kiosk_id, kiosks.c.removed.is_(False))
             result = await connection.execute(statement.values(revision=next_revision, **values))
             if result.rowcount == 0:
-                raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}")
+                raise Refused("unknown-kiosk", f"there is no kiosk {kiosk_id}", fact="no-kiosk", kiosk=kiosk_id)
             if also is not None:
                 await connection.run_sync(also, kiosk_id)
             row = (await connection.execute(select(kiosks).where(kiosks.c.id == kiosk_id))).one()
@@ -148,6 +149,7 @@ class Registry:
         return _kiosk(row)
 
     async def _after_change(self, kiosk_id: str) -> Kiosk:
+        self.told()
         await self._changes.now()
         return self._kiosks.get(kiosk_id) or await self._found(kiosk_id)
 

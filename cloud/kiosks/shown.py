@@ -1,6 +1,7 @@
 """Codes, keys and the audit of enrolment as operators see them: JSON values for both ways, lines for the terminal."""
 
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from cloud.kiosks.audit import Line
 from cloud.kiosks.codes import Result
@@ -9,6 +10,16 @@ from cloud.kiosks.proof import fingerprint
 from cloud.kiosks.registry import Kiosk
 
 Shown = dict[str, object]
+PLACE = "THIS-HUB"  # stands for the hub's address where PUBLIC_URL is not set
+
+
+def socket_url(public_url: str) -> str:
+    """Where kiosks connect: https://hub.example.com is wss://hub.example.com/ws."""
+    if not public_url:
+        return f"wss://{PLACE}/ws"
+    parts = urlsplit(public_url)
+    scheme = "ws" if parts.scheme == "http" else "wss"
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws"
 
 
 def when(at: float) -> str:
@@ -44,19 +55,20 @@ def show_line(line: Line) -> Shown:
     }
 
 
-def code_lines(kiosk_id: str, code: MadeCode) -> list[str]:
+def code_lines(kiosk_id: str, code: MadeCode, public_url: str = "") -> list[str]:
     """What to do with a code."""
     return [
         f"kiosk {kiosk_id}",
         f"code {code.text}, for one box, once, good until {when(code.good_until)}",
         "enter it on the kiosk's page /setup with this hub's address, or there:",
-        f"    kioskwire-appliance enroll --hub wss://THIS-HUB/ws --code {code.text}",
+        f"    kioskwire-appliance enroll --hub {socket_url(public_url)} --code {code.text}",
     ]
 
 
-def token_lines(token: str) -> list[str]:
+def token_lines(token: str, public_url: str = "") -> list[str]:
     """What to do with a token."""
-    return ["put this into the kiosk's .env:", f"WS_TOKEN={token}"]
+    where = [f"WS_SERVER_URL={socket_url(public_url)}"] if public_url else []
+    return ["put this into the kiosk's .env:", *where, f"WS_TOKEN={token}"]
 
 
 def enrolment_lines(kiosk: Kiosk, until: float | None, lines: list[Line]) -> list[str]:

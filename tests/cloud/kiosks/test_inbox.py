@@ -102,12 +102,12 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, which: int) -> None:
     """The database does not take the commit of that number, from now on counted, and takes all others."""
     commit, count = ThreadTarget.commit, 0
 
-    async def sometimes(self: ThreadTarget, batches: Any) -> None:
+    async def sometimes(self: ThreadTarget, batches: Any) -> Any:
         nonlocal count
-        count += any("events" in statement for statement, _rows in batches)
+        count += any("events" in batch.sql for batch in batches)
         if count == which:
             count += 1
             raise OSError("no space left")
-        await commit(self, batches)
+        return await commit(self, batches)
 
     monkeypatch.setattr(ThreadTarget, "commit", sometimes)
