@@ -1,0 +1,5 @@
+"""English."""
+
+from cloud.bot.texts.en import alerts, core, kiosks, operations, oplog
+
+TEXTS: dict[str, str] = {**alerts.TEXTS, **core.TEXTS, **kiosks.TEXTS, **operations.TEXTS, **oplog.TEXTS}
