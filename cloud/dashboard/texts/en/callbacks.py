@@ -1,0 +1,38 @@
+"""What backends were told."""
+
+TEXTS = {
+    "callbacks.title": "Callbacks",
+    "callbacks.about": "Final states of operations, sent to the backends that asked for them. What is not taken is "
+    "tried again, ever less often, until its time is over.",
+    "callbacks.key": "API key",
+    "callbacks.all-keys": "all keys",
+    "callbacks.show": "Show",
+    "callbacks.time": "Operation of",
+    "callbacks.operation": "Operation",
+    "callbacks.attempts": "Attempts",
+    "callbacks.next": "Next try",
+    "callbacks.delivered-at": "Delivered",
+    "callbacks.error": "What went wrong",
+    "callbacks.now": "under way",
+    "callbacks.first": "To the first page",
+    "callbacks.next-page": "More",
+    "callbacks.stand.failing": "Failing",
+    "callbacks.stand.given-up": "Given up",
+    "callbacks.stand.waiting": "Waiting",
+    "callbacks.stand.delivered": "Delivered",
+    "callbacks.nothing.failing": "No callback fails: the backends take what they are told.",
+    "callbacks.nothing.given-up": "No callback was given up.",
+    "callbacks.nothing.waiting": "No callback waits to be sent.",
+    "callbacks.nothing.delivered": "Nothing was delivered yet.",
+    "callbacks.redeliver": "Send again",
+    "callbacks.redeliver-all": "Send all failed ones again",
+    "callbacks.all-failed": "Failing or given up with this key: {count}.",
+    "callbacks.choose-key": "Choose an API key to send all its failed callbacks again.",
+    "callbacks.sure-means": "They are sent one after another, under their first webhook-id: a backend that has taken "
+    "one already can tell. What is under way just now is left alone.",
+    "callbacks.none-such": "There is no such callback.",
+    "callbacks.no-address": "Its API key is revoked or has no callback address. Set one first.",
+    "callbacks.under-way-now": "It is being delivered just now. Look again in a few seconds.",
+    "callbacks.wrong-state": "There is no such list: failing, given-up, waiting, delivered.",
+    "callbacks.which-key": "Choose an API key: there is none of that name.",
+}
