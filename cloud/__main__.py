@@ -2,11 +2,16 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from cloud.accounts.command import declare_account, system_user
 from cloud.updates.command import declare_rollout
 from wire.version import VERSION
 
@@ -24,8 +29,8 @@ a hub in three lines:
   kioskwire-hub kiosk add kiosk_001 && kioskwire-hub apikey add backend
   kioskwire-hub serve
 
-A running hub obeys `kiosk`, `apikey` and `rollout` within two seconds. Exit status: 0 done, 1 refused or failed,
-2 wrong use or settings.
+A running hub obeys `kiosk`, `apikey`, `account` and `rollout` within two seconds. Exit status: 0 done, 1 refused or
+failed, 2 wrong use or settings.
 """
 
 
@@ -51,9 +56,17 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(run=run)
         return made
 
-    command(commands, "serve", "run the hub until it is stopped", _serve)
+    serve = command(commands, "serve", "run the hub until it is stopped", _serve)
+    serve.add_argument("--processes", metavar="N", help="run N hubs that share the port; goes before PROCESSES")
+    serve.add_argument("--as-process", help=argparse.SUPPRESS)  # one of them, started by their supervisor
+    command(commands, "restart", "restart the processes of a running hub one after another, dropping nothing", _restart)
     command(commands, "health", "ask the hub of these settings whether it is well; exit status 1 if not", _health)
     command(commands, "migrate", "bring the database to this version's schema (serve does that too)", _with(_migrate))
+    made = command(
+        commands, "import-sqlite", "move an embedded hub's database to the empty PostgreSQL of DATABASE_URL", _import
+    )
+    made.add_argument("file", type=Path, help="the embedded hub's hub.db; no hub may run on it; it stays as it is")
+    made.add_argument("--json", action="store_true", help="print JSON")
     command(commands, "check-config", "say everything that is wrong in the settings, or show them", _check)
     command(commands, "settings", "list all settings", _settings)
     command(commands, "version", "print the version", lambda _: print(VERSION) or 0)
@@ -94,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument("url", nargs="?", default="", help="http(s) address; none ends callbacks")
         made.add_argument("--json", action="store_true", help="print JSON")
 
+    account = commands.add_parser("account", help="add, list, link, change accounts of people at the dashboard")
+    declare_account(account.add_subparsers(title="commands", metavar="COMMAND", required=True), command, _with, _print)
+
     rollout = commands.add_parser("rollout", help="list and change how far new versions may go")
     declare_rollout(rollout.add_subparsers(title="commands", metavar="COMMAND", required=True), command, _with, _print)
     return parser
@@ -101,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _load(arguments: argparse.Namespace) -> "Settings":
     """The settings; prints warnings. Exits with 2 and every mistake."""
+    return _read(arguments)[0]
+
+
+def _read(arguments: argparse.Namespace) -> "tuple[Settings, list[str]]":
+    """The same with the warnings that it prints."""
     from cloud.settings import load
     from wire.environment import SettingsError
 
@@ -113,18 +134,30 @@ def _load(arguments: argparse.Namespace) -> "Settings":
         sys.exit(2)
     for warning in warnings:
         print(f"kioskwire-hub: warning: {warning}", file=sys.stderr)
-    return settings
+    return settings, warnings
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    settings = _load(arguments)
+    if arguments.processes is not None:
+        os.environ["PROCESSES"] = arguments.processes
+    settings, warnings = _read(arguments)
+    if arguments.as_process is None and settings.processes > 1:
+        return _supervise(settings, arguments.env_file)
     from sqlalchemy.exc import SQLAlchemyError
 
-    from cloud.app import serve
     from cloud.db.hold import NotHeldError
     from cloud.logs import set_up
+    from cloud.serving import serve
 
-    set_up(settings.log_level)
+    supervised = None
+    if arguments.as_process is not None:
+        import msgspec
+
+        from cloud.processes.channel import Role
+        from cloud.processes.child import Supervised
+
+        supervised = Supervised(msgspec.json.decode(arguments.as_process, type=Role))
+    set_up(settings.log_level, "" if supervised is None else str(supervised.role.process))
     try:
         import uvloop
     except ImportError:
@@ -132,7 +165,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     else:
         run = uvloop.run
     try:
-        run(serve(settings))
+        run(serve(settings, warnings, supervised))
     except NotHeldError as error:
         print(f"kioskwire-hub: the database is not for this hub: {error}", file=sys.stderr)
         return 1
@@ -142,6 +175,45 @@ def _serve(arguments: argparse.Namespace) -> int:
     except SQLAlchemyError as error:
         print(f"kioskwire-hub: the database does not work: {getattr(error, 'orig', None) or error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _supervise(settings: "Settings", env_file: str | None) -> int:
+    """Several processes. This one serves nothing itself, and imports nothing that does."""
+    from cloud.logs import set_up
+    from cloud.processes import listeners
+    from cloud.processes.children import own_command
+    from cloud.processes.place import Place
+    from cloud.processes.supervisor import Supervisor
+
+    set_up(settings.log_level, "supervisor")
+    place = Place(Path(settings.state_dir))
+    try:
+        place.take()
+        bound = listeners.bind(settings.host, settings.port, settings.processes)
+    except (OSError, UnicodeError) as error:
+        print(f"kioskwire-hub: cannot serve on {settings.host}:{settings.port}: {error}", file=sys.stderr)
+        return 1
+    own = [*own_command(), *(["--env-file", env_file] if env_file else [])]
+    supervisor = Supervisor([*own, "serve"], [*own, "migrate"], bound, place, settings.drain_for)
+    return asyncio.run(supervisor.run())
+
+
+def _restart(arguments: argparse.Namespace) -> int:
+    from cloud.processes.place import NobodyError, restart
+
+    settings = _load(arguments)
+    # Each may take as long as it takes to begin, to send its kiosks away and to end; most take a tenth of that.
+    wait = settings.processes * (settings.drain_for + 200.0)
+    try:
+        failed = restart(Path(settings.state_dir), lambda words: print(words, flush=True), wait)
+    except (NobodyError, OSError) as error:
+        print(f"kioskwire-hub: {error}; a hub alone is restarted by whoever started it", file=sys.stderr)
+        return 1
+    if failed:
+        print(f"kioskwire-hub: the restart was given up: {failed}", file=sys.stderr)
+        return 1
+    print("done: all of them are new")
     return 0
 
 
@@ -165,11 +237,35 @@ def _health(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    settings = _load(arguments)
-    from cloud.settings import effective
+    from cloud.settings import effective, examine
 
+    settings, mistakes, warnings = examine(arguments.env_file)
+    for warning in warnings:
+        print(f"kioskwire-hub: warning: {warning}", file=sys.stderr)
+    rules = _wrong_rules(settings) if settings is not None and settings.alerts_config else []
+    if settings is None or mistakes or rules:
+        for what, wrong in (("settings", mistakes), ("rules for alerts", rules)):
+            if wrong:
+                print(f"kioskwire-hub: the {what} are wrong:", file=sys.stderr)
+                print("\n".join(f"  {mistake}" for mistake in wrong), file=sys.stderr)
+        return 2
     print("\n".join(effective(settings)))
     return 0
+
+
+def _wrong_rules(settings: "Settings") -> list[Any]:
+    """What is wrong in the file of ALERTS_CONFIG. A hub would serve all the same, by the rules that are built in."""
+    from cloud.alerts.config import RulesError, read_rules
+    from cloud.zones import NoZone, zone
+
+    named: tzinfo = UTC
+    with contextlib.suppress(NoZone):  # a mistake of its own
+        named = zone(settings.timezone)
+    try:
+        read_rules(Path(settings.alerts_config), named)
+    except RulesError as error:
+        return list(error.mistakes)
+    return []
 
 
 def _settings(_: argparse.Namespace) -> int:
@@ -210,6 +306,9 @@ class _Desk:
     """What the administrating commands need."""
 
     def __init__(self, settings: "Settings", engine: Any) -> None:
+        from cloud.accounts.account import Doer
+        from cloud.accounts.accounts import Accounts
+        from cloud.accounts.audit import Audit
         from cloud.backends.keys import ApiKeys
         from cloud.kiosks.enrolment import Enrolment
         from cloud.kiosks.registry import Registry
@@ -218,12 +317,20 @@ class _Desk:
         from cloud.updates.channels import Channels
         from cloud.updates.standings import Rollouts
 
+        self.settings = settings
+        self.doer = Doer(who=system_user(), door="cli")
+        self.public_url = settings.public_url
+        self.accounts, self._audit = Accounts(engine), Audit(engine)
         self.registry = Registry(engine)
         self.keys = ApiKeys(engine)
         self.rollouts, self.channels = Rollouts(engine), Channels(settings.updates_dir)
         secret = signing_secret(settings)
         self.tokens = Tokens(secret, settings.jwt_legacy_claim)
         self.enrolment = Enrolment(engine=engine, secret=secret, registry=self.registry, tokens=self.tokens)
+
+    async def note(self, act: str, subject: str, **data: object) -> None:
+        """Write down what was done, by whom the system says types. Who did it is shown its secret in any case."""
+        await self._audit.note_done(self.doer.act(act, subject, **data))
 
 
 async def _open(settings: "Settings", act: Callable[[Any, argparse.Namespace], Awaitable[int]], arguments: Any) -> int:
@@ -237,6 +344,34 @@ async def _open(settings: "Settings", act: Callable[[Any, argparse.Namespace], A
         return await act(_Desk(settings, engine), arguments)
     finally:
         await engine.dispose()
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    """Its own way: no hub may run on either database, and nothing is made there before that is known."""
+    settings = _load(arguments)
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from cloud.db.sqlite_source import CannotMoveError
+    from cloud.settings import database_url
+
+    if not (url := database_url(settings)).startswith("postgresql"):
+        print("kioskwire-hub: DATABASE_URL names no PostgreSQL to move to", file=sys.stderr)
+        return 2
+    from cloud.db.import_sqlite import import_sqlite, shown
+
+    def tell(words: str) -> None:
+        print(words, file=sys.stderr, flush=True)
+
+    try:
+        done = asyncio.run(import_sqlite(arguments.file, url, tell))
+    except CannotMoveError as error:
+        print(f"kioskwire-hub: {error}", file=sys.stderr)
+    except (SQLAlchemyError, OSError) as error:
+        words = getattr(error, "orig", None) or error
+        print(f"kioskwire-hub: the database does not work: {words}; nothing was moved", file=sys.stderr)
+    else:
+        return _print(arguments, done, shown(done))
+    return 1
 
 
 def _print(arguments: argparse.Namespace, value: Any, lines: list[str]) -> int:
@@ -265,8 +400,10 @@ async def _kiosk_add(desk: _Desk, arguments: argparse.Namespace) -> int:
     from wire.ids import parse_kiosk_id
 
     kiosk, code = await desk.enrolment.add_kiosk(parse_kiosk_id(arguments.id), arguments.name, "cli")
+    await desk.note("kiosk.add", kiosk.id)
     token = desk.tokens.issue(kiosk.id, kiosk.generation)
-    lines = [*code_lines(kiosk.id, code), "or, without a code and without a key,", *token_lines(token)]
+    url = desk.public_url
+    lines = [*code_lines(kiosk.id, code, url), "or, without a code and without a key,", *token_lines(token, url)]
     return _print(arguments, {**_kiosk(kiosk), **show_code(code), "token": token}, lines)
 
 
@@ -274,15 +411,19 @@ async def _kiosk_code(desk: _Desk, arguments: argparse.Namespace) -> int:
     from cloud.kiosks.shown import code_lines, show_code
 
     code = await desk.enrolment.new_code(arguments.id, "cli")
-    return _print(arguments, {"id": arguments.id, **show_code(code)}, code_lines(arguments.id, code))
+    await desk.note("kiosk.code", arguments.id)
+    lines = code_lines(arguments.id, code, desk.public_url)
+    return _print(arguments, {"id": arguments.id, **show_code(code)}, lines)
 
 
 async def _kiosk_token(desk: _Desk, arguments: argparse.Namespace) -> int:
     from cloud.kiosks.shown import token_lines
 
     kiosk = await desk.registry.renew_token(arguments.id)
+    await desk.note("kiosk.token", kiosk.id)
     token = desk.tokens.issue(kiosk.id, kiosk.generation)
-    return _print(arguments, {**_kiosk(kiosk), "token": token}, [f"kiosk {kiosk.id}", *token_lines(token)])
+    lines = [f"kiosk {kiosk.id}", *token_lines(token, desk.public_url)]
+    return _print(arguments, {**_kiosk(kiosk), "token": token}, lines)
 
 
 async def _kiosk_list(desk: _Desk, arguments: argparse.Namespace) -> int:
@@ -309,21 +450,25 @@ async def _kiosk_show(desk: _Desk, arguments: argparse.Namespace) -> int:
 
 async def _kiosk_enable(desk: _Desk, arguments: argparse.Namespace) -> int:
     kiosk = await desk.registry.enable(arguments.id, True)
+    await desk.note("kiosk.enable", kiosk.id)
     return _print(arguments, _kiosk(kiosk), [f"kiosk {kiosk.id} is enabled"])
 
 
 async def _kiosk_disable(desk: _Desk, arguments: argparse.Namespace) -> int:
     kiosk = await desk.registry.enable(arguments.id, False)
+    await desk.note("kiosk.disable", kiosk.id)
     return _print(arguments, _kiosk(kiosk), [f"kiosk {kiosk.id} is disabled"])
 
 
 async def _kiosk_remove(desk: _Desk, arguments: argparse.Namespace) -> int:
     await desk.registry.remove(arguments.id)
+    await desk.note("kiosk.remove", arguments.id)
     return _print(arguments, {"id": arguments.id, "removed": True}, [f"kiosk {arguments.id} is removed"])
 
 
 async def _key_add(desk: _Desk, arguments: argparse.Namespace) -> int:
     key, text = await desk.keys.add(arguments.name)
+    await desk.note("key.add", key.id, name=key.name)
     lines = [f"API key {key.id} for {key.name}, shown only now:", text]
     return _print(arguments, {"id": key.id, "name": key.name, "key": text}, lines)
 
@@ -337,6 +482,7 @@ async def _key_list(desk: _Desk, arguments: argparse.Namespace) -> int:
 
 async def _key_revoke(desk: _Desk, arguments: argparse.Namespace) -> int:
     await desk.keys.revoke(arguments.id)
+    await desk.note("key.revoke", arguments.id)
     return _print(arguments, {"id": arguments.id, "revoked": True}, [f"API key {arguments.id} is revoked"])
 
 
@@ -345,6 +491,7 @@ async def _key_callback(desk: _Desk, arguments: argparse.Namespace) -> int:
 
     check_callback_url(arguments.url)
     secret = await desk.keys.set_callback(arguments.id, arguments.url)
+    await desk.note("key.callback", arguments.id, host=urlsplit(arguments.url).hostname or "")
     value = {"id": arguments.id, "callback_url": arguments.url or None, "callback_secret": secret or None}
     lines = [f"signing secret, shown only now: {secret}"] if secret else ["no callbacks for this key any more"]
     return _print(arguments, value, lines)

@@ -3,6 +3,7 @@
 Each field of `Settings` is the environment variable of the same name in upper case.
 """
 
+import base64
 import contextlib
 import importlib.util
 import ipaddress
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import msgspec
 from dotenv import dotenv_values
 
+from cloud.redis_address import AddressError, missing_files, parse
+from cloud.zones import NoZone, zone
 from wire.crashpoint import crash_point
 from wire.environment import Mistake, Secret, SettingsError, read, unknown
 
@@ -25,8 +28,23 @@ SECRET_MIN = 32
 _SQLITE = re.compile(r"sqlite\+aiosqlite:///(?!:memory:)[^?\0]+")
 # As platforms hand it out; the driver is ours to know.
 _POSTGRESQL = re.compile(r"postgres(ql)?(\+asyncpg)?://")
+_HOST_AND_PORT = re.compile(r"(?!/)[^:/?#\[\]@,]+:[0-9]{1,5}")
 _SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_BY_FILE = ("JWT_SECRET", "ADMIN_KEY", "DATABASE_URL", "REDIS_URL")
+_BY_FILE = (
+    "JWT_SECRET",
+    "ADMIN_KEY",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_PROXY_URL",
+    "ALERTS_WEBHOOK_SECRET",
+    "GRAFANA_PROMETHEUS_PASSWORD",
+)
+_WITH_LOGIN = {"redis_url", "database_url", "alerts_webhook_url", "grafana_prometheus_url"}
+# As BotFather gives it out: the bot's id, and what proves that one speaks for it.
+_BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{20,100}")
+_CHAT = re.compile(r"-?[0-9]{1,20}|@[A-Za-z][A-Za-z0-9_]{3,63}")
+_USER_IDS = re.compile(r"[0-9]{1,20}")
 
 
 def _meta(words: str, ge: float | None = None, le: float | None = None) -> msgspec.Meta:
@@ -52,9 +70,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         _meta("postgresql://user:password@host/name, or sqlite+aiosqlite:///<file>; not set: hub.db in STATE_DIR"),
     ] = ""
-    redis_url: Annotated[str, _meta("redis:// or rediss:// URL; watched, and used once several hubs share a fleet")] = (
-        ""
-    )
+    redis_url: Annotated[
+        str,
+        _meta(
+            "redis://, redis+sentinel:// or redis+cluster:// URL (TLS: rediss://…), where several hubs meet; with "
+            "PostgreSQL they serve the same kiosks, see docs/scale.md"
+        ),
+    ] = ""
+    processes: Annotated[
+        int, _meta("hubs that `serve` runs here on one port, 1 to 64; several need REDIS_URL and PostgreSQL", 1, 64)
+    ] = 1
+    drain_for: Annotated[
+        float, _meta("how long a hub that ends sends its kiosks to other hubs, where there are some, 0 to 300", 0, 300)
+    ] = 10.0
+    timezone: Annotated[
+        str, _meta("time zone that people are told times in, by the bot and its alerts, such as Asia/Almaty")
+    ] = "UTC"
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], _meta("one of DEBUG, INFO, WARNING, ERROR")] = (
         "INFO"
     )
@@ -67,9 +98,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_per_key: Annotated[float, _meta("requests a second for each API key; 0: no limit", ge=0)] = 200.0
     rate_limit_per_kiosk: Annotated[float, _meta("operations a second to each kiosk; 0: no limit", ge=0)] = 50.0
     accept_rate: Annotated[float, _meta("new kiosk sockets a second before 503 is answered; 0: no limit", ge=0)] = 500.0
-    queue_max_per_kiosk: Annotated[int, _meta("operations kept for an absent kiosk (Header-Delivery: queue)", ge=1)] = (
-        1000
-    )
+    queue_max_per_kiosk: Annotated[
+        int,
+        _meta(
+            "operations kept for an absent kiosk (Header-Delivery: queue); hubs asked at once may pass it a little",
+            ge=1,
+        ),
+    ] = 1000
     running_max_per_kiosk: Annotated[int, _meta("operations running at one kiosk at a time", ge=1)] = 500
     operations_keep_days: Annotated[
         int, _meta("days an operation is kept from its beginning; at least 30, as idempotency keys are", ge=30)
@@ -86,6 +121,58 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rollout_failures_percent: Annotated[
         float, _meta("or percent of those that took it, if that is more, 0 to 100", ge=0, le=100)
     ] = 5.0
+    public_url: Annotated[
+        str,
+        _meta(
+            "https address at which kiosks and people reach this hub: in links and settings for operators; with it the "
+            "dashboard's cookies are for https alone"
+        ),
+    ] = ""
+    telegram_bot_token: Annotated[Secret, _meta("token of the Telegram bot; not set: no bot")] = Secret()
+    telegram_admin_ids: Annotated[
+        str, _meta("Telegram user ids of those whom the bot obeys, separated by commas; empty: nobody")
+    ] = ""
+    telegram_language: Annotated[
+        Literal["en", "ru"], _meta("the bot's language, en or ru, for who has not chosen one with /language")
+    ] = "en"
+    telegram_api_url: Annotated[str, _meta("address of the Bot API, for a local Bot API server or an emulator")] = (
+        "https://api.telegram.org"
+    )
+    telegram_proxy_url: Annotated[
+        Secret, _meta("HTTP proxy to reach Telegram through: http://[user:password@]host:port; not set: none")
+    ] = Secret()
+    telegram_webhook_url: Annotated[
+        str, _meta("https address at which Telegram reaches this hub, ending in /telegram; not set: long polling")
+    ] = ""
+    telegram_log_chat_id: Annotated[
+        str, _meta("chat that gets one message an operation, such as -1001234567890; not set: no operation log")
+    ] = ""
+    telegram_log_topic_id: Annotated[int, _meta("topic of that chat, where it has topics; 0: none", ge=0)] = 0
+    telegram_log_rate: Annotated[
+        float,
+        _meta(
+            "messages a minute up to which operations are shown one by one, else in digests, 1 to 1200", ge=1, le=1200
+        ),
+    ] = 20.0
+    telegram_alert_chat_id: Annotated[
+        str, _meta("chat that gets alerts; not set: each of TELEGRAM_ADMIN_IDS in private")
+    ] = ""
+    telegram_alert_topic_id: Annotated[int, _meta("topic of that chat, where it has topics; 0: none", ge=0)] = 0
+    alerts_config: Annotated[
+        str, _meta("YAML file with rules for alerts, quiet hours and escalation; not set: the rules that are built in")
+    ] = ""
+    alerts_webhook_url: Annotated[str, _meta("http(s) address that alerts are sent to as well, signed")] = ""
+    alerts_webhook_secret: Annotated[
+        Secret, _meta("signs alerts for that address: whsec_ and base64, by Standard Webhooks; required with it")
+    ] = Secret()
+    dashboard_session: Annotated[
+        float, _meta("hours after which who is signed in at the dashboard must do so again, 0.1 to 720", ge=0.1, le=720)
+    ] = 12.0
+    grafana_prometheus_url: Annotated[
+        str, _meta("where this hub's figures are pushed by Prometheus remote write, such as Grafana Cloud; not set: no")
+    ] = ""
+    grafana_prometheus_username: Annotated[str, _meta("user name there; Grafana Cloud calls it the instance id")] = ""
+    grafana_prometheus_password: Annotated[Secret, _meta("password or token there")] = Secret()
     trust_proxy: Annotated[bool, _meta("true believes X-Forwarded-For and X-Real-IP, behind a proxy only")] = False
     demo: Annotated[
         bool, _meta("true: no JWT_SECRET and no API key needed, HOST must be loopback; for trying the hub out")
@@ -98,6 +185,16 @@ def load(env_file: str | None = None, environ: Mapping[str, str] | None = None) 
     What is secret may stand in a file of its own: JWT_SECRET_FILE names the one that holds JWT_SECRET, and so on.
     `env_file` None reads `.env` in the working directory if there is one; a file named must exist.
     """
+    settings, mistakes, warnings = examine(env_file, environ)
+    if mistakes or settings is None:
+        raise SettingsError(mistakes)
+    return settings, warnings
+
+
+def examine(
+    env_file: str | None, environ: Mapping[str, str] | None = None
+) -> tuple[Settings | None, list[Mistake], list[str]]:
+    """The same for who looks for mistakes: what could be read, perhaps without what is wrong; mistakes; warnings."""
     environ = os.environ if environ is None else environ
     path = Path(env_file or ".env")
     mistakes = []
@@ -123,9 +220,7 @@ def load(env_file: str | None = None, environ: Mapping[str, str] | None = None) 
         settings, _ = read(Settings, {name: value for name, value in source.items() if name not in bad})
     if settings is not None:
         mistakes += _check(settings)
-    if mistakes or settings is None:
-        raise SettingsError(mistakes)
-    return settings, warnings
+    return settings, mistakes, warnings
 
 
 def effective(settings: Settings) -> list[str]:
@@ -133,7 +228,7 @@ def effective(settings: Settings) -> list[str]:
     lines = []
     for field in msgspec.structs.fields(settings):
         value: Any = getattr(settings, field.name)
-        if field.name in {"redis_url", "database_url"} and not value.startswith("sqlite"):
+        if field.name in _WITH_LOGIN and not value.startswith("sqlite"):
             value = _without_login(value)
         lines.append(f"{field.name.upper()}={value}")
     return lines
@@ -150,9 +245,13 @@ def is_loopback(host: str) -> bool:
 def database_url(settings: Settings) -> str:
     """The database to use as SQLAlchemy names it, the embedded one when none is named."""
     if _POSTGRESQL.match(settings.database_url):
-        url = _POSTGRESQL.sub("postgresql+asyncpg://", settings.database_url)
-        return re.sub(r"([?&])sslmode=", r"\1ssl=", url)
+        return _postgresql(settings.database_url)
     return settings.database_url or f"sqlite+aiosqlite:///{Path(settings.state_dir).absolute() / 'hub.db'}"
+
+
+def is_shared(settings: Settings) -> bool:
+    """Whether other hubs may serve the same kiosks: they meet in Redis, and keep what matters in PostgreSQL."""
+    return bool(settings.redis_url) and bool(_POSTGRESQL.match(settings.database_url))
 
 
 def signing_secret(settings: Settings) -> str:
@@ -190,10 +289,137 @@ def _check(settings: Settings) -> list[Mistake]:
         mistakes.append(Mistake("ADMIN_KEY", repr(settings.admin_key), f"is too short; right would be: {right}"))
     if settings.database_url and (right := _wrong_database(settings.database_url)):
         mistakes.append(Mistake("DATABASE_URL", _scheme(settings.database_url), f"right would be: {right}"))
-    if settings.redis_url and not _is_redis(settings.redis_url):
-        right = "redis://[user:password@]host[:port][/number] or rediss://…"
+    if settings.redis_url and (right := _wrong_redis(settings.redis_url)):
         mistakes.append(Mistake("REDIS_URL", _scheme(settings.redis_url), f"right would be: {right}"))
+    if settings.processes > 1 and not is_shared(settings):
+        missing = [] if settings.redis_url else ["REDIS_URL=redis://…"]
+        if not _POSTGRESQL.match(settings.database_url):
+            missing.append("DATABASE_URL=postgresql://…")
+        right = f"1, which needs neither, or with it {' and '.join(missing)}"
+        words = f"several hubs meet in Redis and keep what matters in PostgreSQL; right would be: {right}"
+        mistakes.append(Mistake("PROCESSES", str(settings.processes), words))
+    try:
+        zone(settings.timezone)
+    except NoZone as error:
+        mistakes.append(Mistake("TIMEZONE", settings.timezone, str(error)))
+    return mistakes + _check_telegram(settings) + _check_alerts(settings) + _check_telemetry(settings)
+
+
+def _check_telegram(settings: Settings) -> list[Mistake]:
+    mistakes = []
+    s = settings
+    token = s.telegram_bot_token.reveal()
+    if token and not _BOT_TOKEN.fullmatch(token):
+        right = "as BotFather gives it: digits, a colon, and some 35 letters, digits, - and _"
+        mistakes.append(Mistake("TELEGRAM_BOT_TOKEN", repr(s.telegram_bot_token), f"right would be: {right}"))
+    if token and importlib.util.find_spec("telegram") is None:
+        right = "to install what the bot needs first: pip install 'kioskwire[hub]'"
+        mistakes.append(Mistake("TELEGRAM_BOT_TOKEN", repr(s.telegram_bot_token), f"right would be: {right}"))
+    if wrong := [part for part in _listed(s.telegram_admin_ids) if not _USER_IDS.fullmatch(part)]:
+        right = "user ids, which are numbers (the bot tells whoever asks), separated by commas"
+        mistakes.append(Mistake("TELEGRAM_ADMIN_IDS", ", ".join(wrong), f"right would be: {right}"))
+    for name in ("telegram_log_chat_id", "telegram_alert_chat_id"):
+        if (chat := getattr(s, name)) and not _CHAT.fullmatch(chat):
+            mistakes.append(Mistake(name.upper(), chat, "right would be: a number such as -1001234567890, or @name"))
+    if not _is_url(s.telegram_api_url, "http", "https"):
+        mistakes.append(
+            Mistake("TELEGRAM_API_URL", _scheme(s.telegram_api_url), "right would be: http(s)://host[:port]")
+        )
+    proxy = s.telegram_proxy_url.reveal()
+    if proxy and not _is_url(proxy, "http", "https"):
+        right = "http://[user:password@]host:port"
+        mistakes.append(Mistake("TELEGRAM_PROXY_URL", _scheme(proxy), f"right would be: {right}"))
+    hook = s.telegram_webhook_url
+    if hook and not (_is_url(hook, "https", *(["http"] if s.demo else [])) and urlsplit(hook).path == "/telegram"):
+        mistakes.append(Mistake("TELEGRAM_WEBHOOK_URL", _scheme(hook), "right would be: https://host/telegram"))
+    if s.public_url and not _is_url(s.public_url, "https", "http"):
+        mistakes.append(Mistake("PUBLIC_URL", _scheme(s.public_url), "right would be: https://host"))
     return mistakes
+
+
+def _check_alerts(settings: Settings) -> list[Mistake]:
+    mistakes = []
+    s = settings
+    if s.alerts_webhook_url and not _is_url(s.alerts_webhook_url, "http", "https"):
+        right = "http(s)://host[:port]/path"
+        mistakes.append(Mistake("ALERTS_WEBHOOK_URL", _scheme(s.alerts_webhook_url), f"right would be: {right}"))
+    secret = s.alerts_webhook_secret.reveal()
+    right = "whsec_ and the base64 of 24 to 64 random bytes, e.g. from: echo whsec_$(openssl rand -base64 32)"
+    if s.alerts_webhook_url and not secret:
+        mistakes.append(Mistake("ALERTS_WEBHOOK_SECRET", "", f"is required with ALERTS_WEBHOOK_URL; {right}"))
+    elif secret and not _signs(secret):
+        mistakes.append(Mistake("ALERTS_WEBHOOK_SECRET", repr(s.alerts_webhook_secret), f"right would be: {right}"))
+    return mistakes
+
+
+def _check_telemetry(settings: Settings) -> list[Mistake]:
+    mistakes = []
+    url, name, password = (
+        settings.grafana_prometheus_url,
+        settings.grafana_prometheus_username,
+        settings.grafana_prometheus_password,
+    )
+    if url and not _is_push_url(url):
+        right = (
+            "http(s)://host[:port]/path of a remote write receiver, such as https://…/api/prom/push, without a login"
+        )
+        mistakes.append(Mistake("GRAFANA_PROMETHEUS_URL", _scheme(url), f"right would be: {right}"))
+    if url and not (_is_installed("cramjam") and _is_installed("google.protobuf")):
+        right = "to install what pushing needs first: pip install 'kioskwire[hub]'"
+        mistakes.append(Mistake("GRAFANA_PROMETHEUS_URL", _scheme(url), f"right would be: {right}"))
+    both = "right would be: both, or neither where no login is asked for"
+    if name and not password:
+        words = f"is required with GRAFANA_PROMETHEUS_USERNAME; {both}"
+        mistakes.append(Mistake("GRAFANA_PROMETHEUS_PASSWORD", "", words))
+    if password and not name:
+        words = f"is required with GRAFANA_PROMETHEUS_PASSWORD; {both}"
+        mistakes.append(Mistake("GRAFANA_PROMETHEUS_USERNAME", "", words))
+    if ":" in name:
+        mistakes.append(Mistake("GRAFANA_PROMETHEUS_USERNAME", "…", "right would be: a name without a colon"))
+    if (name or password) and not url:
+        words = "is required with GRAFANA_PROMETHEUS_USERNAME and GRAFANA_PROMETHEUS_PASSWORD; right would be: a URL"
+        mistakes.append(Mistake("GRAFANA_PROMETHEUS_URL", "", words))
+    return mistakes
+
+
+def admin_ids(settings: Settings) -> frozenset[int]:
+    """Whom the bot obeys."""
+    return frozenset(int(part) for part in _listed(settings.telegram_admin_ids))
+
+
+def _listed(text: str) -> list[str]:
+    return [part for part in re.split(r"[,;\s]+", text) if part]
+
+
+def _signs(secret: str) -> bool:
+    try:
+        return 24 <= len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) <= 64
+    except ValueError:
+        return False
+
+
+def _is_url(text: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # not even what it is part of
+        return False
+
+
+def _is_push_url(text: str) -> bool:
+    """Without a login: it has settings of its own, and a URL is logged more easily."""
+    if not _is_url(text, "http", "https") or not text.isascii() or not text.isprintable() or " " in text:
+        return False
+    parts = urlsplit(text)
+    return "@" not in parts.netloc and len(parts.path) > 1 and not parts.fragment
 
 
 def _read_files(source: dict[str, str]) -> list[Mistake]:
@@ -214,6 +440,26 @@ def _read_files(source: dict[str, str]) -> list[Mistake]:
     return mistakes
 
 
+def _postgresql(url: str) -> str:
+    """As SQLAlchemy names it. Several hosts become options, each with its port, as it wants them."""
+    parts = urlsplit(_POSTGRESQL.sub("postgresql+asyncpg://", url))
+    login, mark, hosts = parts.netloc.rpartition("@")
+    options = [pair.split("=", 1) for pair in parts.query.split("&") if pair]
+    named = [host for host in hosts.split(",") if host] + [host for name, host in options if name == "host"]
+    kept = [f"{'ssl' if name == 'sslmode' else name}={text}" for name, text in options if name in {"ssl", "sslmode"}]
+    if len(named) > 1:
+        hosts, kept = "", [*kept, *(f"host={_with_port(host)}" for host in named)]
+    else:
+        hosts = hosts.strip(",")
+        kept += [f"{name}={text}" for name, text in options if name == "host"]
+    query = f"?{'&'.join(kept)}" if kept else ""
+    return f"{parts.scheme}://{login}{mark}{hosts}{parts.path}{query}"
+
+
+def _with_port(host: str) -> str:
+    return host if _HOST_AND_PORT.fullmatch(host) else f"{host}:5432"
+
+
 def _wrong_database(url: str) -> str:
     """What would be right instead; empty where it can be used."""
     if _SQLITE.fullmatch(url):
@@ -223,29 +469,39 @@ def _wrong_database(url: str) -> str:
         return right
     try:
         parts = urlsplit(url)
-        _port = parts.port
-        options = dict(pair.split("=", 1) for pair in parts.query.split("&") if pair)
+        hosts = [host for host in parts.netloc.rpartition("@")[2].split(",") if host]
+        _ports = [urlsplit(f"//{host}").port for host in hosts]
+        pairs = [pair.split("=", 1) for pair in parts.query.split("&") if pair]
+        options = dict(pairs)
     except ValueError:
         return right
     if "@" in parts.path or len(parts.path) < 2 or "/" in parts.path[1:] or parts.fragment:
         return f"{right}; what is special in a password is written as %40 and the like"
-    if not set(options) <= {"ssl", "sslmode", "host"} or not (parts.hostname or options.get("host")):
-        return f"{right}; of the options, ssl or sslmode, and host for a socket's directory"
+    named = [host for name, host in pairs if name == "host" and host]
+    if not set(options) <= {"ssl", "sslmode", "host", "target_session_attrs"} or not hosts + named:
+        return f"{right}; of the options, ssl or sslmode, and host for a socket's directory or a server more"
     if not {options.get("ssl", "prefer"), options.get("sslmode", "prefer")} <= set(_SSL):
         return f"sslmode one of {', '.join(_SSL)}"
+    if options.get("target_session_attrs", "primary") not in {"primary", "read-write"}:
+        return "no target_session_attrs, or primary: the hub writes, whichever server of several that is"
+    if len(hosts + named) > 1 and any(not _HOST_AND_PORT.fullmatch(_with_port(host)) for host in hosts + named):
+        return "several servers as postgresql://[user:password@]host1[:port],host2[:port]/name"
     if importlib.util.find_spec("asyncpg") is None:
         return "to install what PostgreSQL needs first: pip install 'kioskwire[hub]'"
     return ""
 
 
-def _is_redis(url: str) -> bool:
-    """Whether the client would take it; its own words for what it does not take quote the password."""
+def _wrong_redis(url: str) -> str:
+    """What would be right instead; empty where it can be used."""
     try:
-        parts = urlsplit(url)
-        _port = parts.port  # raises when there is none, be it that a / in the password ends the host before it
-    except ValueError:
-        return False
-    return parts.scheme in {"redis", "rediss"} and "@" not in parts.path + parts.query + parts.fragment
+        address = parse(url)
+    except AddressError as error:
+        return str(error)
+    if missing := missing_files(address):
+        return f"files that are there: {', '.join(missing)}"
+    if not (_is_installed("redis") and _is_installed("hiredis")):
+        return "to install what Redis needs first: pip install 'kioskwire[hub]'"
+    return ""
 
 
 def _without_login(url: str) -> str:

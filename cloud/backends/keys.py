@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Callable
 
 import msgspec
 from sqlalchemy import Row, func, insert, select, update
@@ -42,8 +43,10 @@ class ApiKeys:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._keys: dict[str, ApiKey] = {}
+        self._used: dict[str, float] = {}  # Unix seconds, since this hub began
         self._revision = 0
         self._changes = Changes("API keys", self._read_changes)
+        self.told: Callable[[], None] = lambda: None  # called when a key was changed by this program
 
     async def start(self) -> None:
         """Read all keys, then keep up."""
@@ -53,6 +56,10 @@ class ApiKeys:
         """Stop keeping up."""
         await self._changes.stop()
 
+    async def refresh(self) -> None:
+        """Read at once what changed."""
+        await self._changes.now()
+
     def check(self, text: str) -> ApiKey | None:
         """The key this text proves to hold."""
         parts = text.split("_", 2)
@@ -61,7 +68,15 @@ class ApiKeys:
         key = self._keys.get(parts[1])
         if key is None or not hmac.compare_digest(key.hash, _hash(parts[2])):
             return None
+        self._used[key.id] = time.time()
         return key
+
+    def used_at(self, key_id: str) -> float | None:
+        """When somebody last proved to hold it, Unix seconds; None: not since this hub began."""
+        return self._used.get(key_id)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def get(self, key_id: str) -> ApiKey | None:
         """A key that is in force."""
@@ -77,6 +92,7 @@ class ApiKeys:
             await connection.execute(insert(api_keys).values(revision=_next_revision, **values))
             crash_point("hub.keys.add.before")
         crash_point("hub.keys.add.after")
+        self.told()
         await self._changes.now()
         return key, f"kw_{key_id}_{secret}"
 
@@ -105,6 +121,7 @@ class ApiKeys:
                 raise Refused("not-found", f"there is no API key {key_id}")
             crash_point("hub.keys.change.before")
         crash_point("hub.keys.change.after")
+        self.told()
         await self._changes.now()
 
     async def _read_changes(self) -> None:

@@ -1,5 +1,7 @@
 """How fast somebody may ask: a token bucket for each name. Pure; time is an argument."""
 
+import ipaddress
+
 
 class RateLimit:
     """Buckets that hold `burst` tokens and regain `rate` a second. A rate of 0 lets everything through.
@@ -40,3 +42,16 @@ class RateLimit:
         self._buckets = {name: bucket for name, bucket in self._buckets.items() if now - bucket[1] < refill}
         while len(self._buckets) >= self._names:
             self._buckets.pop(next(iter(self._buckets)))
+
+
+def neighbourhood(address: str) -> str:
+    """Who counts as one: an IPv4 address; a whole /64 of IPv6, since that is what one customer has."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

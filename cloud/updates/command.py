@@ -92,7 +92,8 @@ async def _change(desk: Any, arguments: argparse.Namespace, **change: Any) -> in
 
     channel = arguments.channel
     offered = desk.channels.offered(channel)
-    await desk.rollouts.change(channel, Change(**change), offered=offered, by=_BY)
+    new = await desk.rollouts.change(channel, Change(**change), offered=offered, by=_BY)
+    await desk.note("rollout.change", channel, version=new.version, percent=new.percent, paused=new.paused)
     found = await overview(desk.rollouts, desk.channels, await _enabled(desk))
     row = next(row for row in found.rollouts if row.channel == channel)
     return _shown(arguments, row, _lines(row))

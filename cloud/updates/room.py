@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.db.lease import Lease, Mine
 from cloud.db.writer import Writer
 from cloud.kiosks.links import Links
 from cloud.metrics import Metrics
@@ -21,16 +22,24 @@ class Updates:
     """`async with` starts it. `words` is for the inbox, `downloads` and `rollouts` are for the door."""
 
     def __init__(
-        self, settings: Settings, *, engine: AsyncEngine, writer: Writer, links: Links, metrics: Metrics
+        self,
+        settings: Settings,
+        *,
+        engine: AsyncEngine,
+        writer: Writer,
+        links: Links,
+        metrics: Metrics,
+        jobs: Lease | None = None,
     ) -> None:
-        s = settings
+        """Where hubs share a database, rollouts are held by the one that has the lease of `jobs`."""
+        s, jobs = settings, jobs or Mine()
         self.words = Words(engine)
         self.rollouts = Rollouts(engine)
         channels = Channels(s.updates_dir)
         self.downloads = Downloads(channels, most=s.updates_max, rate=s.updates_rate * _MEGABYTE, metrics=metrics)
-        self._running = Running(links, self.words, writer)
+        self._running = Running(links, self.words, writer, is_shared=jobs.is_shared)
         most, percent = s.rollout_failures_max, s.rollout_failures_percent
-        self._watch = Watch(self.rollouts, self._running.look, metrics, most=most, percent=percent)
+        self._watch = Watch(self.rollouts, self._running.look, metrics, most=most, percent=percent, jobs=jobs)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "Updates":

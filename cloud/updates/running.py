@@ -13,7 +13,9 @@ _AT_ONCE = 500  # rows a look: after a release the whole fleet has something new
 class Running:
     """What is noted is looked for on the links, so that no hello waits for it."""
 
-    def __init__(self, links: Links, words: Words, writer: Writer) -> None:
+    def __init__(self, links: Links, words: Words, writer: Writer, *, is_shared: bool = False) -> None:
+        """`is_shared`: other hubs note kiosks, too."""
+        self._is_shared = is_shared
         self._links = links
         self._words = words
         self._writer = writer
@@ -25,7 +27,10 @@ class Running:
 
     def look(self) -> None:
         """Have what is new written."""
-        said = ((link.kiosk_id, link.hello.version) for link in self._links.all() if link.ready and link.hello)
+        said = [(link.kiosk_id, link.hello.version) for link in self._links.all() if link.ready and link.hello]
+        if self._is_shared:
+            # Who goes and comes back may have said something else at another hub meanwhile.
+            self._known = {kiosk_id: self._known[kiosk_id] for kiosk_id, _ in said if kiosk_id in self._known}
         new = (item for item in said if self._known.get(item[0]) != item[1])
         for kiosk_id, version in itertools.islice(new, _AT_ONCE):
             self._known[kiosk_id] = version

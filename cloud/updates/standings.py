@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.db.changes import Changes
 from cloud.db.dialect import insert_into, one_after_another
+from cloud.db.lease import Lease, Mine
 from cloud.db.tables import kiosk_versions, kiosks, rollout_changes, rollouts
 from cloud.errors import Refused
 from cloud.metrics import Metrics
@@ -191,9 +192,18 @@ class Watch:
     """Looks every two seconds whether a rollout has to be held; notes which versions kiosks run."""
 
     def __init__(
-        self, rollouts: Rollouts, note: Callable[[], None], metrics: Metrics, *, most: int, percent: float
+        self,
+        rollouts: Rollouts,
+        note: Callable[[], None],
+        metrics: Metrics,
+        *,
+        most: int,
+        percent: float,
+        jobs: Lease | None = None,
     ) -> None:
-        """Held is what more than `most` kiosks failed with, and more than `percent` of those that took it."""
+        """Held is what more than `most` kiosks failed with, and more than `percent` of those that took it; where hubs
+        share a database by the one that has the lease of `jobs`."""
+        self._jobs = jobs or Mine()
         self._rollouts = rollouts
         self._note = note
         self._metrics = metrics
@@ -216,6 +226,8 @@ class Watch:
             await asyncio.sleep(_LOOK_EVERY)
             try:
                 self._note()
+                if not self._jobs.is_held:
+                    continue
                 for standing in await self._rollouts.hold_bad(self._most, self._percent):
                     self._metrics.rollouts_held.inc()
                     log.warning(

@@ -1,18 +1,18 @@
 """Handlers of `/admin`: kiosks and API keys. Every act is logged."""
 
-import asyncio
 import logging
-import time
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
+from cloud.accounts.account import Act
 from cloud.backends.callback_url import check_callback_url
 from cloud.backends.keys import ApiKey
 from cloud.db.engine import explain
 from cloud.errors import Refused
-from cloud.kiosks.links import Link
+from cloud.kiosks.doubles import Double
 from cloud.kiosks.registry import Kiosk
 from cloud.kiosks.shown import show_code, show_enrolment, show_line, when
 from cloud.web.handler import Handler
@@ -77,26 +77,46 @@ class AdminHandler(Handler):
         """One line for each act."""
         log.info("admin act", extra={"act": act, "address": self.request.remote_ip, **fields})
 
+    async def note(self, act: str, subject: str, **data: object) -> None:
+        """A row of the audit for each, too. The key is one, whoever holds it: the address tells more."""
+        address = str(self.request.remote_ip)
+        await self.services.audit.note_done(
+            Act(who="admin key", door="admin-api", act=act, subject=subject, address=address, data=data)
+        )
+
     def show(self, kiosk: Kiosk) -> dict[str, object]:
         """A kiosk as the API tells it; its token is never among it."""
-        link = self.services.links.get(kiosk.id)
-        here = link is not None and link.ready
-        hello = link.hello if link else None
-        return {
+        where = self.services.where
+        link, place, double = self.services.links.get(kiosk.id), where.of(kiosk.id), where.double(kiosk.id)
+        hello = link.hello if link is not None else None
+        shown: dict[str, object] = {
             "id": kiosk.id,
             "name": kiosk.name,
             "enabled": kiosk.enabled,
             "generation": kiosk.generation,
             "created_at": when(kiosk.created_at),
             "enrolment": show_enrolment(kiosk),
-            "connected": here,
-            "connected_at": when(link.connected_at) if link and here else None,
-            "address": link.socket.address if link and link.socket else None,
-            "dialect": ("v1" if link.is_v1 else "kiosk.v2") if link and here else None,
+            "connected": place is not None,
+            "connected_at": None,
+            "address": link.socket.address if link is not None and link.socket is not None else None,
+            "dialect": None,
             "version": hello.version if hello else None,
             "routes": hello.routes if hello else None,
             "unsettled": hello.unsettled if hello else None,
-            "duplicate": _show_duplicate(link) if link else None,
+            "duplicate": None if double is None else _show_duplicate(double),
+            "hub": None,
+        }
+        if place is None:
+            return shown
+        is_silent = place.dialect == "v1"  # of itself
+        return shown | {
+            "connected_at": when(place.since),
+            "address": place.address or None,
+            "dialect": place.dialect,
+            "version": None if is_silent else place.version,
+            "routes": None if is_silent else list(place.routes),
+            "unsettled": place.unsettled,
+            "hub": where.hub_of(place) or None,
         }
 
 
@@ -112,6 +132,7 @@ class KiosksHandler(AdminHandler):
         new = self.read(NewKiosk)
         kiosk, code = await self.services.enrolment.add_kiosk(_kiosk_id(new.id, "bad-request"), new.name, "admin")
         self.log_act("kiosk added", kiosk=kiosk.id)
+        await self.note("kiosk.add", kiosk.id, name=new.name)
         token = self.services.tokens.issue(kiosk.id, kiosk.generation)
         self.answer({**self.show(kiosk), **show_code(code), "token": token}, 201)
 
@@ -129,7 +150,9 @@ class KioskHandler(AdminHandler):
         except (SQLAlchemyError, OSError) as error:  # all else is at hand, and wanted most when something fails
             log.warning("codes cannot be read", extra={"error": explain(error)})
             until = None
-        self.answer({**self.show(kiosk), "code_good_until": None if until is None else when(until)})
+        devices = msgspec.to_builtins(list(self.services.where.devices(kiosk_id)))
+        more = {"devices": devices, "code_good_until": None if until is None else when(until)}
+        self.answer({**self.show(kiosk), **more})
 
     async def patch(self, kiosk_id: str) -> None:
         """Rename, enable, disable. Disabling closes its socket."""
@@ -140,8 +163,10 @@ class KioskHandler(AdminHandler):
             raise Refused("bad-request", "body: name or enabled is missing")
         if change.name is not None:
             kiosk = await registry.rename(kiosk_id, change.name)
+            await self.note("kiosk.rename", kiosk_id, name=change.name)
         if change.enabled is not None:
             kiosk = await registry.enable(kiosk_id, change.enabled)
+            await self.note("kiosk.enable" if change.enabled else "kiosk.disable", kiosk_id)
         self.log_act("kiosk changed", kiosk=kiosk_id, enabled=change.enabled, renamed=change.name is not None)
         self.answer(self.show(kiosk))
 
@@ -149,6 +174,7 @@ class KioskHandler(AdminHandler):
         """Take it out of service for good; closes its socket."""
         await self.services.registry.remove(_kiosk_id(kiosk_id))
         self.log_act("kiosk removed", kiosk=kiosk_id)
+        await self.note("kiosk.remove", kiosk_id)
         self.set_status(204)
         self.finish()
 
@@ -160,6 +186,7 @@ class KioskTokenHandler(AdminHandler):
         """A new token, enough without a key. The old one is dead at once, and the socket opened with it is closed."""
         kiosk = await self.services.registry.renew_token(_kiosk_id(kiosk_id))
         self.log_act("kiosk token renewed", kiosk=kiosk_id)
+        await self.note("kiosk.token", kiosk_id)
         self.answer({**self.show(kiosk), "token": self.services.tokens.issue(kiosk.id, kiosk.generation)}, 201)
 
 
@@ -170,6 +197,7 @@ class KioskCodeHandler(AdminHandler):
         """A new code; the one before is refused from now on. The kiosk goes on as it is until the code is used."""
         code = await self.services.enrolment.new_code(_kiosk_id(kiosk_id), "admin")
         self.log_act("kiosk code made", kiosk=kiosk_id)
+        await self.note("kiosk.code", kiosk_id)
         self.answer({"id": kiosk_id, **show_code(code)}, 201)
 
 
@@ -213,6 +241,7 @@ class ApiKeysHandler(AdminHandler):
         key, text = await self.services.keys.add(new.name)
         secret = await self.services.keys.set_callback(key.id, new.callback_url) if new.callback_url else None
         self.log_act("API key added", api_key=key.id)
+        await self.note("key.add", key.id, name=new.name)
         shown = {**_show_key(key), "callback_url": new.callback_url or None}
         self.answer({**shown, "key": text, "callback_secret": secret}, 201)
 
@@ -226,12 +255,14 @@ class ApiKeyHandler(AdminHandler):
         _check_url(change.callback_url)
         secret = await self.services.keys.set_callback(key_id, change.callback_url)
         self.log_act("API key callback changed", api_key=key_id)
+        await self.note("key.callback", key_id, host=urlsplit(change.callback_url).hostname or "")
         self.answer({"id": key_id, "callback_url": change.callback_url or None, "callback_secret": secret or None})
 
     async def delete(self, key_id: str) -> None:
         """End it."""
         await self.services.keys.revoke(key_id)
         self.log_act("API key revoked", api_key=key_id)
+        await self.note("key.revoke", key_id)
         self.set_status(204)
         self.finish()
 
@@ -259,17 +290,13 @@ def _show_key(key: ApiKey) -> dict[str, object]:
     }
 
 
-def _show_duplicate(link: Link) -> dict[str, object] | None:
-    """The two boxes that were seen with one kiosk's identity lately; None if there were none."""
-    now, wall = asyncio.get_running_loop().time(), time.time()
-    found = link.identity.conflict
-    if found is None or not link.identity.is_alarming(now):
-        return None
+def _show_duplicate(double: Double) -> dict[str, object]:
+    """The two boxes that were seen with one kiosk's identity lately."""
     return {
-        "address": found.here.address,
-        "other_address": found.there.address,
-        "same_journal": found.there.has_journal_of(found.here),
-        "first_seen": when(wall - now + found.first_at),
-        "last_seen": when(wall - now + found.last_at),
-        "count": found.count,
+        "address": double.address,
+        "other_address": double.other,
+        "same_journal": double.is_same_journal,
+        "first_seen": when(double.first_at),
+        "last_seen": when(double.last_at),
+        "count": double.count,
     }

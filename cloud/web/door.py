@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+from collections.abc import Iterator
 from email.utils import formatdate
 from http.client import responses
 from time import time
@@ -50,7 +51,8 @@ class Door:
         self.send = send
         self.general = general
         self._metrics = metrics
-        self._servers: list[asyncio.Server] = []
+        self._servers: dict[int, list[asyncio.Server]] = {}
+        self._listeners: dict[int, list[socket.socket]] = {}  # the same sockets, for what waits in them at the end
         self._connections: set[_Connection] = set()
         self._handed_over: WeakSet[ReadAhead] = WeakSet()  # Tornado watches who speaks slowly, and not who reads slowly
         self._task: asyncio.Task[None] | None = None
@@ -60,16 +62,52 @@ class Door:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Begin to accept."""
-        loop = asyncio.get_running_loop()
-        for listener in sockets:
-            self._servers.append(await loop.create_server(lambda: _Connection(self), sock=listener, backlog=1024))
+        await self.accept(0, sockets)
         self._task = asyncio.create_task(self._sweep(), name="door")
+
+    async def accept(self, whose: int, sockets: list[socket.socket]) -> None:
+        """Accept on these too; another process of this machine is not there to do it. `whose` names them."""
+        loop = asyncio.get_running_loop()
+        self._listeners[whose] = [listener.dup() for listener in sockets]
+        self._servers[whose] = []
+        for listener in sockets:
+            server = await loop.create_server(lambda: _Connection(self), sock=listener, backlog=1024)
+            self._servers[whose].append(server)
+
+    def ignore(self, whose: int) -> None:
+        """Accept on them no more. Where others have them open too, nobody who waits in them is cut off."""
+        for server in self._servers.pop(whose, []):
+            server.close()
+        for listener in self._listeners.pop(whose, []):
+            listener.close()
 
     def stop_accepting(self) -> None:
         """Take no new connections; those open are closed after the request they are in."""
+        self.hand_over()
+        self.close_idle()
+
+    def hand_over(self) -> None:
+        """Take no new connections: others do. Who is connected is told so with the answer to its next request."""
         self.closing = True
-        for server in self._servers:
-            server.close()
+        for whose in list(self._servers):
+            self.ignore(whose)
+
+    async def last_call(self) -> None:
+        """Take no new connections but those that wait already: closing the socket would cut them off."""
+        self.closing = True
+        loop = asyncio.get_running_loop()
+        for servers in self._servers.values():
+            for server in servers:
+                server.close()
+        await asyncio.sleep(0)
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                for waiting in _waiting(listener):
+                    await loop.connect_accepted_socket(lambda: _Connection(self), waiting)
+        self.hand_over()
+
+    def close_idle(self) -> None:
+        """Close what nothing is asked on."""
         for connection in list(self._connections):
             connection.close_if_idle()
 
@@ -128,6 +166,17 @@ class Door:
                 connection.check_time(now)
             for stream in list(self._handed_over):
                 stream.close_if_stalled(now)
+
+
+def _waiting(listener: socket.socket) -> Iterator[socket.socket]:
+    """Connections that were made and that nobody has accepted yet."""
+    while True:
+        try:
+            waiting, _ = listener.accept()
+        except OSError:  # none: it would block
+            return
+        waiting.setblocking(False)
+        yield waiting
 
 
 class _Connection(asyncio.Protocol):
@@ -197,8 +246,8 @@ class _Connection(asyncio.Protocol):
         self._transport.close()
 
     def close_if_idle(self) -> None:
-        """Close unless a request is being answered."""
-        if self._task is None:
+        """Close unless a request is being read or answered."""
+        if self._task is None and not self._buffer:
             self._transport.close()
 
     def check_time(self, now: float) -> None:

@@ -3,6 +3,7 @@
 import hmac
 import logging
 import math
+from asyncio import Future
 from typing import Any, TypeVar
 
 import msgspec
@@ -67,6 +68,12 @@ class Handler(Refusing):
     def initialize(self, services: Services) -> None:
         """Called by Tornado with what the route table names."""
         self.services = services
+
+    def finish(self, chunk: Any = None) -> "Future[None]":
+        """The caller's next request is not for a hub that ends."""
+        if self.services.health.stopping and not self._headers_written:
+            self.set_header("Connection", "close")
+        return super().finish(chunk)
 
     def authorize_backend(self) -> ApiKey | None:
         """The caller's API key. Raises `Refused`."""

@@ -8,14 +8,17 @@ import msgspec
 from cloud.operations.operation import State
 from cloud.updates.rollouts import Change
 from cloud.web.admin import ApiKeyChange, KioskChange, NewApiKey, NewKiosk
+from cloud.web.openapi_alerts import alerts_answers, alerts_paths
 from cloud.web.openapi_enrolment import CODE, ENROLMENT, enrolment_answers, enrolment_paths
+from cloud.web.openapi_resolving import RESOLUTION, resolving_paths
 from cloud.web.openapi_updates import update_answers, update_paths
+from cloud.web.resolving import Resolve
 from cloud.web.send import SendHeaders
 from wire.ids import KIOSK_ID
 from wire.problems import PROBLEMS, Outcome
 from wire.version import VERSION
 
-_BODIES = (NewKiosk, KioskChange, NewApiKey, ApiKeyChange, Change)
+_BODIES = (NewKiosk, KioskChange, NewApiKey, ApiKeyChange, Change, Resolve)
 _JSON_OBJECT = {"type": "object", "additionalProperties": True}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _TIME = {"type": ["string", "null"], "format": "date-time"}
@@ -80,6 +83,8 @@ _SEND_PROBLEMS = [
     *("idempotency-conflict", "too-large", "rate-limited", "internal", "gateway-unreachable", "device-fault"),
     "hub-stopping",
     *(
+        "confirmed-executed",
+        "confirmed-not-executed",
         "hub-storage",
         "key-unchecked",
         "kiosk-offline",
@@ -301,8 +306,33 @@ def specification() -> dict[str, Any]:
                 parameters=[key_id],
             ),
         },
+        **resolving_paths(operation, admin, admin_problems),
+        **alerts_paths(operation, admin, admin_problems),
         **update_paths(operation, admin, admin_problems),
         **enrolment_paths(operation, admin, admin_problems),
+        "/telegram": {
+            "post": operation(
+                "Take what Telegram delivers to the bot",
+                {
+                    "200": {"description": "It is kept.", **_content(_JSON_OBJECT)},
+                    "403": {"description": "The secret is not what Telegram was told.", **_content(_JSON_OBJECT)},
+                    "503": {"description": "The bot is not ready.", **_content(_JSON_OBJECT)},
+                },
+                *("not-found", "too-large"),
+                security=[],
+                requestBody={"required": True, **_content(_JSON_OBJECT)},
+                description="Called by Telegram alone, where TELEGRAM_WEBHOOK_URL is set.",
+                parameters=[
+                    {
+                        "name": "X-Telegram-Bot-Api-Secret-Token",
+                        "in": "header",
+                        "required": False,
+                        "description": "What the hub told Telegram to bring.",
+                        "schema": {"type": "string"},
+                    }
+                ],
+            )
+        },
         "/health": {
             "get": operation(
                 "Whether the hub can serve",
@@ -366,6 +396,10 @@ def _answers() -> dict[str, Any]:
             "properties": duplicate,
             "description": "The one that served and the newcomer, if two boxes were seen with this identity lately.",
         },
+        "hub": {
+            "type": ["string", "null"],
+            "description": "The hub that holds its socket, of several. Null: it is not connected, or there is one hub.",
+        },
     }
     key = {
         "id": {"type": "string"},
@@ -379,7 +413,10 @@ def _answers() -> dict[str, Any]:
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": _TEXT_OR_NULL,
-        "outcome": {"enum": list(Outcome), "description": "not_executed may be tried again, unknown may not."},
+        "outcome": {
+            "enum": list(Outcome),
+            "description": "not_executed may be tried again, unknown and executed may not.",
+        },
     }
     operation = {
         "request_id": {"type": "string"},
@@ -389,7 +426,7 @@ def _answers() -> dict[str, Any]:
         "delivery": {"enum": ["now", "queue"]},
         "state": {"enum": list(State)},
         "final": {"type": "boolean", "description": "Nothing can change it any more."},
-        "executed": {"enum": ["yes", "no", "unknown", None], "description": "As the kiosk said."},
+        "executed": {"enum": ["yes", "no", "unknown", None], "description": "As the kiosk said, or a person."},
         "idempotency_key": _TEXT_OR_NULL,
         **dict.fromkeys(("created_at", "expires_at", "sent_at", "accepted_at", "finished_at"), _TIME),
         "kiosk_seconds": {"type": ["number", "null"]},
@@ -402,17 +439,26 @@ def _answers() -> dict[str, Any]:
             "type": ["object", "null"],
             "properties": {name: problem[name] for name in ("type", "outcome")} | {"detail": _TEXT_OR_NULL},
         },
+        "resolution": RESOLUTION,
     }
     health = {
         "status": {"enum": ["healthy", "degraded"]},
         "reasons": {"type": "array", "items": {"type": "string"}},
         "version": {"type": "string"},
-        "redis": {"enum": ["connected", "disabled", "unreachable"]},
+        "redis": {"enum": ["connected", "slow", "disabled", "unreachable"]},
+        "telegram": {
+            "enum": ["disabled", "connecting", "connected", "standby", "unreachable", "conflict", "unauthorized"],
+            "description": "Of the bot; standby: another hub polls.",
+        },
+        "telemetry": {
+            "enum": ["disabled", "connecting", "connected", "unreachable", "refused"],
+            "description": "Of figures pushed elsewhere; no part of the status.",
+        },
         "database": {"enum": ["connected", "unreachable"]},
-        "active_kiosks": {"type": "integer"},
+        "active_kiosks": {"type": "integer", "description": "Connected, at all hubs together."},
         "total_kiosks": {"type": "integer"},
         "duplicated_kiosks": {"type": "integer", "description": "Of which two boxes were seen lately."},
-        "operations_running": {"type": "integer"},
+        "operations_running": {"type": "integer", "description": "At all hubs together."},
         "operations_queued": {"type": "integer"},
         "uptime": {"type": "number", "description": "Seconds."},
     }
@@ -428,6 +474,11 @@ def _answers() -> dict[str, Any]:
         "KioskWithCode": thing(
             {
                 **kiosk,
+                "devices": {
+                    "type": "array",
+                    "items": thing(dict.fromkeys(("name", "role", "driver", "state"), text)),
+                    "description": "As told last, to this hub or the one that holds it; of one that is away as well.",
+                },
                 "code_good_until": {
                     **_TIME,
                     "description": "Null: it has no open code, or the database does not answer.",
@@ -440,6 +491,35 @@ def _answers() -> dict[str, Any]:
         "ApiKey": thing(key),
         "ApiKeyWithSecret": thing({**key, "key": text, "callback_secret": _TEXT_OR_NULL}),
         "CallbackAddress": thing({"id": text, "callback_url": _TEXT_OR_NULL, "callback_secret": _TEXT_OR_NULL}),
-        "Health": thing(health),
+        "Health": _with_hubs(thing(health)),
+        **alerts_answers(),
         **update_answers(),
     }
+
+
+def _with_hubs(health: dict[str, Any]) -> dict[str, Any]:
+    """What a hub adds that others share its kiosks with."""
+    text, number = {"type": "string"}, {"type": "integer"}
+    hub = {
+        "id": {**text, "description": "How its life begins, another one after each start."},
+        "name": text,
+        "version": text,
+        "kiosks": number,
+        "operations_running": number,
+        "status": {
+            "enum": ["healthy", "degraded", "unknown"],
+            "description": "unknown: it is not heard, and the rest is what it told last.",
+        },
+        "troubles": {
+            "type": "object",
+            "additionalProperties": text,
+            "description": "What is wrong with it: `database`, `redis`, `clock`, `stopping`, each in a sentence.",
+        },
+        "is_this": {"type": "boolean"},
+    }
+    hubs = {
+        "type": "array",
+        "items": {"type": "object", "properties": hub, "required": list(hub)},
+        "description": "All hubs that live, as this one sees them; missing where it is alone.",
+    }
+    return {**health, "properties": {**health["properties"], "hubs": hubs}}

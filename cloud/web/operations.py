@@ -9,7 +9,6 @@ from tornado.iostream import StreamClosedError
 from tornado.web import stream_request_body
 
 from cloud.errors import Refused
-from cloud.operations.answers import record
 from cloud.operations.operation import State
 from cloud.web.handler import Handler
 from cloud.web.send import BODY_MAX_BYTES
@@ -72,7 +71,8 @@ class OperationHandler(_AboutOperations):
     async def get(self, request_id: str) -> None:
         """Answer with the operation."""
         self.authorize_backend()
-        self.answer(record(await self.services.operations.find(_request_id(request_id))))
+        operation = await self.services.operations.find(read_request_id(request_id))
+        self.answer(await self.services.resolving.record(operation))
 
 
 class CancelHandler(_AboutOperations):
@@ -81,9 +81,9 @@ class CancelHandler(_AboutOperations):
     async def post(self, request_id: str) -> None:
         """Answer with the operation as it stands; its final state tells whether it was cancelled."""
         self.authorize_backend()
-        operation = await self.services.operations.cancel(_request_id(request_id))
+        operation = await self.services.operations.cancel(read_request_id(request_id))
         crash_point("hub.web.cancel.before")
-        self.answer(record(operation), 200 if operation.is_final else 202)
+        self.answer(await self.services.resolving.record(operation), 200 if operation.is_final else 202)
         crash_point("hub.web.cancel.after")
 
 
@@ -107,8 +107,8 @@ class OperationsHandler(_AboutOperations):
             )
         except ValueError as error:
             raise Refused("bad-request", str(error)) from error
-        latest = self.services.operations.latest
-        self.answer({"operations": [record(latest(item)) for item in page.operations], "cursor": page.cursor})
+        latest = await self.services.operations.latest(page.operations)
+        self.answer({"operations": await self.services.resolving.records(latest), "cursor": page.cursor})
 
 
 class EventsHandler(_AboutOperations):
@@ -118,13 +118,12 @@ class EventsHandler(_AboutOperations):
         """Stream: the present state first, then what happens."""
         self.authorize_backend()
         operations = self.services.operations
-        with self.services.news.subscribe(_request_id(request_id)) as news:
-            progress = operations.progress(request_id)  # what comes from now on is news
-            operation = await operations.find(request_id)
+        with self.services.news.subscribe(read_request_id(request_id)) as news:
+            operation, progress = await operations.look(request_id)  # what comes from now on is news
             self.set_header("Content-Type", "text/event-stream")
             self.set_header("X-Accel-Buffering", "no")
             try:
-                await self._event(operation.state, record(operation))
+                await self._event(operation.state, await self.services.resolving.record(operation))
                 waited = 0.0
                 last = operation.is_final
                 if progress is not None and not last:
@@ -150,7 +149,8 @@ class EventsHandler(_AboutOperations):
         await self.flush()
 
 
-def _request_id(text: str) -> str:
+def read_request_id(text: str) -> str:
+    """An id out of an address. Raises `Refused` (not-found)."""
     try:
         return parse_request_id(text)
     except ValueError as error:

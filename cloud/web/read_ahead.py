@@ -67,6 +67,10 @@ class ReadAhead(IOStream):
         self._head = super().read_until_regex(regex, max_bytes)
         return self._head  # type: ignore[no-any-return]
 
+    def forget_head(self) -> None:
+        """It became a socket: no other request comes, and thousands of idle ones need not keep what began them."""
+        self._head = None
+
     def write(self, data: bytes | memoryview) -> Any:
         """Tornado's bare refusal with the words it has for it."""
         if data == _BARE_REFUSAL:

@@ -33,6 +33,7 @@ class RolloutHandler(AdminHandler):
         by = f"admin {self.request.remote_ip}"
         new = await self.services.rollouts.change(channel, change, offered=offered, by=by)
         self.log_act("rollout changed", channel=channel, version=new.version, percent=new.percent, paused=new.paused)
+        await self.note("rollout.change", channel, version=new.version, percent=new.percent, paused=new.paused)
         self.answer(await self._show(channel))
 
     async def _show(self, channel: str) -> dict[str, object]:

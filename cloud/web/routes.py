@@ -1,8 +1,11 @@
 """Every address of the hub."""
 
-from tornado.web import Application
+from collections.abc import Iterable
+from typing import Any
 
-from cloud.web import admin, enrol, operations, rollouts, status, updates
+from tornado.web import Application, RequestHandler
+
+from cloud.web import admin, alerts, enrol, operations, resolving, rollouts, status, telegram, updates
 from cloud.web.handler import NotFound
 from cloud.web.services import Services
 from cloud.web.socket import KioskSocket
@@ -24,9 +27,13 @@ ROUTES = [
     (r"/admin/enrolments", admin.EnrolmentsHandler),
     (r"/admin/api-keys", admin.ApiKeysHandler),
     (r"/admin/api-keys/([^/]+)", admin.ApiKeyHandler),
+    (r"/admin/operations/([^/]+)/resolve", resolving.ResolveHandler),
+    (r"/admin/alerts", alerts.AlertsHandler),
+    (r"/admin/alerts/([^/]+)/acknowledge", alerts.AcknowledgeHandler),
     (r"/admin/rollouts", rollouts.RolloutsHandler),
     (r"/admin/rollouts/([^/]+)", rollouts.RolloutHandler),
     (r"/updates/([^/]+)/([^/]+)", updates.UpdatesHandler),
+    (r"/telegram", telegram.TelegramHandler),
     (r"/health", status.HealthHandler),
     (r"/metrics", status.MetricsHandler),
     (r"/openapi.json", status.OpenApiHandler),
@@ -34,11 +41,13 @@ ROUTES = [
 ]
 
 
-def make_app(services: Services) -> Application:
-    """The application that Tornado serves."""
+def make_app(
+    services: Services, further: Iterable[tuple[str, type[RequestHandler], dict[str, Any]]] = ()
+) -> Application:
+    """The application that Tornado serves; `further` are the routes of another door."""
     with_services = {"services": services}
     return Application(
-        [(path, handler, with_services) for path, handler in ROUTES],
+        [*((path, handler, with_services) for path, handler in ROUTES), *further],
         default_handler_class=NotFound,
         default_handler_args=with_services,
         log_function=lambda handler: services.metrics.http.labels(str(handler.get_status())).inc(),

@@ -8,10 +8,14 @@ import asyncio
 import logging
 import secrets
 import struct
+from collections.abc import Awaitable
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamBufferFullError, StreamClosedError
+from tornado.util import ObjectDict
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 
@@ -20,6 +24,7 @@ from cloud.kiosks.proof import proves
 from cloud.kiosks.registry import Kiosk
 from cloud.kiosks.tokens import BadToken
 from cloud.web.handler import Refusing
+from cloud.web.read_ahead import ReadAhead
 from cloud.web.services import Services
 from wire import session as wire
 from wire.crashpoint import crash_points
@@ -32,6 +37,13 @@ log = logging.getLogger(__name__)
 # With more than this still waiting for a slow kiosk it counts as dead; two of the largest messages fit.
 _WRITE_BUFFER_MAX = 2 * MESSAGE_MAX_BYTES + 64 * 1024
 
+# In place of what only the handshake needed, a quarter of an idle kiosk's memory otherwise.
+_PAST = HTTPServerRequest(start_line=RequestStartLine("GET", "/ws", "HTTP/1.1"), headers=HTTPHeaders(Host="hub"))
+_SENT, _NO_UI = HTTPHeaders(), ObjectDict()
+
+# In the database, for a kiosk that another hub knows already.
+_LOOK_WITHIN = 2.0
+
 
 class KioskSocket(Refusing, WebSocketHandler):
     """One connection of one kiosk; it is the `Socket` of its link."""
@@ -41,7 +53,9 @@ class KioskSocket(Refusing, WebSocketHandler):
     _link: Link | None = None
     _challenge: str = ""
     _kiosk_id: str = ""  # once its token was good
+    _named: str = ""  # the kiosk that its token names, be that in force or not
     _unproved: asyncio.TimerHandle | None = None  # while its hello is waited for
+    _told: tuple[str, int] | None = None  # by its token
     _proved: tuple[str, ...] | None = None  # the key, and what of the last hello was signed with it
     _frames: list[bytes]
     _points: list[str]  # of the frames, for crash points
@@ -52,11 +66,27 @@ class KioskSocket(Refusing, WebSocketHandler):
         self.services = services
         self._frames, self._points = [], []
 
-    def prepare(self) -> None:
+    def prepare(self) -> Awaitable[None] | None:
         """A hub under load lets kiosks in no faster than it can greet them. Whoever is none takes no kiosk's turn."""
         if self.request.headers.get("Upgrade", "").casefold() != "websocket":
             raise HTTPError(400, "this address only opens WebSockets")
-        wait = 2 if self.services.health.stopping else self.services.gate.wait() if self._is_kiosk() else 0
+        if self.services.presence.is_shared and self._is_news():
+            return self._prepare_later()
+        self._prepare()
+        return None
+
+    async def _prepare_later(self) -> None:
+        """Another hub has issued the token just now: what that one knows is read first."""
+        try:
+            async with asyncio.timeout(_LOOK_WITHIN):
+                await self.services.registry.refresh()
+        except (SQLAlchemyError, OSError) as error:
+            log.info("kiosks cannot be read anew", extra={"error": type(error).__name__})
+        self._prepare()
+
+    def _prepare(self) -> None:
+        gate, kiosk_id = self.services.gate, self._in_force()
+        wait = gate.wait_for_another() if self.services.health.stopping else gate.wait(kiosk_id) if kiosk_id else 0
         if wait:
             self.set_status(503)
             self.set_header("Retry-After", str(wait))
@@ -80,13 +110,23 @@ class KioskSocket(Refusing, WebSocketHandler):
         if self._stream is not None:
             self._stream.max_write_buffer_size = _WRITE_BUFFER_MAX
         self._admit(None)
+        self._forget_handshake()
+
+    def _forget_handshake(self) -> None:
+        """Thousands of idle kiosks need not keep what they said in it. What was asked of it is known by now."""
+        HTTPHeaders.__init__(self.request.headers)  # Tornado's `get` has them until the socket ends
+        self.request, self._headers, self.ui = _PAST, _SENT, _NO_UI
+        if isinstance(self._stream, ReadAhead):
+            self._stream.forget_head()
 
     def _admit(self, hello: Hello | None) -> None:
         """Let it in, wait for its hello, or refuse it."""
-        refusal = self._refusal(self._token(), hello)
+        refusal = self._refusal(hello)
         if refusal is not None:
             code, reason = refusal
             self.services.metrics.refused.labels(str(int(code))).inc()
+            if self._named:
+                self.services.links.refused(self._named, code, self.address, reason)
             told = {"kiosk": self._kiosk_id or None, "address": self.address, "code": int(code), "reason": reason}
             log.info("kiosk refused", extra=told)
             self.close(code, reason)
@@ -98,20 +138,37 @@ class KioskSocket(Refusing, WebSocketHandler):
             token = self.get_query_argument("token", "")
         return token.strip()
 
-    def _is_kiosk(self) -> bool:
+    def _in_force(self) -> str:
+        """The kiosk that its token lets in; empty where it lets nobody in."""
         try:
-            kiosk_id, generation = self.services.tokens.read(self._token())
+            kiosk_id, generation = self._read_token()
+        except BadToken:
+            return ""
+        kiosk = self.services.registry.get(kiosk_id)
+        return kiosk_id if kiosk is not None and kiosk.enabled and kiosk.generation == generation else ""
+
+    def _is_news(self) -> bool:
+        """Whether its token is good, and newer than what is known here."""
+        try:
+            kiosk_id, generation = self._read_token()
         except BadToken:
             return False
         kiosk = self.services.registry.get(kiosk_id)
-        return kiosk is not None and kiosk.enabled and kiosk.generation == generation
+        return kiosk is None or kiosk.generation < generation
 
-    def _refusal(self, token: str, hello: Hello | None) -> tuple[CloseCode, str] | None:
+    def _read_token(self) -> tuple[str, int]:
+        """What its token says, checked once. Raises `BadToken`."""
+        if self._told is None:
+            self._told = self.services.tokens.read(self._token())
+        return self._told
+
+    def _refusal(self, hello: Hello | None) -> tuple[CloseCode, str] | None:
         try:
-            kiosk_id, generation = self.services.tokens.read(token)
+            kiosk_id, generation = self._read_token()
             kiosk = self.services.registry.get(kiosk_id)
             if kiosk is None:
                 return CloseCode.FORBIDDEN, "the kiosk is not registered"
+            self._named = kiosk_id
             if generation != kiosk.generation:
                 raise BadToken(f"the token of {kiosk_id} is not the one in force")
         except BadToken as error:
@@ -145,7 +202,9 @@ class KioskSocket(Refusing, WebSocketHandler):
     def _no_hello(self) -> None:
         self._waits_no_more()
         self.services.metrics.refused.labels(str(int(CloseCode.NO_HELLO))).inc()
-        self.close(CloseCode.NO_HELLO, f"no hello within {wire.HELLO_TIMEOUT:.0f} s")
+        reason = f"no hello within {wire.HELLO_TIMEOUT:.0f} s"
+        self.services.links.refused(self._kiosk_id, CloseCode.NO_HELLO, self.address, reason)
+        self.close(CloseCode.NO_HELLO, reason)
 
     def _waits_no_more(self) -> None:
         if self._unproved is not None:
@@ -192,7 +251,7 @@ class KioskSocket(Refusing, WebSocketHandler):
         """The connection is gone."""
         self._waits_no_more()
         if self._link is not None:
-            self.services.links.closed(self._link, self, self.close_code)
+            self.services.links.closed(self._link, self, self.close_code, self.close_reason or "")
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Without the query: it may hold the token. What a stranger asks wrongly is no news."""

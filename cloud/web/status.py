@@ -19,10 +19,12 @@ class HealthHandler(Handler):
 class MetricsHandler(Handler):
     """GET /metrics: for Prometheus."""
 
-    def get(self) -> None:
-        """Answer with all series."""
+    async def get(self) -> None:
+        """Answer with all series, of all processes that share this port."""
+        figures = self.services.figures
+        page = self.services.metrics.text() if figures is None else await figures()
         self.set_header("Content-Type", CONTENT_TYPE_LATEST)
-        self.finish(self.services.metrics.text())
+        self.finish(page)
 
 
 class OpenApiHandler(Handler):

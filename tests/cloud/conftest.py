@@ -1,7 +1,9 @@
 """What the tests of the hub share beside `tests.cloud.hub`."""
 
 import functools
+import logging
 import ssl
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,3 +17,13 @@ def _certificates_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     Undone after each test: others do, and add authorities of their own.
     """
     monkeypatch.setattr(ssl, "create_default_context", _create_default_context)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Commands set up the logging of the whole process: the next test is to find it as this one did."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers

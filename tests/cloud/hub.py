@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from cloud.app import Hub
+from cloud.bus.bus import Bus
 from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.errors import Refused
@@ -28,8 +29,9 @@ from wire.environment import Secret
 
 JWT_SECRET = "a-signing-secret-of-more-than-32-characters"
 ADMIN_KEY = "an-administrator-key-of-more-than-32-characters"
+_RUNNING: set[Path] = set()  # the states of the hubs that run in this process
 POSTGRESQL = os.environ.get("KIOSKWIRE_TEST_POSTGRESQL", "")  # a server's address: all these tests run on it
-PATIENCE = 5.0  # seconds after which what was expected counts as not coming
+PATIENCE = 20.0  # seconds after which what was expected counts as not coming: a disk may stand still for a while
 
 Json = dict[str, Any]
 
@@ -88,7 +90,9 @@ def _template() -> str:
 
 def _ask(url: str, statement: str) -> list[tuple[Any, ...]]:
     async def ask() -> list[tuple[Any, ...]]:
-        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+        # Whoever asks stops the loop meanwhile, and with it a hub in the middle of a transaction: that must not last.
+        limits = {"lock_timeout": "15s", "statement_timeout": "60s"}
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""), server_settings=limits)
         try:
             return [tuple(row) for row in await connection.fetch(statement)]
         finally:
@@ -140,6 +144,19 @@ def broken_table(state_dir: Path, table: str) -> Iterator[None]:
         rename(f"{table}_away", table)
 
 
+@asynccontextmanager
+async def broken(state_dir: Path, *tables: str) -> AsyncIterator[None]:
+    """As `broken_table`, while the loop goes on: what holds the database just now may be in it."""
+    contexts = [broken_table(state_dir, table) for table in tables]
+    for context in contexts:
+        await asyncio.to_thread(context.__enter__)
+    try:
+        yield
+    finally:
+        for context in contexts:
+            await asyncio.to_thread(context.__exit__, None, None, None)
+
+
 @contextmanager
 def closed_to_writing(state_dir: Path) -> Iterator[None]:
     """Whoever writes operations waits until the context ends: somebody else has begun to."""
@@ -171,7 +188,11 @@ def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def execute(state_dir: Path, *statements: str) -> None:
-    """Change the hub's database from outside; on an empty one it is made first."""
+    """Change the hub's database from outside; on an empty one it is made first.
+
+    A hub that runs in this loop may hold the writer's lock until the loop goes on: `change` is for that.
+    """
+    assert state_dir not in _RUNNING or not _in_a_loop(), "a hub runs in this loop: await change(...)"
     _provide_database(state_dir)
     if POSTGRESQL:
         for statement in statements:
@@ -182,6 +203,19 @@ def execute(state_dir: Path, *statements: str) -> None:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def change(state_dir: Path, *statements: str) -> None:
+    """As `execute`, while the loop goes on: a hub that runs in it may be in the middle of a transaction."""
+    await asyncio.to_thread(execute, state_dir, *statements)
 
 
 class Kiosk:
@@ -399,9 +433,12 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    state_dir: Path, *, kiosks: tuple[str, ...] = ("kiosk_001",), **changes: Any
+    state_dir: Path, *, kiosks: tuple[str, ...] = ("kiosk_001",), bus: Bus | None = None, **changes: Any
 ) -> AsyncIterator[Running]:
-    """A hub with these kiosks registered, on a new database or on the one left in `state_dir`."""
+    """A hub with these kiosks registered, on a new database or on the one left in `state_dir`.
+
+    `bus` is instead of the one that its settings name.
+    """
     if "database_url" not in changes:
         _provide_database(state_dir)
         if POSTGRESQL:
@@ -409,8 +446,8 @@ async def running(
     limits = httpx.Limits(max_connections=None)
     # The client outlives the hub, so that callers hear what a stopping hub tells them.
     async with (
-        httpx.AsyncClient(timeout=15, trust_env=False, limits=limits) as http,
-        Hub(settings(state_dir, **changes)) as hub,
+        httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as http,
+        Hub(settings(state_dir, **changes), bus=bus) as hub,
     ):
         for kiosk in kiosks:
             try:
@@ -419,4 +456,8 @@ async def running(
                 continue
         _, key = await hub.services.keys.add("tests")
         http.base_url = httpx.URL(f"http://127.0.0.1:{hub.port}")
-        yield Running(hub, http, key)
+        _RUNNING.add(state_dir)
+        try:
+            yield Running(hub, http, key)
+        finally:
+            _RUNNING.discard(state_dir)

@@ -57,6 +57,8 @@ async def test_the_metrics_that_are_asked_for_are_there(tmp_path: Path) -> None:
         "kioskwire_kiosk_connections_total",
         "kioskwire_operations_queued",
         "kioskwire_operations_running",
+        "kioskwire_operations_carrying",
+        "kioskwire_kiosks_elsewhere",
         "kioskwire_database_writes_waiting",
         "kioskwire_callbacks_waiting",
         "kioskwire_event_loop_lag_seconds",

@@ -5,10 +5,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import jwt
 import pytest
 
 from cloud import __main__ as command
-from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Kiosk, broken_table, running, until
+from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Kiosk, broken, rows, running, until
 from tests.cloud.web.test_socket import refusal
 from wire.environment import describe
 from wire.version import VERSION
@@ -69,9 +70,14 @@ def test_a_name_does_nothing_to_the_terminal(hub_command: Any) -> None:
 
 
 def test_what_cannot_be_served_is_said_in_words(hub_command: Any) -> None:
-    for more in ({"HOST": "h" * 300}, {"HOST": "no.such.invalid"}, {"REDIS_URL": "redis://h?db=canary"}):
+    wrong = "kioskwire-hub: the settings are wrong"
+    for more, status, words in (
+        ({"HOST": "h" * 300}, 1, "kioskwire-hub: cannot serve on"),
+        ({"HOST": "no.such.invalid"}, 1, "kioskwire-hub: cannot serve on"),
+        ({"REDIS_URL": "redis://h?db=canary"}, 2, wrong),
+    ):
         code, out, err = hub_command("serve", **more)
-        assert (code, "kioskwire-hub: cannot serve on" in err) == (1, True)
+        assert (code, words in err) == (status, True), err
         assert "Traceback" not in out + err
         assert "canary" not in out + err
 
@@ -136,6 +142,22 @@ def test_check_config_shows_all_settings_and_no_secret(hub_command: Any) -> None
     assert ADMIN_KEY not in output
 
 
+def test_check_config_says_what_is_wrong_in_the_rules_for_alerts(hub_command: Any, tmp_path: Path) -> None:
+    rules = tmp_path / "alerts.yaml"
+    rules.write_text("kinds: {paper-out: {after: 5x}, nothing: {}}")
+    status, _, errors = hub_command("check-config", ALERTS_CONFIG=str(rules))
+    assert status == 2
+    assert "kinds.paper-out.after=5x: right would be a time such as 30s" in errors
+    assert "kinds.nothing: is no kind of alerts" in errors
+    wrong = {"PORT": "70000", "TIMEZONE": "Nowhere", "ADMIN_KEY": "short"}
+    status, output, errors = hub_command("check-config", ALERTS_CONFIG=str(rules), **wrong)
+    assert (status, output) == (2, "")
+    for each in (*wrong, "kinds.paper-out.after", "kinds.nothing"):
+        assert f"\n  {each}" in errors, "all at once"
+    rules.write_text("kinds: {paper-out: {after: 5m}}")
+    assert hub_command("check-config", ALERTS_CONFIG=str(rules))[0] == 0
+
+
 def test_settings_lists_every_setting_with_words(hub_command: Any) -> None:
     from cloud.settings import Settings
 
@@ -154,7 +176,14 @@ def test_a_named_env_file_must_be_there_and_its_unknown_names_are_told(hub_comma
     assert (status, "PORT=9001" in output, "did you mean PORT?" in errors) == (0, True, True)
 
 
-def test_a_kiosks_life_at_the_command_line(hub_command: Any) -> None:
+def audited(state_dir: Path) -> list[tuple[str, str]]:
+    """Acts and their subjects; all of them by whoever types."""
+    found = rows(state_dir, "SELECT act, subject, door, who FROM audit ORDER BY number")
+    assert {(door, who != "") for _, _, door, who in found} == {("cli", True)}
+    return [(act, subject) for act, subject, _, _ in found]
+
+
+def test_a_kiosks_life_at_the_command_line(hub_command: Any, tmp_path: Path) -> None:
     status, output, _ = hub_command("kiosk", "add", "kiosk_001", "--name", "Entrance", "--json")
     added = json.loads(output)
     claims = jwt.decode(added["token"], JWT_SECRET, algorithms=["HS256"], audience="kiosk")
@@ -179,9 +208,17 @@ def test_a_kiosks_life_at_the_command_line(hub_command: Any) -> None:
     assert code is not None
     assert f"kioskwire-appliance enroll --hub wss://THIS-HUB/ws --code {code[1]}" in output
     assert json.loads(hub_command("kiosk", "code", "kiosk_001", "--json")[1])["code"] != code[1]
+    public = {"PUBLIC_URL": "https://hub.example.com"}
+    output = (
+        hub_command("kiosk", "add", "kiosk_002", **public)[1] + hub_command("kiosk", "code", "kiosk_001", **public)[1]
+    )
+    assert output.count("kioskwire-appliance enroll --hub wss://hub.example.com/ws --code ") == 2
+    assert "\nWS_SERVER_URL=wss://hub.example.com/ws\nWS_TOKEN=" in output
+    assert "WS_SERVER_URL=wss://hub.example.com/ws" in hub_command("kiosk", "token", "kiosk_002", **public)[1]
+    assert hub_command("kiosk", "remove", "kiosk_002")[0] == 0
     output = hub_command("kiosk", "show", "kiosk_001")[1]
     assert "enrolled: no, its token alone lets it in\ncode: good until " in output
-    assert "made by cli, 3 times" in output
+    assert "made by cli, 4 times" in output
     assert hub_command("kiosk", "disable", "kiosk_001")[0] == 0
     assert [kiosk["enabled"] for kiosk in json.loads(hub_command("kiosk", "list", "--json")[1])] == [False]
     assert hub_command("kiosk", "enable", "kiosk_001")[0] == 0
@@ -189,6 +226,14 @@ def test_a_kiosks_life_at_the_command_line(hub_command: Any) -> None:
     for verb in ("show", "code", "token", "enable", "disable", "remove"):
         status, output, errors = hub_command("kiosk", verb, "kiosk_001")
         assert (status, output, "there is no kiosk kiosk_001" in errors) == (1, "", True), verb
+    assert audited(tmp_path) == [
+        (f"kiosk.{act}", f"kiosk_00{number}")
+        for act, number in (
+            ("add", 1), ("token", 1), ("code", 1), ("code", 1), ("add", 2), ("code", 1), ("token", 2), ("remove", 2),
+            ("disable", 1), ("enable", 1), ("remove", 1),
+        )
+    ]  # fmt: skip
+    assert added["token"] not in str(rows(tmp_path, "SELECT * FROM audit"))
 
 
 def test_an_api_keys_life_at_the_command_line(hub_command: Any, tmp_path: Path) -> None:
@@ -203,6 +248,10 @@ def test_an_api_keys_life_at_the_command_line(hub_command: Any, tmp_path: Path) 
     assert hub_command("apikey", "revoke", added["id"])[0] == 0
     assert hub_command("apikey", "revoke", added["id"])[0] == 1
     assert json.loads(hub_command("apikey", "list", "--json")[1]) == []
+    assert audited(tmp_path) == [(f"key.{act}", added["id"]) for act in ("add", "callback", "callback", "revoke")]
+    noted = str(rows(tmp_path, "SELECT * FROM audit"))
+    assert "shop.example" in noted
+    assert not [secret for secret in (added["key"], called["callback_secret"]) if secret in noted]
 
 
 def test_a_database_that_is_none_is_told_in_words(hub_command: Any, tmp_path: Path) -> None:
@@ -210,6 +259,21 @@ def test_a_database_that_is_none_is_told_in_words(hub_command: Any, tmp_path: Pa
     status, _, errors = hub_command("kiosk", "list")
     assert (status, "Traceback" in errors) == (1, False)
     assert "database" in errors
+
+
+@pytest.mark.parametrize("arguments", [("serve",), ("kiosk", "list")])
+def test_a_database_of_a_later_version_is_told_in_words(
+    hub_command: Any, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    hub_command("migrate")
+    with closing(sqlite3.connect(tmp_path / "hub.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9001'")
+    done = subprocess.run(
+        [sys.executable, "-m", "cloud", *arguments],
+        cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "a later version has been here" in done.stderr
 
 
 def test_migrate_makes_the_database(hub_command: Any, tmp_path: Path) -> None:
@@ -256,7 +320,7 @@ async def test_health_tells_of_a_hub_from_beside_it(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         status, output = await ask(hub.hub.port)
         assert (status, b'"status":"healthy"' in output) == (0, True), output
-        with broken_table(tmp_path, "kiosks"):
+        async with broken(tmp_path, "kiosks"):
             await until(lambda: hub.services.health.report()[0] == 503)
             assert (await ask(hub.hub.port))[0] == 1
     assert (await ask(hub.hub.port))[0] == 1

@@ -1,5 +1,6 @@
 """Settings: environment over file, and every rule that holds across them."""
 
+import importlib.util
 import secrets
 from pathlib import Path
 
@@ -91,6 +92,13 @@ def test_an_address_of_redis_that_its_client_would_quote_is_a_mistake(url: str) 
     assert "cana" not in str(wrong.value)
 
 
+def test_a_time_zone_that_is_none_is_a_mistake() -> None:
+    with pytest.raises(SettingsError, match="TIMEZONE=Asia/Almata: is no time zone; did you mean Asia/"):
+        load(None, {"JWT_SECRET": SECRET, "TIMEZONE": "Asia/Almata"})
+    assert load(None, {"JWT_SECRET": SECRET, "TIMEZONE": "Asia/Almaty"})[0].timezone == "Asia/Almaty"
+    assert load(None, {"JWT_SECRET": SECRET, "TIMEZONE": ""})[0].timezone == "UTC"
+
+
 @pytest.mark.parametrize("url", ["redis://h", "rediss://u:canary@h:6380/1?ssl_cert_reqs=none&password=canary"])
 def test_settings_in_force_are_shown_without_secrets(url: str) -> None:
     settings, _ = load(None, {"JWT_SECRET": "canary" * 9, "ADMIN_KEY": "canary" * 9, "REDIS_URL": url})
@@ -129,6 +137,12 @@ def test_a_demo_secret_whose_writing_was_cut_off_is_made_anew(tmp_path: Path, mo
         ("postgres://u:p@h/d", "postgresql+asyncpg://u:p@h/d"),
         ("postgresql://u:p%40x@h:6000/d?sslmode=require", "postgresql+asyncpg://u:p%40x@h:6000/d?ssl=require"),
         ("postgresql+asyncpg:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=/run/postgresql"),
+        ("postgresql://u:p%40x@a,b:6/d", "postgresql+asyncpg://u:p%40x@/d?host=a:5432&host=b:6"),
+        (
+            "postgresql://u@/d?host=a&host=b&sslmode=require&target_session_attrs=read-write",
+            "postgresql+asyncpg://u@/d?ssl=require&host=a:5432&host=b:5432",
+        ),
+        ("postgresql://a/d?target_session_attrs=primary", "postgresql+asyncpg://a/d"),
     ],
 )
 def test_postgresql_may_be_named_as_platforms_do(given: str, used: str) -> None:
@@ -148,6 +162,9 @@ def test_postgresql_may_be_named_as_platforms_do(given: str, used: str) -> None:
         "postgresql://h/d?options=-csearch_path%3Dx",
         "postgresql://h/d?sslmode=perhaps",
         "postgresql+psycopg://h/d",
+        "postgresql://a,b:port/d",
+        "postgresql://a,b/d?target_session_attrs=any",
+        "postgresql://a/d?host=/run/postgresql",
         "mysql://h/d",
     ],
 )
@@ -168,3 +185,60 @@ def test_a_file_that_cannot_be_read_or_is_one_too_many_is_a_mistake(tmp_path: Pa
     (tmp_path / "secret").write_text(SECRET)
     wrong = {"ADMIN_KEY_FILE": str(tmp_path / "none"), "JWT_SECRET_FILE": str(tmp_path / "secret")}
     assert mistakes(**wrong) == ["JWT_SECRET_FILE", "ADMIN_KEY_FILE"]
+
+
+PUSH = "https://prometheus-prod-10.grafana.net/api/prom/push"
+
+
+def test_where_figures_are_pushed_is_an_address_with_a_path_and_without_a_login() -> None:
+    for url in (PUSH, "http://127.0.0.1:9090/api/v1/write", "https://mimir.example.com:8443/push?tenant=kiosks"):
+        login = {"GRAFANA_PROMETHEUS_USERNAME": "12345", "GRAFANA_PROMETHEUS_PASSWORD": "glc_canary"}
+        settings, _ = load(None, {"JWT_SECRET": SECRET, "GRAFANA_PROMETHEUS_URL": url, **login})
+        assert settings.grafana_prometheus_url == url
+        assert "canary" not in "\n".join(effective(settings))
+        assert load(None, {"JWT_SECRET": SECRET, "GRAFANA_PROMETHEUS_URL": url})[0].grafana_prometheus_username == ""
+    for url in (
+        "grafana.net/api/prom/push",
+        "https://grafana.net",
+        "https://grafana.net/",
+        "ftp://grafana.net/api/prom/push",
+        "https://12345:canary@grafana.net/api/prom/push",
+        "https://grafana.net:port/api/prom/push",
+        "https://grafana.net/api/prom/push#there",
+        "https://grafana.net/api prom",
+        "https:///api/prom/push",
+    ):
+        with pytest.raises(SettingsError, match=r"GRAFANA_PROMETHEUS_URL=.*right would be: http") as wrong:
+            load(None, {"JWT_SECRET": SECRET, "GRAFANA_PROMETHEUS_URL": url})
+        assert "canary" not in str(wrong.value)
+
+
+def test_who_pushes_figures_has_a_name_and_a_password_or_neither() -> None:
+    url = {"GRAFANA_PROMETHEUS_URL": PUSH}
+    name, password = "GRAFANA_PROMETHEUS_USERNAME", "GRAFANA_PROMETHEUS_PASSWORD"
+    assert mistakes(**url, **{name: "12345"}) == [password]
+    assert mistakes(**url, **{password: "glc_x"}) == [name]
+    assert mistakes(**url, **{name: "1:2", password: "glc_x"}) == [name]
+    assert mistakes(**{name: "12345", password: "glc_x"}) == ["GRAFANA_PROMETHEUS_URL"]
+
+
+@pytest.mark.parametrize("missing", ["cramjam", "google.protobuf", "google"])
+def test_what_pushing_needs_is_named_where_it_is_not_installed(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+
+    def find(name: str) -> object:
+        if name == missing:
+            return None
+        if name.startswith(f"{missing}."):
+            raise ModuleNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr("importlib.util.find_spec", find)
+    with pytest.raises(SettingsError, match=r"GRAFANA_PROMETHEUS_URL=.*pip install 'kioskwire\[hub\]'"):
+        load(None, {"JWT_SECRET": SECRET, "GRAFANA_PROMETHEUS_URL": PUSH})
+
+
+def test_the_dashboard_s_session_is_some_hours() -> None:
+    assert load(None, {"JWT_SECRET": SECRET})[0].dashboard_session == 12
+    for value in ("0", "721", "nan", "a day"):
+        assert mistakes(DASHBOARD_SESSION=value) == ["DASHBOARD_SESSION"], value

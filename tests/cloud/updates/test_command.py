@@ -5,14 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.cloud.hub import POSTGRESQL, database_of, rows
 from tests.cloud.test_main import run
 from tests.cloud.updates.channel import put
 
 
 def test_a_rollout_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def rollout(*arguments: str) -> tuple[int, str, str]:
-        updates = {"UPDATES_DIR": str(tmp_path / "updates")}
-        return run(monkeypatch, capsys, tmp_path, "rollout", *arguments, **updates)
+        where = {"DATABASE_URL": database_of(tmp_path)} if POSTGRESQL else {}
+        return run(monkeypatch, capsys, tmp_path, "rollout", *arguments, UPDATES_DIR=str(tmp_path / "updates"), **where)
 
     assert rollout("list")[1] == "no channels: put one into UPDATES_DIR, see docs/releases.md\n"
     put(tmp_path / "updates", v1_0_0=b"one", v1_0_1=b"two")
@@ -42,4 +43,7 @@ def test_a_rollout_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
         "1.0.0 to 100 %",
     ]
     assert {act["by"] for act in shown["changes"]} == {"command line"}
+    noted = rows(tmp_path, "SELECT act, subject, door, data FROM audit ORDER BY number")
+    assert [row[:3] for row in noted] == [("rollout.change", "stable", "cli")] * 5
+    assert [json.loads(row[3])["paused"] for row in noted] == [False, False, False, True, False]
     assert "there is no channel beta" in rollout("show", "beta")[2]

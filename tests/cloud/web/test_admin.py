@@ -6,8 +6,9 @@ from typing import Any
 
 import httpx
 import jwt
+import msgspec
 
-from tests.cloud.hub import JWT_SECRET, Running, running
+from tests.cloud.hub import JWT_SECRET, Running, running, until
 from tests.cloud.web.test_send import problem_of
 from wire.environment import Secret
 
@@ -16,6 +17,30 @@ async def ask(hub: Running, method: str, path: str, body: Any = None) -> httpx.R
     """One act of the administrator."""
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     return await hub.http.request(method, f"/admin/{path}", content=content, headers=hub.admin)
+
+
+async def test_the_devices_of_one_stand_as_it_told_last(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub:
+        async with hub.kiosk(devices=[{"name": "bills", "role": "bill validator", "state": "starting"}]) as kiosk:
+            data = {"state": "ready", "was": "starting"}
+            await kiosk.say("event", seq=1, at=1.0, kind="state-changed", device="bills", data=data)
+            await kiosk.say("event", seq=1, at=1.0, kind="state-changed", device="bills", data={"state": "fault"})
+            await kiosk.hear("event_ack")
+            told = [{"name": "bills", "role": "bill validator", "driver": "", "state": "ready"}]
+            assert (await ask(hub, "GET", "kiosks/kiosk_001")).json()["devices"] == told
+            again = [{"name": "bills", "state": "absent"}]
+            hello = {"version": "1.2.3", "boot_id": "boot-1", "journal": "journal-1", "routes": ["default"]}
+            await kiosk.say("hello", **hello, devices=again)
+            named = [{"name": "bills", "role": "", "driver": "", "state": "absent"}]
+            await until_equal(hub, named)
+        await hub.gone()
+        assert (await ask(hub, "GET", "kiosks/kiosk_001")).json()["devices"] == named
+
+
+async def until_equal(hub: Running, devices: list[Any]) -> None:
+    link = hub.services.links.get("kiosk_001")
+    assert link is not None
+    await until(lambda: msgspec.to_builtins(link.devices.all()) == devices)
 
 
 async def test_a_kiosks_life(tmp_path: Path) -> None:
@@ -33,12 +58,23 @@ async def test_a_kiosks_life(tmp_path: Path) -> None:
             "generation": 0,
             "created_at": shown["created_at"],
             **dict.fromkeys(
-                ("enrolment", "connected_at", "address", "dialect", "version", "routes", "unsettled", "duplicate")
+                (
+                    "enrolment",
+                    "connected_at",
+                    "address",
+                    "dialect",
+                    "version",
+                    "routes",
+                    "unsettled",
+                    "duplicate",
+                    "hub",
+                )
             ),
             "connected": False,
         }
         found = (await ask(hub, "GET", "kiosks/kiosk_007")).json()
         assert found.pop("code_good_until") is not None
+        assert found.pop("devices") == []
         assert shown == found
         assert {"kiosks": [shown]} == (await ask(hub, "GET", "kiosks")).json()
         assert problem_of(await ask(hub, "POST", "kiosks", {"id": "kiosk_007"})) == "conflict"

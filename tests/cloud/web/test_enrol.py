@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.cloud.box import Box, enrolled, new_code
-from tests.cloud.hub import broken_table, database_of, rows, running, until
+from tests.cloud.hub import broken, database_of, rows, running, until
 from tests.cloud.test_main import environment, serving
 from tests.cloud.web.test_send import problem_of
 from wire.enrolment import parse_code
@@ -176,7 +176,7 @@ async def test_neither_code_nor_token_is_logged(tmp_path: Path, caplog: pytest.L
 async def test_a_database_that_fails_is_503_and_the_code_stays_good(tmp_path: Path) -> None:
     async with running(tmp_path) as hub:
         code, box = await new_code(hub), Box()
-        with broken_table(tmp_path, "enrolments"):
+        async with broken(tmp_path, "enrolments"):
             answer = await box.ask(hub, code)
             assert (answer.status_code, problem_of(answer)) == (503, "hub-storage")
             assert int(answer.headers["retry-after"]) > 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.hub import broken_table, running
+from tests.cloud.hub import broken, running
 from tests.cloud.web.test_send import problem_of
 
 
@@ -26,13 +26,12 @@ async def test_every_answer_carries_the_headers_that_keep_it_harmless(tmp_path: 
 
 
 async def test_a_database_that_does_not_answer_is_503_and_not_a_traceback(tmp_path: Path) -> None:
-    async with running(tmp_path) as hub:
-        with broken_table(tmp_path, "operations"):
-            answer = await hub.http.get("/operations", headers=hub.backend())
-            assert problem_of(answer) == "hub-storage"
-            assert "operations" not in answer.json()["detail"]
-            one = await hub.http.get("/operations/some-request-id", headers=hub.backend())
-            assert problem_of(one) == "hub-storage"
+    async with running(tmp_path) as hub, broken(tmp_path, "operations"):
+        answer = await hub.http.get("/operations", headers=hub.backend())
+        assert problem_of(answer) == "hub-storage"
+        assert "operations" not in answer.json()["detail"]
+        one = await hub.http.get("/operations/some-request-id", headers=hub.backend())
+        assert problem_of(one) == "hub-storage"
 
 
 async def test_a_bug_is_500_told_in_the_log_and_not_to_the_caller(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.hub import broken_table, running, until
+from tests.cloud.hub import broken, running, until
 from wire.version import VERSION
 
 
@@ -19,6 +19,8 @@ async def test_a_hub_that_works_is_healthy(tmp_path: Path) -> None:
             "reasons": [],
             "version": VERSION,
             "redis": "disabled",
+            "telegram": "disabled",
+            "telemetry": "disabled",
             "database": "connected",
             "active_kiosks": 1,
             "total_kiosks": 2,
@@ -36,7 +38,7 @@ async def test_a_broken_database_is_503_and_heals(tmp_path: Path, monkeypatch: p
             answer = await hub.http.get("/health")
             return answer.json() if answer.status_code == status else None
 
-        with broken_table(tmp_path, "kiosks"):
+        async with broken(tmp_path, "kiosks"):
             report = await until(lambda: health(503))
             assert (report["status"], report["database"]) == ("degraded", "unreachable")
             assert "the database does not work" in report["reasons"][0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cloud.operations.operation import BY_HAND
 from tests.cloud.hub import running
 from wire.problems import PROBLEMS
 
@@ -93,7 +94,13 @@ async def test_a_body_is_passed_on_to_the_letter(tmp_path: Path) -> None:
 async def test_one_hundred_parallel_operations_are_not_mixed_up(tmp_path: Path) -> None:
     async with running(tmp_path, rate_limit_per_kiosk=0, rate_limit_per_key=0) as hub, hub.kiosk() as kiosk:
         sent = [hub.sending({"n": n}) for n in range(100)]
-        requests = [await kiosk.request() for _ in sent]
+        requests: list[Any] = []
+        while len(requests) < len(sent):
+            try:
+                requests.append(await kiosk.request())
+            except TimeoutError:  # of one that was refused the kiosk never hears
+                refused = [task.result().text for task in sent if task.done()]
+                raise AssertionError(f"{len(requests)} of {len(sent)} came; refused: {refused}") from None
         for request in reversed(requests):
             await kiosk.answer(request, {"n": request["body"]["n"]})
         assert [{"n": n} for n in range(100)] == [answer.json() for answer in await asyncio.gather(*sent)]
@@ -199,6 +206,8 @@ async def test_a_route_the_kiosk_does_not_have_is_404_and_not_sent(tmp_path: Pat
 async def test_a_problem_the_kiosk_tells_is_told_to_the_backend(tmp_path: Path) -> None:
     async with running(tmp_path, rate_limit_per_kiosk=0) as hub, hub.kiosk() as kiosk:
         for name, kind in PROBLEMS.items():
+            if name in BY_HAND:  # no kiosk speaks for a person
+                continue
             asked = hub.sending()
             executed = "no" if kind.outcome == "not_executed" else "unknown"
             await kiosk.refuse(await kiosk.request(), name, executed, "in words")

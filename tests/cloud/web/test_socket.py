@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
 from cloud.web.socket import KioskSocket
-from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Running, broken_table, rows, running, until
+from tests.cloud.hub import ADMIN_KEY, JWT_SECRET, Running, broken, rows, running, until
 from wire.messages import MESSAGE_MAX_BYTES
 from wire.problems import CloseCode
 
@@ -363,7 +363,7 @@ async def test_an_event_that_skips_is_taken_when_it_is_told_again(tmp_path: Path
 
 async def test_an_event_that_cannot_be_stored_is_not_acknowledged(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
-        with broken_table(tmp_path, "events"):
+        async with broken(tmp_path, "events"):
             await kiosk.say("event", seq=1, at=1.5, kind="door", data={})
             assert await kiosk.heard() == []  # it has come
             await until(lambda: kiosk_is_quiet(hub))
@@ -396,3 +396,13 @@ async def test_a_goodbye_that_has_no_room_cuts_the_connection(tmp_path: Path) ->
         hub.services.links.close("kiosk_001", CloseCode.FORBIDDEN, "the kiosk is disabled")
         assert stream.closed()
         assert await kiosk.close_code() == 1006
+
+
+async def test_nothing_of_the_handshake_is_kept(tmp_path: Path) -> None:
+    async with running(tmp_path) as hub, hub.kiosk():
+        link = hub.services.links.get("kiosk_001")
+        assert link is not None
+        assert isinstance(link.socket, KioskSocket)
+        assert "Authorization" not in link.socket.request.headers
+        assert link.socket.request.connection is None
+        assert link.socket.address == "127.0.0.1"
