@@ -26,6 +26,8 @@ examples:
   kioskwire-appliance check-config                 say everything that is wrong, or what is in force
   kioskwire-appliance run                          with .env and routing_config.yaml of this directory
   kioskwire-appliance enroll                       ask for hub and one-time code, and become that kiosk
+  kioskwire-appliance pin                          set the engineer's PIN, for the page /engineer
+  kioskwire-appliance support-bundle               a .zip for the developers, without what is secret
   kioskwire-appliance devices                      what hangs on which port
   kioskwire-appliance devices test bills           walk through a device of the routing file's `devices:`
   kioskwire-appliance decode ccnet 02030633DA81    tell a frame in words; --json as data
@@ -62,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from appliance.workbench.screen import tell_all
 
         return tell_all(f"kioskwire-appliance {options.command}", lambda: _bench(options))
+    if options.command in {"pin", "support-bundle"}:
+        from appliance.workbench.engineer import run_bundle, run_pin
+
+        return run_pin(options) if options.command == "pin" else run_bundle(options)
     if options.command == "enroll":
         from appliance.enrolment.command import run as enroll
 
@@ -129,6 +135,16 @@ def _parser() -> argparse.ArgumentParser:
         "enroll", parents=[shared], formatter_class=argparse.RawDescriptionHelpFormatter,
         help="give this kiosk its identity, for a one-time code of the hub",
     ))  # fmt: skip
+    commands.add_parser(
+        "pin", parents=[shared], help="set the PIN of the engineer's part of the kiosk's page",
+        description="Sets the PIN of the engineer's part of the kiosk's page (/engineer), or another in its place. It "
+        "is asked for twice; where standard input is no terminal, it is its first line. Exit status: 0 set, 2 not.",
+    )  # fmt: skip
+    commands.add_parser(
+        "support-bundle", parents=[shared], help="write a .zip for the developers, without what is secret",
+        description="Writes what a developer asks for first into a .zip, without what is secret; works while the "
+        "appliance runs, and when it cannot start. Exit status: 0 written, 1 not.",
+    ).add_argument("file", metavar="FILE", nargs="?", default="", help="where to; - is standard output")  # fmt: skip
     _declare_updates(
         commands.add_parser("update", parents=[shared], help="new versions of this program: status, check, now"),
         commands.add_parser("confirm", parents=[shared], help="is the running appliance as well as before"),

@@ -14,12 +14,15 @@ from appliance.desk import Desk
 from appliance.enrolment.given import read_given
 from appliance.enrolment.service import Enrolment
 from appliance.gateways import Gateways
+from appliance.health.lookout import Lookout
 from appliance.health.metrics import DeviceFigures, Metrics
 from appliance.health.page import Condition, Devices, Enrolled, Work, describe
 from appliance.health.state import Clock, Lag, Link, Reload
 from appliance.identity import named_by
 from appliance.journal import Journal, Limits
 from appliance.logs import Logs
+from appliance.network.probe import Aim
+from appliance.network.service import Network, token_state
 from appliance.notify import Facts as PulseFacts
 from appliance.notify import Notifier, Pulse
 from appliance.notify import describe as describe_briefly
@@ -35,10 +38,8 @@ from appliance.updates.service import Updates
 from appliance.updates.trial import Seen
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
-from appliance.web.guard import Guard
-from appliance.web.local import Audience
-from appliance.web.server import WebServer, make_app
-from appliance.web.setup import Setup
+from appliance.web.engineer_room import make_engineer
+from appliance.web.site import make_site
 from hardware.events import DeviceState
 from wire.messages import Device, Hello
 from wire.session import BATCH
@@ -108,15 +109,26 @@ class Appliance:
             journal=self.journal, work=self.operations, seen=self._seen, end=self.ended.set,
             note=self.operations.note, metrics=self.metrics,
         )  # fmt: skip
-        self.supervisor.changed = self.uplink.routes_changed
-        guard = Guard(settings.health_check_host, settings.allowed_hosts(), settings.page_origins())
-        audience = Audience(self.screen)
-        app = make_app(
-            guard=guard, metrics=self.metrics, describe=self.describe, audience=audience,
-            cancel=self.operations.cancel_here,
-            setup=Setup(self.enrolment, lambda: self.link.connected, settings.setup_from == "lan"),
+        self.lookout = Lookout(
+            Path(settings.state_dir), min_free_bytes=settings.disk_min_free_mb * _MIB,
+            offset=lambda: self.clock.offset, trouble=lambda: self.journal.facts.trouble, note=self.operations.note,
         )  # fmt: skip
-        self.web = WebServer(app, settings.health_check_host, settings.health_check_port, audience)
+        self.supervisor.changed = self.uplink.routes_changed
+        self.network = Network(
+            aim=self._aim, connected=lambda: self.link.connected,
+            token=lambda: token_state(self.link.trouble, has_token=self._address() is not None),
+        )  # fmt: skip
+        self.engineer = make_engineer(
+            loaded, logs=logs, journal=self.journal, supervisor=self.supervisor, desk=self.desk,
+            note=self.operations.note, clock=self.clock.now, routes=lambda: self.operations.routes,
+            updates=self.updates, health=lambda: self.describe()[1], network=self.network.told,
+        )  # fmt: skip
+        self.web = make_site(
+            settings, journal=self.journal, metrics=self.metrics, clock=self.clock, link=self.link, screen=self.screen,
+            supervisor=self.supervisor, operations=self.operations, network=self.network, enrolment=self.enrolment,
+            engineer=self.engineer, describe=self.describe, lag=lambda: self._lag.worst(time.monotonic()),
+            mistakes=lambda: self._reload.mistakes if self._reload else (), kiosk_id=self._kiosk_id,
+        )  # fmt: skip
         self._watch()
 
     async def start(self) -> str:
@@ -145,6 +157,8 @@ class Appliance:
         await self.enrolment.start()
         self.uplink.start()
         await self.updates.start()
+        self.lookout.start()
+        self.network.start()
         return url
 
     async def stop(self) -> None:
@@ -155,6 +169,9 @@ class Appliance:
         for task in (*self._tasks, *self._reloads):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._reloads, return_exceptions=True)
+        await self.engineer.stop()
+        await self.network.stop()
+        await self.lookout.stop()
         await self.updates.stop()
         await self.enrolment.stop()
         await self.operations.stop()
@@ -283,6 +300,12 @@ class Appliance:
         if identity is None:
             return None
         return Address(identity.hub, identity.token.reveal(), proxy_url, ca_file, identity)
+
+    def _aim(self) -> Aim | None:
+        address = self._address()
+        if address is None:
+            return None
+        return Aim(url=address.url, proxy_url=address.proxy_url, ca_file=address.ca_file)
 
     def _kiosk_id(self) -> str:
         return self.enrolment.standing().kiosk_id or named_by(self._settings.ws_token.reveal())

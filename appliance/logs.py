@@ -9,6 +9,7 @@ import queue
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from logging.handlers import QueueHandler, QueueListener, RotatingFileHandler
 from pathlib import Path
@@ -19,6 +20,7 @@ FILE_NAME = "appliance.log"
 QUEUE_LINES = 5000
 REPEAT_WINDOW = 60.0
 STOP_S = 3.0
+RECENT_LINES, RECENT_LETTERS = 2000, 4000  # kept in memory, and of each, for the engineer's page and the bundle
 _KEPT_TEMPLATES = 500
 _FILES = 5
 _STANDARD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", None, None))) | {"message", "asctime", "taskName"}
@@ -80,9 +82,14 @@ class _Lines(QueueHandler):
 
     dropped = 0
 
+    def __init__(self, lines: queue.Queue[logging.LogRecord]) -> None:
+        super().__init__(lines)
+        self.recent: deque[str] = deque(maxlen=RECENT_LINES)
+
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         line = logging.LogRecord(record.name, record.levelno, "", 0, self.format(record), None, None)
         line.created = record.created
+        self.recent.append(str(line.msg)[:RECENT_LETTERS])
         return line
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -141,6 +148,10 @@ class Logs:
         logging.captureWarnings(True)
         self._listener = _Writer(self._handler.queue, *targets)
         self._listener.start()
+
+    def recent(self) -> list[str]:
+        """The last lines of this run, oldest first, as they were written; masked already as every line is."""
+        return [] if self._handler is None else list(self._handler.recent)
 
     def report(self) -> None:
         """Tell what was kept back. Call about once a minute."""

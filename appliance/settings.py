@@ -24,6 +24,7 @@ from wire import environment
 from wire.enrolment import parse_code
 from wire.environment import Mistake, Secret, SettingsError
 from wire.masking import mask, mask_secret
+from wire.pin import parse_pin
 from wire.release import parse_channel, parse_window
 
 ENV_FILE = "KIOSKWIRE_ENV_FILE"  # names the `.env` file where the command line does not
@@ -57,6 +58,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "that screen, whoever reaches HEALTH_CHECK_HOST from a private network"
         ),
     ] = "machine"
+    engineer_pin: Annotated[
+        Secret,
+        Meta(
+            description="the PIN of the engineer's part of the kiosk's page, 6 to 12 digits; beats the one that was "
+            "set on the kiosk"
+        ),
+    ] = Secret()
+    engineer_pin_file: Annotated[str, Meta(description="a file that holds that PIN, in the place of ENGINEER_PIN")] = ""
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARNING", "ERROR"],
         Meta(description="least important log lines to write: DEBUG, INFO, WARNING or ERROR"),
@@ -243,7 +252,8 @@ def find_setting(env_file: Path | None, variable: str) -> str:
     if mistakes:
         raise SettingsError(mistakes)
     (default,) = (field.default for field in msgspec.structs.fields(Settings) if field.name.upper() == variable)
-    return Origins(dict(os.environ), values, name).value(variable) or str(default)
+    otherwise = default.reveal() if isinstance(default, Secret) else str(default)
+    return Origins(dict(os.environ), values, name).value(variable) or otherwise
 
 
 def effective(loaded: Loaded) -> list[str]:
@@ -309,6 +319,7 @@ def _check(source: Mapping[str, str]) -> list[Mistake]:
         mistakes.append(Mistake("WS_TOKEN", f"<{len(token)} characters>", words))
     if proxy := source["PROXY_URL"]:
         mistakes += _check_proxy(proxy)
+    mistakes += _check_pin(source["ENGINEER_PIN"], source["ENGINEER_PIN_FILE"])
     if name := source["CA_FILE"]:
         mistakes += _check_ca_file(name)
     for variable in ("STATE_DIR", "LOG_DIR"):
@@ -364,6 +375,20 @@ def _check_ca_file(name: str) -> list[Mistake]:
     except (OSError, ValueError):  # ValueError: a NUL in the name
         pass
     return [Mistake("CA_FILE", name[:200], words)]
+
+
+def _check_pin(pin: str, file: str) -> list[Mistake]:
+    """A file may not be there yet, as it may be another's to write; a PIN is never shown."""
+    mistakes = []
+    if pin and file:
+        words = "is set beside ENGINEER_PIN; right would be one of the two"
+        mistakes.append(Mistake("ENGINEER_PIN_FILE", file[:200], words))
+    try:
+        if pin:
+            parse_pin(pin)
+    except ValueError as error:
+        mistakes.append(Mistake("ENGINEER_PIN", mask_secret(pin), str(error)))
+    return mistakes
 
 
 def _check_directory(variable: str, name: str) -> list[Mistake]:

@@ -1,18 +1,25 @@
 """`kioskwire-sim`: what stands around a kiosk, simulated, for demonstrations, tests and a developer's desk.
 
-Each subcommand is one entry of `COMMANDS`. Mistakes in the arguments are told all at once, with exit status 2.
+Each subcommand is one entry of `COMMANDS`. Programs that stand further off bring theirs as entry points of the group
+`kioskwire.sim`; those are looked for when a word is none of ours or the list is asked for, since looking takes longer
+than most commands. Mistakes in the arguments are told all at once, with exit status 2.
 """
 
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from appliance.workbench import services, simulated
 from appliance.workbench.screen import tell_all
 from wire.environment import Mistake
 from wire.version import VERSION
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "kioskwire.sim"
 
 
 class Command(NamedTuple):
@@ -37,7 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"kioskwire-sim {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, command in COMMANDS.items():
+    words = expand(sys.argv[1:] if argv is None else argv)
+    further = {} if words and (words[0] in COMMANDS or words[0] == "--version") else _further()
+    try:
+        known = COMMANDS | _load(further, words[0] if words else "")
+    except _Unusable as error:
+        print(f"kioskwire-sim: {error}", file=sys.stderr)
+        return 1
+    for name, command in known.items():
         command.declare(
             commands.add_parser(
                 name,
@@ -46,12 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    words = expand(sys.argv[1:] if argv is None else argv)
-    if words and (meant := _meant(words[0])):
+    if words and words[0] not in known and (meant := _meant(words[0], further)):
         parser.error(f"{words[0]} is no command, and nothing that hands can do to a device; did you mean {meant}?")
     options, rest = parser.parse_known_args(words)
     mistakes = [Mistake(text, "", f"is no argument of kioskwire-sim {options.command}") for text in rest]
-    run = COMMANDS[options.command].run
+    run = known[options.command].run
     return tell_all(f"kioskwire-sim {options.command}", lambda: run(options, mistakes))
 
 
@@ -62,11 +75,36 @@ def expand(argv: Sequence[str]) -> list[str]:
     return list(argv)
 
 
-def _meant(word: str) -> str:
-    """What a word that is no command is nearly; empty when it is one, or nothing comes near."""
-    if word in COMMANDS or word.startswith("-"):
+class _Unusable(Exception):
+    """A command that was asked for is there and cannot be loaded."""
+
+
+def _further() -> "dict[str, EntryPoint]":
+    """Commands of programs this one does not know, not loaded yet."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - a sixth of what `insert` takes, which needs it not
+
+    return {point.name: point for point in entry_points(group=GROUP) if point.name not in COMMANDS}
+
+
+def _load(further: "Mapping[str, EntryPoint]", asked: str) -> dict[str, Command]:
+    """The one that is asked for; all that can be had, to be listed, when none is. Raises `_Unusable`."""
+    if asked and not asked.startswith("-"):
+        further = {name: point for name, point in further.items() if name == asked}
+    loaded = {}
+    for name, point in further.items():
+        try:
+            loaded[name] = Command(*point.load())
+        except Exception as error:  # whatever is wrong with it must not be the others' trouble
+            if name == asked:
+                raise _Unusable(f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
+    return loaded
+
+
+def _meant(word: str, further: "Mapping[str, EntryPoint]") -> str:
+    """What a word that is no command is nearly; empty when nothing comes near."""
+    if word.startswith("-"):
         return ""
-    near = difflib.get_close_matches(word, (*COMMANDS, *simulated.all_controls()), n=1, cutoff=0.75)
+    near = difflib.get_close_matches(word, (*COMMANDS, *further, *simulated.all_controls()), n=1, cutoff=0.75)
     return near[0] if near else ""
 
 

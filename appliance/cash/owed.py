@@ -17,7 +17,7 @@ from appliance.journal import Book, Entry
 SETTLED = "claim-settled"
 LINES_MAX = 10_000  # that are looked at for a report
 _PAGE = 2_000
-_KINDS = (ENDED, CLEARED, UNCLAIMED, SETTLED)
+KINDS = (ENDED, CLEARED, UNCLAIMED, SETTLED)
 
 
 class Owed(msgspec.Struct, kw_only=True):
@@ -77,7 +77,7 @@ def _begins(kind: str, data: dict[str, Any]) -> bool:
 
 def recent(book: Book) -> list[Entry]:
     """The newest lines about claims."""
-    return book.entries(kinds=_KINDS, limit=LINES_MAX, newest=True)
+    return book.entries(kinds=KINDS, limit=LINES_MAX, newest=True)
 
 
 def look_for(book: Book, claim: str, after: int) -> tuple[int | None, str]:
@@ -95,7 +95,7 @@ def settle(book: Book, work: str, *, note: str, at: float, nonce: int) -> tuple[
     """Write that a claim is settled, once, and tell the hub. Whether it is by this (be it carried out before), and how
     it stood before; None: there never was one.
     """
-    lines = book.entries(work=work, kinds=_KINDS)
+    lines = book.entries(work=work, kinds=KINDS)
     mine = next((place for place, line in enumerate(lines) if line.nonce == nonce), None)
     (was,) = standing(lines[:mine]) or (None,)
     if was is None or mine is not None:

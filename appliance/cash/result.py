@@ -47,7 +47,8 @@ work the session it surely came of, if one. An entry `cash-cleared` is what beca
 {"device", "reference", "asked", "paid", "currency", "amount" (paid), "owed" (of it, not paid), "claim"}.
 
 **Hub events** of the same names, with `work`; and `cash-owed` {"work", "claim", "owed", "unclear", "currency",
-"reason"} beside `cash-ended` where a customer has to come back.
+"reason"} beside `cash-ended` where a customer has to come back. `cash-cleared` has `stands` as well: whether anything
+is owed or unclear under the claim even now.
 """
 
 from typing import Any

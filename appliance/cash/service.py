@@ -88,6 +88,10 @@ class CashDesk:
         self._wishes[id] = self._wishes[id] or reason
         return True
 
+    def holder(self, device: str) -> str:
+        """Which session has a device, from before it has anything to do there; empty: none."""
+        return self._taken.get(device, "")
+
     async def carry_out(
         self, id: str, kind: CashRoute, wanted: Wanted, tell: Callable[[dict[str, Any]], None]
     ) -> Answered | NeverGot:

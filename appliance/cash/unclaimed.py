@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.cash.owed import KINDS, standing
 from appliance.cash.result import CLEARED, ENDED, UNCLAIMED, WORK_KIND, CashResult, CashWork, read_result
 from appliance.journal import Book, Entry
 from hardware import events
@@ -112,6 +113,8 @@ def _write_cleared(book: Book, finding: Finding, event: events.PayoutEnded, nonc
 def _write(book: Book, entry: Entry) -> None:
     if book.enter(entry):
         data = msgspec.json.decode(entry.data, type=dict[str, Any])
+        if entry.kind == CLEARED:  # nobody can settle what is not owed any more
+            data["stands"] = any(claim.stands for claim in standing(book.entries(work=entry.work, kinds=KINDS)))
         book.tell(entry.kind, {**data, **({"work": entry.work} if entry.work else {})}, at=entry.at)
 
 

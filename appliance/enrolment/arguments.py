@@ -21,3 +21,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "out, to be asked for, or in the environment's ENROLL_CODE"
     ))  # fmt: skip
     parser.add_argument("--force", action="store_true", help="enrol a kiosk anew that is enrolled already")
+    parser.add_argument("--pin", action="store_true", help=(
+        "ask for the PIN of the engineer's part of the kiosk's page too; on standard input it is the line behind the "
+        "code"
+    ))  # fmt: skip

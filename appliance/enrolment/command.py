@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from appliance.box import read_marks
+from appliance.engineer.asking import ask as ask_pin
+from appliance.engineer.pin import save as save_pin
 from appliance.enrolment.arguments import DONE, ENROLLED, LATER, REFUSED, USAGE
 from appliance.enrolment.given import named_hub
 from appliance.enrolment.moving import follow
@@ -52,7 +54,10 @@ def run(options: argparse.Namespace) -> int:
                 "with a new code: --force",
             )  # fmt: skip
         hub, code = _wishes(options, loaded)
+        pin = ask_pin() if getattr(options, "pin", False) else ""
         _make(papers.directory)
+        if pin:
+            save_pin(papers.directory, pin, time.time())
         with papers.lock():
             if before is not None:
                 _warn(papers, before, hub)

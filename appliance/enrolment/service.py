@@ -88,15 +88,18 @@ class Enrolment:
                 task.cancel()
         await asyncio.gather(*filter(None, (self._asking, self._running)), return_exceptions=True)
 
-    async def submit(self, hub: str, code: str) -> None:
+    async def submit(self, hub: str, code: str, *, forced: bool = False) -> None:
         """Trade a code that a person typed on the page, instead of any other.
+
+        `forced`: also of a kiosk that is enrolled already, as an engineer says who may.
 
         Raises `ValueError` (in words), `BusyError` and OSError.
         """
         hub, code = read_hub(hub), parse_code(code)
-        if not self.standing().takes_codes:
+        standing = self.standing()
+        if not (standing.takes_codes or (forced and standing.state == "enrolled")):
             raise ValueError("this kiosk is enrolled already")
-        await self._begin(hub, code, "page")
+        await self._begin(hub, code, "page", forced=forced and standing.state == "enrolled")
         self._wake.set()
 
     def token_is_bad(self, bad: bool) -> None:
@@ -326,13 +329,13 @@ class Enrolment:
             wrong += f"; it cannot be put aside: {error.strerror}"
         _log.error("a dropped code cannot be used", extra={"reason": wrong})
 
-    async def _begin(self, hub: str, code: str, source: Source) -> None:
+    async def _begin(self, hub: str, code: str, source: Source, *, forced: bool = False) -> None:
         if self._asking is not None:
             self._asking.cancel()
             await asyncio.wait({self._asking}, timeout=LOOK_S)
             await asyncio.sleep(0)  # whoever waited for it lets go of the lock
         with self._papers.lock():
-            self._pending = await asyncio.to_thread(self._papers.begin, hub, code, source)
+            self._pending = await asyncio.to_thread(self._papers.begin, hub, code, source, forced=forced)
             self._seen = await asyncio.to_thread(self._papers.seen)
         self._failures, self._due, self._trouble, self._tried = 0, 0.0, None, (hub, source)
         _log.info("a code is being traded", extra={"hub": hub, "source": source})

@@ -193,6 +193,8 @@ class Clerk:
 
     async def _once(self, kept: Kept, watched: Watched, register: FiscalRegister) -> End | None:
         """Ask the register for it. None: it is looked at again. Raises `Hindered`."""
+        if watched.testing:  # since it was looked at
+            raise Hindered(f"{self.name}: {watched.testing}")
         self.bind(kept.reference)
         await self._mark(kept, asked=True)
         self._busy = kept.in_doubt = True
@@ -273,6 +275,8 @@ class Clerk:
             self._watched, self._deaf = watched, watched.hear(self._hear)
         if not watched.in_service:
             raise Hindered(f"{self.name} is {watched.hindrance}", "out-of-service")
+        if watched.testing:
+            raise Hindered(f"{self.name}: {watched.testing}")
         return watched, register
 
     async def _status(self, watched: Watched, register: FiscalRegister) -> RegisterStatus:

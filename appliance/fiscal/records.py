@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.fiscal import shifts
 from appliance.fiscal.result import End, Moved, Refused, Registered, Unclear, fields, read_end
 from appliance.fiscal.shift import CLOSE, OPEN
 from appliance.journal import Book, Work
@@ -123,9 +124,18 @@ def _follow(book: Book, reference: str, document: Document, result: End, at: flo
         told = {name: value for name, value in fields(result).items() if name not in _NOT_OF_SHIFTS}
         if document.kind == CLOSE:
             told["differences"] = _reconcile(book, document.device, result.shift, at)
-        book.tell("shift-opened" if document.kind == OPEN else "shift-closed", told, at=at, device=document.device)
+        opened = document.kind == OPEN
+        shifts.note(book, document.device, is_open=opened, shift=result.shift)
+        book.tell(shifts.OPENED if opened else shifts.CLOSED, told, at=at, device=document.device)
+    if isinstance(result, Unclear) and not _is_told(book, reference, document):
+        book.tell("document-unclear", fields(result), at=at, device=document.device)
     if isinstance(result, Refused) and (document.due or document.reason):
         book.tell("document-refused", fields(result), at=at, device=document.device)
+
+
+def _is_told(book: Book, reference: str, document: Document) -> bool:
+    """Whether the register told of its end: what nobody but its clerk knows is told here."""
+    return find_end(book, reference, document)[0] is not None
 
 
 def _reconcile(book: Book, register: str, shift: int | None, at: float) -> int | None:

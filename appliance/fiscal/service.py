@@ -25,6 +25,7 @@ from appliance.fiscal.reading import read_receipt
 from appliance.fiscal.records import Document
 from appliance.fiscal.result import Pending, Registered, Result, fields, read_end
 from appliance.fiscal.shift import RECEIPT
+from appliance.fiscal.shifts import Shifts
 from appliance.fiscal.target import Desk, FiscalTarget
 from appliance.journal import Journal, StorageError
 from appliance.kinds import DeviceRoute
@@ -49,6 +50,9 @@ class FiscalDesk(Desk):
         self._clerks: dict[str, Clerk] = {}
         self._recovering: asyncio.Task[None] | None = None
         self._started = False
+        self._shifts = Shifts(
+            journal=journal, supervisor=supervisor, clock=clock, is_free=lambda name: not self.waiting(name)
+        )
 
     async def recover(self) -> None:
         """Take up what the run before left open; where the journal does not say it now, as soon as it does."""
@@ -61,6 +65,7 @@ class FiscalDesk(Desk):
     def start(self) -> None:
         """Go on with what was taken up."""
         self._started = True
+        self._shifts.start()
         for clerk in self._clerks.values():
             clerk.start()
 
@@ -69,6 +74,7 @@ class FiscalDesk(Desk):
         if self._recovering is not None:
             self._recovering.cancel()
             await asyncio.gather(self._recovering, return_exceptions=True)
+        await self._shifts.close()
         await asyncio.gather(*(clerk.close(CLOSE_S) for clerk in self._clerks.values()))
 
     def target(self, route: Route | None) -> FiscalTarget:

@@ -17,6 +17,8 @@ class Link:
         self.trouble = ""  # why there is no link now
         self.last_error = ""
         self.last_error_at: float | None = None
+        self.dropped_at: float | None = None  # when a link that stood was lost last, and why
+        self.dropped_why = ""
 
     def up(self) -> None:
         """The hub has welcomed us."""
@@ -26,6 +28,8 @@ class Link:
 
     def down(self, reason: str) -> None:
         """There is no link, because."""
+        if self.connected:
+            self.dropped_at, self.dropped_why = self._wall(), reason
         if self.connected or self.since is None:
             self.since = self._wall()
         self.connected = False

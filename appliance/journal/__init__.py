@@ -34,9 +34,9 @@ from appliance.journal.book import Book, Entry, Work
 from appliance.journal.errors import JournalError, JournalInUseError, StandstillError, StorageError, UnknowableError
 from appliance.journal.journal import Journal, Limits
 from appliance.journal.looking import Look, is_used, look_into
-from appliance.journal.store import Row
+from appliance.journal.store import Recent, Row
 
 __all__ = [
-    "Book", "Entry", "Journal", "JournalError", "JournalInUseError", "Limits", "Look", "Row", "StandstillError",
-    "StorageError", "UnknowableError", "Work", "is_used", "look_into",
+    "Book", "Entry", "Journal", "JournalError", "JournalInUseError", "Limits", "Look", "Recent", "Row",
+    "StandstillError", "StorageError", "UnknowableError", "Work", "is_used", "look_into",
 ]  # fmt: skip

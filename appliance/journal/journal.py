@@ -21,7 +21,7 @@ from appliance.journal.book import Book
 from appliance.journal.errors import StorageError, UnknowableError
 from appliance.journal.files import RESERVE_BYTES, Files
 from appliance.journal.jobs import Facts, Job, Limits
-from appliance.journal.store import Begin, Row, Store
+from appliance.journal.store import Begin, Recent, Row, Store
 from appliance.journal.writer import Writer
 from wire.messages import Event, Request, Response
 
@@ -188,6 +188,11 @@ class Journal:
         """Requests that were started and have no outcome. Raises `StorageError`."""
         rows: list[Row] = await self._ask(Job(lambda store: store.in_doubt(), writes=False))
         return [row for row in rows if row.request_id not in self._unwritten]
+
+    async def recent(self, count: int) -> list[Recent]:
+        """The newest operations, the newest first. Raises `StorageError`."""
+        found: list[Recent] = await self._ask(Job(lambda store: store.recent(count), writes=False))
+        return found
 
     async def write(self, call: Callable[[Book], T], *, point: str = "", needs_room: bool = False) -> T:
         """Do something with the book, in one transaction; it is on the disk when this returns.

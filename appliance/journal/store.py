@@ -34,6 +34,16 @@ class Row(msgspec.Struct, frozen=True):
     response: Response | None = None
 
 
+class Recent(msgspec.Struct, frozen=True):
+    """An operation as a page lists it. `started_at` is Unix seconds."""
+
+    request_id: str
+    operation: str
+    state: str  # started, done or settled
+    started_at: float
+    response: Response | None = None
+
+
 class Begin(msgspec.Struct, frozen=True):
     """An operation about to be started, or one refused for ever (then with its response)."""
 
@@ -224,6 +234,17 @@ class Store:
             "SELECT request_id, operation, method, body, state FROM operations WHERE state = 'started' ORDER BY n"
         )
         return [Row(row[0], row[1], row[2], bytes(row[3] or b""), row[4]) for row in rows]
+
+    def recent(self, count: int) -> list[Recent]:
+        """The newest operations, the newest first."""
+        rows = self.connection.execute(
+            "SELECT request_id, operation, state, started_at, response FROM operations ORDER BY n DESC LIMIT ?",
+            (count,),
+        )
+        return [
+            Recent(request_id, operation, state, at, None if response is None else _read_response(response))
+            for request_id, operation, state, at, response in rows
+        ]
 
     def add_event(self, event: Event, *, again: bool = False, important: bool = False) -> None:
         """Number an event and keep it. `again`: unless it is there, as a commit may have failed and been kept."""

@@ -18,6 +18,7 @@ from tornado.websocket import WebSocketHandler
 
 from appliance.app import Appliance
 from appliance.journal import Journal, Limits
+from appliance.selftest.pages import PIN, see_pages
 from appliance.selftest.whole import Broken
 from appliance.settings import load
 from wire.environment import SettingsError
@@ -32,7 +33,7 @@ _WANTED = (("selftest-payment", "payment", _PAYMENT), ("selftest-slip", "print",
 
 
 async def run_operations(directory: Path) -> str:
-    """A payment at a gateway and a slip at a printer. `directory` is empty. Raises `Broken`."""
+    """A payment at a gateway, a slip at a printer, and the kiosk's pages. `directory` is empty. Raises `Broken`."""
     hub = _Hub()
     application = Application([("/ws", _Socket, {"hub": hub}), ("/payment", _Gateway, {"hub": hub})])
     application.settings["log_function"] = lambda _handler: None
@@ -41,10 +42,11 @@ async def run_operations(directory: Path) -> str:
     server.add_sockets(sockets)
     try:
         appliance = _build(directory, sockets[0].getsockname()[1])
-        await appliance.start()
+        url = await appliance.start()
         try:
             async with asyncio.timeout(WITHIN_S):
                 await hub.over.wait()
+                await see_pages(url)
         except TimeoutError:
             raise Broken(f"after {WITHIN_S:g} s: {hub.standing()}") from None
         finally:
@@ -160,7 +162,7 @@ def _build(directory: Path, port: int) -> Appliance:
     settings = {
         "WS_SERVER_URL": f"ws://127.0.0.1:{port}/ws", "WS_TOKEN": "selftest", "STATE_DIR": directory / "state",
         "ROUTING_CONFIG": directory / "routes.yaml", "HEALTH_CHECK_HOST": "127.0.0.1", "HEALTH_CHECK_PORT": 0,
-        "DISK_MIN_FREE_MB": 0,
+        "DISK_MIN_FREE_MB": 0, "ENGINEER_PIN": PIN,
     }  # fmt: skip
     env_file = directory / "selftest.env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()), encoding="utf-8")

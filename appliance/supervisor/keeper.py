@@ -9,8 +9,10 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Mapping
 
 from appliance.journal import JournalError
+from appliance.supervisor.standing import STARTING_S
 from appliance.supervisor.watched import NotBuilt, Watched
 from hardware.errors import DeviceError
 from hardware.events import DeviceState, StateChanged
@@ -31,6 +33,8 @@ class Keeper:
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._task: asyncio.Task[None] | None = None
+        self._missing_told = False  # the hub was told of a device that was never there
+        self._began_at = time.monotonic()
         self.tried = asyncio.Event()  # it was opened, or it is known why not
         self._pause_s = AGAIN_S[0]
 
@@ -69,6 +73,7 @@ class Keeper:
                 await self._say_absent(was)
             self.tried.set()
             await self._close()
+            await self._tell_missing()
             if time.monotonic() - opened_at >= STEADY_S:
                 self._pause_s = AGAIN_S[0]
             await self._wait(self._pause_s)
@@ -84,13 +89,14 @@ class Keeper:
     async def _look_after(self) -> str:
         """Until its driver has failed; says how."""
         watched = self._watched
-        opened = watched.circuit.admits
         while not (failed := watched.device.failed):
             if watched.circuit.due(time.monotonic()):
                 await self._probe()
-            if opened != watched.circuit.admits:
-                opened = watched.circuit.admits
-                await self._tell("circuit-closed" if opened else "circuit-opened", watched.circuit.words)
+            if watched.admits_told != watched.circuit.admits:
+                watched.admits_told = watched.circuit.admits
+                kind = "circuit-closed" if watched.admits_told else "circuit-opened"
+                await self._tell(kind, {"words": watched.circuit.words})
+            await self._tell_missing()
             with contextlib.suppress(JournalError):  # later
                 await watched.page.sum_up()
             await self._wait(LOOK_S)
@@ -121,9 +127,21 @@ class Keeper:
         with contextlib.suppress(JournalError):  # what it tells once it is built anew stands for this as well
             await self._watched.page.record(event, None)
 
-    async def _tell(self, kind: str, words: str) -> None:
+    async def _tell_missing(self) -> None:
+        """Of a device that was not there from the beginning no driver says anything: nothing has changed."""
+        watched = self._watched
+        if watched.seen or self._missing_told or time.monotonic() - self._began_at < STARTING_S:
+            return
+        status = watched.status
+        if status.state is DeviceState.ABSENT:
+            self._missing_told = True
+            absent = DeviceState.ABSENT.value
+            words = status.words or "nothing answers"
+            await self._tell("state-changed", {"state": absent, "was": absent, "code": status.code, "words": words})
+
+    async def _tell(self, kind: str, data: Mapping[str, object]) -> None:
         try:
-            await self._watched.page.tell(kind, {"words": words})
+            await self._watched.page.tell(kind, data)
         except JournalError as error:
             _log.warning("the hub is not told of a device", extra={
                 "device": self._watched.name, "event": kind, "reason": str(error),

@@ -75,10 +75,12 @@ class Watched:
         self.entry = entry
         self.device: Device = NotBuilt(entry.name, "not opened yet")
         self.circuit = Circuit()
+        self.admits_told = True  # what the hub was told of it
         self.order = Order()
         self.since = clock()
         self.seen = False  # it was there since the start
         self.trouble = ""  # why there is no driver that works
+        self.testing = ""  # why nothing new is to be begun with it though calls go through: an engineer has it
         self.leaving = ""  # why it is not to be used though it may be well: it is changed, or was removed
         self.freed: Callable[[], None] = lambda: None  # called when it is nobody's any more
         self.wake = asyncio.Event()  # look after it now
@@ -146,7 +148,7 @@ class Watched:
         if not self.order.in_service:
             reason = f": {self.order.reason}" if self.order.reason else ""
             return f"out of service by order since {_moment(self.order.at)}{reason}"
-        return self._barred()
+        return self._barred() or self.testing
 
     async def use(self, what: Callable[[], Awaitable[T]], timeout_s: float, *, anyway: bool = False) -> T:
         """Carry out a call of the device, and learn from its end whether it can be used.

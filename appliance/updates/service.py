@@ -269,9 +269,10 @@ class Updates:
             await asyncio.sleep(self._plan.tick_s)
 
     async def _tend(self) -> None:
-        if self._ending:
-            return
         now = self._steady()
+        if self._ending:
+            await self._notice_answer(now)  # it may come after what it is about was seen, and has begun the end
+            return
         await self._notice_wishes()
         if self._trial is not None:
             await self._look_at_trial(self._trial, now)
@@ -283,7 +284,8 @@ class Updates:
         if self._trial is None:
             with contextlib.suppress(OSError):
                 await self._look_at_put_off(now)
-        await self._notice_applied(now)
+        await self._notice_answer(now)
+        await self._notice_installed()
         await self._maybe_end(now)
         await asyncio.to_thread(self._show)
 
@@ -356,8 +358,8 @@ class Updates:
             each: putoff.due_at(how) if how.judged else 0.0 for each, how in put_off.items()
         })  # fmt: skip
 
-    async def _notice_applied(self, now: float) -> None:
-        """What root has done, and what lies there now."""
+    async def _notice_answer(self, now: float) -> None:
+        """What root says of what it was given, or that it says nothing."""
         plan = self._plan
         data = await asyncio.to_thread(read_plain, plan.places.app / APPLIED)
         ready = await asyncio.to_thread(self._files.word, READY)
@@ -380,6 +382,10 @@ class Updates:
             if now - self._ready_at > _READY_AGAIN_S:  # the power may have failed before root got to it
                 with contextlib.suppress(SourceError, ValueError):
                     await self._ask_root(ready)
+
+    async def _notice_installed(self) -> None:
+        """What lies there now."""
+        plan = self._plan
         bad = await asyncio.to_thread(self._files.bad)
         there = await asyncio.to_thread(lambda: list(found(plan.places.versions)))
         newer = [each for each in there if is_newer(each, plan.version) and each not in bad]

@@ -4,6 +4,7 @@ Names are looked up for every attempt, redirects are not followed (the token goe
 the library's own logger is kept from printing headers.
 """
 
+import asyncio
 import logging
 import ssl
 import time
@@ -67,6 +68,7 @@ class Connection(ClientConnection):
     heard_at = 0.0
     challenge = ""  # which the hub gave this connection
     pinged: Callable[[bytes], None] | None = None  # told what each ping of the hub says
+    hub_gone = False  # its end was closed: no trouble of the line
 
     def data_received(self, data: bytes) -> None:
         """Note the time, then read."""
@@ -81,6 +83,7 @@ class Connection(ClientConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close; a tunnel that breaks before TLS stands in it was no connection yet, and has nothing to be closed."""
+        self.hub_gone = exc is None or isinstance(exc, ConnectionResetError | BrokenPipeError)
         if hasattr(self, "recv_messages"):
             super().connection_lost(exc)
 
@@ -96,7 +99,8 @@ async def dial(address: Address) -> Connection:
     _quiet.setLevel(logging.WARNING)
     proxy = address.proxy_url or environment_proxy(address.url)
     try:
-        tls = trust.context(address.ca_file) if address.url.startswith("wss://") else None
+        # In a thread: some hundred authorities take a small board a good part of a second, in which devices wait.
+        tls = await asyncio.to_thread(trust.context, address.ca_file) if address.url.startswith("wss://") else None
     except (OSError, ssl.SSLError) as error:
         raise DialError(f"CA_FILE cannot be used: {error}") from None
     try:

@@ -52,10 +52,15 @@ _log = logging.getLogger(__name__)
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a link ended: the close code (0: none) and a reason for a person."""
+    """How a link ended: the close code (0: none), a reason for a person, and the hub's own words.
+
+    `hub_gone`: the hub's end was closed without a word.
+    """
 
     code: int
     reason: str
+    words: str = ""
+    hub_gone: bool = False
 
 
 class Link:
@@ -110,8 +115,11 @@ class Link:
 
     def end(self, code: int, reason: str) -> None:
         """End it from our side."""
+        self._end(Ended(code, reason))
+
+    def _end(self, ended: Ended) -> None:
         if not self._ended.done():
-            self._ended.set_result(Ended(code, reason))
+            self._ended.set_result(ended)
 
     async def flush(self, timeout: float) -> None:
         """Give what is queued a chance to be written."""
@@ -147,9 +155,10 @@ class Link:
             await work
         except ConnectionClosed as error:
             frame = error.rcvd
-            code = frame.code if frame else 0
-            words = f"closed by the hub: {code} {frame.reason}".strip() if frame else "the connection broke"
-            self.end(code, words)
+            if frame:
+                self._end(Ended(frame.code, f"closed by the hub: {frame.code} {frame.reason}".strip(), frame.reason))
+            else:
+                self._end(Ended(0, "the connection broke", hub_gone=self._connection.hub_gone))
         except OSError as error:
             self.end(0, f"the connection broke: {error}")
         except Exception:

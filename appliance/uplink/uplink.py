@@ -18,7 +18,7 @@ from appliance.health.state import Link as LinkState
 from appliance.health.verdict import CLOCK_TOLERANCE_S
 from appliance.identity import Identity
 from appliance.journal import Journal, StorageError
-from appliance.operations import Operations
+from appliance.operations import Operations, State
 from appliance.uplink.backoff import Backoff
 from appliance.uplink.dial import Address, Connection, DialError, dial
 from appliance.uplink.link import Ended, Link
@@ -57,7 +57,6 @@ class Uplink:
         self._link: Link | None = None
         self._unlinked = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
-        self._notes: set[asyncio.Task[None]] = set()
         self._lost_at: float | None = None  # monotonic; of the present outage
         self._attempts = 0
         self._up_at = 0.0
@@ -84,9 +83,6 @@ class Uplink:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
-        for task in list(self._notes):
-            task.cancel()
-        await asyncio.gather(*self._notes, return_exceptions=True)
 
     def routes_changed(self) -> None:
         """Tell the hub what routes there are now."""
@@ -176,7 +172,8 @@ class Uplink:
             self._on_bad_token(True)
         if ended.code == CloseCode.CLONED:
             await self._begin_journal_anew()
-        return self._backoff.closed(ended.code, up_for)
+        at_work = self._operations.count(State.WAITING, State.STARTING, State.RUNNING) > 0
+        return self._backoff.closed(ended.code, up_for, words=ended.words, hub_gone=ended.hub_gone, hurry=at_work)
 
     async def _speak(self, connection: Connection, identity: Identity | None) -> Ended:
         self._up_at = 0.0
@@ -208,10 +205,10 @@ class Uplink:
 
     def _welcomed(self, welcome: Welcome) -> None:
         self._clock.heard(welcome.time)
+        self._backoff.welcomed(welcome.spread)
         offset = self._clock.offset or 0.0
         wrong = abs(offset) > CLOCK_TOLERANCE_S
         if wrong and not self._clock_wrong:
-            self._note("clock-wrong", {"offset_s": round(offset, 1)})
             _log.warning("the clock is wrong", extra={"offset_s": round(offset, 1)})
         self._clock_wrong = wrong
         if self._state.connected:
@@ -236,8 +233,3 @@ class Uplink:
             _log.warning("no link to the hub", extra={"reason": reason})
         elif not same:
             _log.info("still no link to the hub", extra={"reason": reason, "attempts": self._attempts})
-
-    def _note(self, kind: str, data: dict[str, object]) -> None:
-        task = asyncio.create_task(self._operations.note(kind, data), name=f"note-{kind}")
-        self._notes.add(task)
-        task.add_done_callback(self._notes.discard)

@@ -12,8 +12,11 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from appliance.health.metrics import Metrics
-from appliance.web.guard import Guard
+from appliance.web.engineer_paths import engineer_paths
+from appliance.web.engineer_room import Room as EngineerRoom
+from appliance.web.guard import Guard, peer_allowed
 from appliance.web.handlers import HealthPage, MetricsPage, NotFound
+from appliance.web.live import Viewers, page_paths
 from appliance.web.local import Audience, Cancel, local_paths
 from appliance.web.setup import Setup, setup_paths
 
@@ -39,6 +42,8 @@ def make_app(
     audience: Audience,
     cancel: Cancel,
     setup: Setup | None = None,
+    engineer: EngineerRoom | None = None,
+    viewers: Viewers | None = None,
 ) -> Application:
     """The paths."""
     return Application(
@@ -46,7 +51,9 @@ def make_app(
             ("/health", HealthPage, {"guard": guard, "describe": describe}),
             ("/metrics", MetricsPage, {"guard": guard, "metrics": metrics}),
             *local_paths(guard, audience, cancel),
+            *page_paths(guard, viewers, setup),
             *setup_paths(guard, setup),
+            *engineer_paths(guard, engineer),
         ],
         default_handler_class=NotFound,
         default_handler_args={"guard": guard},
@@ -60,33 +67,37 @@ def make_app(
 class _Server(HTTPServer):
     """Takes so many connections and no more; in place of the oldest, which waits for nothing or for too long.
 
-    Not of the pages that listen to the screen: they are few by themselves.
+    Not of the pages that listen: they are few by themselves. And of this machine's own only where there are no others:
+    whatever comes over the network, the kiosk's screen is answered.
     """
 
-    def initialize(self, *arguments: Any, audience: Audience, **named: Any) -> None:  # type: ignore[override]
+    def initialize(self, *arguments: Any, holds: Callable[[IOStream], bool], **named: Any) -> None:  # type: ignore[override]
         """Called by Tornado in place of `__init__`."""
-        self._streams: list[IOStream] = []
-        self._audience = audience
+        self._streams: list[tuple[IOStream, bool]] = []  # and whether it is of this machine
+        self._holds = holds
         super().initialize(*arguments, **named)
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """A new connection."""
-        self._streams = [other for other in self._streams if not other.closed()]
+        self._streams = [each for each in self._streams if not each[0].closed()]
         if len(self._streams) >= _CONNECTIONS_MAX:
-            oldest = next(other for other in self._streams if not self._audience.holds(other))
+            others = [each for each in self._streams if not self._holds(each[0])]
+            oldest = next((each for each in others if not each[1]), others[0])
             self._streams.remove(oldest)
-            oldest.close()
-        self._streams.append(stream)
+            oldest[0].close()
+        self._streams.append((stream, peer_allowed(str(address[0]))))
         super().handle_stream(stream, address)
 
 
 class WebServer:
     """Listens for `make_app`'s paths."""
 
-    def __init__(self, app: Application, host: str, port: int, audience: Audience) -> None:
-        self._audience = audience
+    def __init__(
+        self, app: Application, host: str, port: int, audience: Audience, viewers: Viewers | None = None
+    ) -> None:
+        self._listeners: list[Audience | Viewers] = [audience, *([viewers] if viewers else [])]
         self._server = _Server(
-            app, audience=audience, max_body_size=_BODY_MAX, max_header_size=_HEADERS_MAX,
+            app, holds=self._holds, max_body_size=_BODY_MAX, max_header_size=_HEADERS_MAX,
             idle_connection_timeout=_IDLE_S, body_timeout=10.0,
         )  # fmt: skip
         self._host = host
@@ -107,8 +118,12 @@ class WebServer:
     async def stop(self) -> None:
         """Close everything."""
         self._server.stop()
-        await self._audience.close()
+        for each in self._listeners:
+            await each.close()
         await self._server.close_all_connections()
+
+    def _holds(self, stream: IOStream) -> bool:
+        return any(each.holds(stream) for each in self._listeners)
 
 
 def _log_request(handler: RequestHandler) -> None:

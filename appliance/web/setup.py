@@ -14,15 +14,18 @@ from urllib.parse import parse_qs
 
 import msgspec
 
+from appliance.engineer.service import Engineer
 from appliance.enrolment.papers import BusyError
 from appliance.enrolment.service import Enrolment
 from appliance.hub import read_hub, short_hub
+from appliance.journal import StorageError
 from appliance.web.guard import Guard, peer_allowed
 from appliance.web.handlers import NotFound, Page
+from appliance.web.page import keep_language, language_of
 from appliance.web.rate import Rate
 from appliance.web.setup_page import POLICY, Filled, View, render, render_refusal
-from appliance.web.setup_words import choose
 from wire.enrolment import parse_code
+from wire.pin import parse_pin
 
 POSTS_MAX, POSTS_WITHIN_S = 12, 60.0
 # Of a million numbers; then nobody but the kiosk's own screen may try. A kiosk that waits for a month for its enrolment
@@ -40,6 +43,7 @@ class Setup(msgspec.Struct):
     enrolment: Enrolment
     connected: Callable[[], bool]
     lan: bool = False  # SETUP_FROM
+    engineer: Engineer | None = None  # whose PIN may be set here, as long as the kiosk is nobody's
     token: str = msgspec.field(default_factory=lambda: secrets.token_urlsafe(16))
     pin: str = msgspec.field(default_factory=lambda: f"{secrets.randbelow(10**_PIN_DIGITS):0{_PIN_DIGITS}}")
     rate: Rate = msgspec.field(default_factory=lambda: Rate(POSTS_MAX, POSTS_WITHIN_S))
@@ -63,7 +67,7 @@ class SetupPage(Page):
         super().set_default_headers()
         self.set_header("Content-Security-Policy", POLICY)
         self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Vary", "Accept-Language")
+        self.set_header("Vary", "Accept-Language, Cookie")
 
     def prepare(self) -> None:
         """As of any page; besides, look at who connected."""
@@ -96,10 +100,14 @@ class SetupPage(Page):
         if not _same(fields.get("token", ""), self._setup.token):
             self._show(403, self._render(Filled(hub=hub, wrong="old-page")))
             return
-        filled = self._checked(hub, code, fields.get("pin", ""))
+        filled = self._checked(hub, code, fields.get("pin", ""), fields)
         if filled is not None:
             self._show(422, self._render(filled))
             return
+        if self._takes_engineer() and fields.get("engineer-pin", ""):
+            await self._set_engineer(fields["engineer-pin"])
+            if self._finished:
+                return
         try:
             await self._setup.enrolment.submit(hub, code)
         except ValueError:  # it is enrolled by now
@@ -117,9 +125,30 @@ class SetupPage(Page):
             return self._setup.rate.allows(now)
         return not self._setup.wrong_pins.is_full(now) and self._setup.elsewhere.allows(now)
 
-    def _checked(self, hub: str, code: str, pin: str) -> Filled | None:
+    def _takes_engineer(self) -> bool:
+        """Whether the engineer's PIN may be set here: while the kiosk is nobody's yet, or where none is set."""
+        engineer = self._setup.engineer
+        if engineer is None or engineer.lock.by_settings:
+            return False
+        return not engineer.lock.is_set or self._setup.enrolment.identity is None
+
+    async def _set_engineer(self, pin: str) -> None:
+        assert self._setup.engineer is not None, "asked before"
+        try:
+            await self._setup.engineer.set_pin(pin, "setup")
+        except (OSError, StorageError):
+            self._show(500, self._render(Filled(hub=self.get_body_argument("hub", "")[:300], wrong="no-disk")))
+
+    def _checked(self, hub: str, code: str, pin: str, fields: dict[str, str]) -> Filled | None:
         """None if all is well; otherwise every mistake at once."""
-        wrong = {"hub": "", "code": "", "pin": ""}
+        wrong = {"hub": "", "code": "", "pin": "", "engineer": ""}
+        if self._takes_engineer() and (typed := fields.get("engineer-pin", "")):
+            try:
+                right = parse_pin(typed)
+                again = "".join(fields.get("engineer-pin-again", "").split()).replace("-", "")
+                wrong["engineer"] = "" if right == again else "wrong-engineer-pin-again"
+            except ValueError:
+                wrong["engineer"] = "wrong-engineer-pin"
         try:
             read_hub(hub)
         except ValueError:
@@ -135,23 +164,25 @@ class SetupPage(Page):
             return None
         # What may have a password in it is not sent back.
         shown = hub if not wrong["hub"] or "@" not in hub else ""
-        return Filled(hub=shown, hub_wrong=wrong["hub"], code_wrong=wrong["code"], pin_wrong=wrong["pin"])
+        return Filled(hub=shown, hub_wrong=wrong["hub"], code_wrong=wrong["code"], pin_wrong=wrong["pin"],
+                      engineer_wrong=wrong["engineer"])  # fmt: skip
 
     def _render(self, filled: Filled | None) -> str:
         setup = self._setup
         return render(View(
             language=self._language(), standing=setup.enrolment.standing(), connected=setup.connected(),
             token=setup.token, filled=filled, pin=setup.pin if setup.lan and self._is_here else "",
-            asks_pin=not self._is_here,
+            asks_pin=not self._is_here, asks_engineer=self._takes_engineer(),
         ))  # fmt: skip
 
     def _show(self, status: int, html: str) -> None:
+        keep_language(self)
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(html)
 
     def _language(self) -> str:
-        return choose(self.get_query_argument("lang", ""), self.request.headers.get("Accept-Language", ""))
+        return language_of(self)
 
 
 class RootPage(NotFound):

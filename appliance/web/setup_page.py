@@ -1,4 +1,7 @@
-"""How the page /setup looks: HTML without a script, for a phone and for a kiosk's own screen. Pure."""
+"""How the page /setup looks, for a phone and for a kiosk's own screen. Pure.
+
+Complete without scripts. While something goes on (the hub is asked, the link comes up) it looks again by itself.
+"""
 
 import base64
 import hashlib
@@ -9,44 +12,58 @@ import msgspec
 from appliance.enrolment.standing import Standing
 from appliance.hub import read_hub, short_hub
 from appliance.reading import shown_url
+from appliance.web.page import ICON, hash_of, read_asset
+from appliance.web.page_shell import SHELL
 from appliance.web.setup_words import LANGUAGES, WORDS
 
 _STYLE = """
+:root{color-scheme:light dark;
+--ground:#eef1f4;--card:#fff;--ink:#16202a;--quiet:#4b5966;--link:#14528a;--action:#17609f;
+--edge:#73818f;--note:#eef1f4;--bad:#a3201a;--bad-ground:#fceeed;--good:#176b33;--good-ground:#eaf6ee;--focus:#d97f00}
+@media (prefers-color-scheme:dark){:root{--ground:#0f151b;--card:#19222b;--ink:#eef3f7;--quiet:#b0bdc9;--link:#8cc4f5;
+--action:#2872b4;--edge:#8c9aa8;--note:#26323d;--bad:#ffa39b;--bad-ground:#431a17;--good:#7fdc9b;--good-ground:#12331f;
+--focus:#ffb347}}
 *{box-sizing:border-box}
-html{font:18px/1.45 system-ui,"Noto Sans","DejaVu Sans",sans-serif;background:#eef1f4;color:#16202a}
+html{font:18px/1.45 system-ui,"Noto Sans","DejaVu Sans",sans-serif;background:var(--ground);color:var(--ink)}
 body{margin:0;padding:1rem;display:flex;justify-content:center}
-main{width:100%;max-width:34rem;background:#fff;border-radius:.75rem;padding:1.1rem 1.25rem 1.4rem}
+main{width:100%;max-width:34rem;background:var(--card);border-radius:.75rem;padding:1.1rem 1.25rem 1.4rem}
 nav{display:flex;gap:.25rem;justify-content:flex-end;margin:0 -.5rem}
-nav a{padding:.5rem;min-height:2.5rem;color:#33516e}
-nav a[aria-current]{color:#16202a;font-weight:600;text-decoration:none}
-a{color:#1b5e9b}
+nav a{padding:.5rem;min-height:2.6rem}
+nav a[aria-current]{color:var(--ink);font-weight:600;text-decoration:none}
+a{color:var(--link)}
 h1{font-size:1.5rem;line-height:1.2;margin:.4rem 0 .8rem}
 p{margin:.6rem 0}
 label{display:block;font-weight:600;margin-top:1rem}
 input{display:block;width:100%;font:inherit;font-size:1.15rem;padding:.6rem .7rem;margin-top:.25rem;
-border:2px solid #8595a5;border-radius:.5rem;background:#fff;color:inherit}
-input:focus,button:focus,a:focus,summary:focus{outline:3px solid #f0a53a;outline-offset:1px}
-input[aria-invalid]{border-color:#b3261e}
+border:2px solid var(--edge);border-radius:.5rem;background:var(--card);color:inherit}
+input:focus,button:focus,a:focus,summary:focus{outline:3px solid var(--focus);outline-offset:1px}
+input[aria-invalid]{border-color:var(--bad)}
 #code{text-transform:uppercase;letter-spacing:.12em;font-family:ui-monospace,"DejaVu Sans Mono",monospace}
 #pin{letter-spacing:.12em;font-family:ui-monospace,"DejaVu Sans Mono",monospace}
-small{display:block;color:#526272;margin-top:.2rem}
-small.wrong{color:#b3261e;font-weight:600}
+small{display:block;color:var(--quiet);margin-top:.2rem}
+small.wrong{color:var(--bad);font-weight:600}
 button{width:100%;font:inherit;font-size:1.15rem;font-weight:600;margin-top:1.3rem;padding:.8rem;border:0;
-border-radius:.5rem;background:#1b5e9b;color:#fff;cursor:pointer}
-.note{border-left:.4rem solid #8595a5;background:#eef1f4;border-radius:.4rem;padding:.6rem .8rem;margin:.8rem 0}
-.bad{border-color:#b3261e;background:#fceeed}
-.good{border-color:#1e7d3c;background:#eaf6ee}
+border-radius:.5rem;background:var(--action);color:#fff;cursor:pointer}
+.note{border-left:.4rem solid var(--edge);background:var(--note);border-radius:.4rem;padding:.6rem .8rem;margin:.8rem 0}
+.bad{border-color:var(--bad);background:var(--bad-ground)}
+.good{border-color:var(--good);background:var(--good-ground)}
 .pin{font-size:1.6rem;line-height:1.2;font-weight:700;letter-spacing:.15em}
 dl{display:grid;grid-template-columns:auto 1fr;gap:.3rem 1rem;margin:.8rem 0}
-dt{color:#526272}
+dt{color:var(--quiet)}
 dd{margin:0;font-weight:600;overflow-wrap:anywhere}
-summary{cursor:pointer;padding:.3rem 0}
-details p{overflow-wrap:anywhere;color:#3a4855}
+summary{cursor:pointer;padding:.35rem 0;color:var(--link)}
+.foot{margin-top:1.3rem}
+.foot a{display:inline-block;padding:.5rem 0}
+details p{overflow-wrap:anywhere;color:var(--quiet)}
 @media (max-height:520px){html{font-size:16px}body{padding:.5rem}main{padding-top:.6rem}h1{margin-top:0}}
 """.strip()
 _REFRESH_S, _REFRESH_SLOW_S = 3, 10
 _HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+_SCRIPT = "setup.js"
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_HASH}'; script-src {hash_of(_SCRIPT)}; connect-src 'self'; "
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 class Filled(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +73,7 @@ class Filled(msgspec.Struct, frozen=True, kw_only=True):
     hub_wrong: str = ""
     code_wrong: str = ""
     pin_wrong: str = ""
+    engineer_wrong: str = ""
     wrong: str = ""  # with all of it
 
 
@@ -69,14 +87,17 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     filled: Filled | None = None  # somebody is at it
     pin: str = ""  # to be shown here and typed there
     asks_pin: bool = False
+    asks_engineer: bool = False  # for the PIN of the engineer's part
 
 
 def render(view: View) -> str:
     """The whole page."""
     words = WORDS[view.language]
     body, refresh = _body(view)
-    again = f'<meta http-equiv="refresh" content="{refresh};url=/setup?lang={view.language}">' if refresh else ""
-    return _page(view.language, words["title"], f"{_languages(view.language)}<h1>{words['title']}</h1>{body}", again)
+    stays = "stay=1&amp;" if view.standing.takes_codes else ""
+    foot = f'<p class="foot"><a href="/?{stays}lang={view.language}">{words["page"]}</a></p>'
+    main = f"{_languages(view.language)}<h1>{words['title']}</h1>{body}{foot}"
+    return _page(view.language, words["title"], main, refresh)
 
 
 def render_refusal(language: str, key: str) -> str:
@@ -85,11 +106,20 @@ def render_refusal(language: str, key: str) -> str:
     return _page(language, words["title"], f"<h1>{words['title']}</h1>{_note(words[key], 'bad')}")
 
 
-def _page(language: str, title: str, main: str, head: str = "") -> str:
+def _page(language: str, title: str, main: str, refresh_s: int = 0) -> str:
+    """Looks again by itself after so many seconds: by a script, or as a whole where there are none."""
+    again = noscript = script = ""
+    if refresh_s:
+        address = f"/setup?lang={language}"
+        again = f' data-again="{refresh_s}" data-from="{address}"'
+        noscript = f'<noscript><meta http-equiv="refresh" content="{refresh_s};url={address}"></noscript>'
+        script = f"<script>{read_asset(_SCRIPT)}</script>"
     return (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1">{head}'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body><main>{main}</main></body></html>\n"
+        f'<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta name="color-scheme" content="light dark"><link rel="icon" href="{ICON}">{noscript}'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main{again}>{main}</main>{script}</body></html>\n"
     )
 
 
@@ -137,7 +167,26 @@ def _form(view: View) -> str:
         f'<input type="hidden" name="token" value="{escape(view.token)}">'
         + _field(view, "hub", filled.hub_wrong, 'inputmode="url" maxlength="300"', filled.hub)
         + _field(view, "code", filled.code_wrong, 'maxlength="20" autocapitalize="characters"')
-        + f'{pin}<button type="submit">{words["send"]}</button></form>'
+        + f'{pin}{_engineer(view, filled.engineer_wrong)}<button type="submit">{words["send"]}</button></form>'
+    )
+
+
+def _engineer(view: View, wrong: str) -> str:
+    """The PIN that may be set here, twice; nobody has to."""
+    if not view.asks_engineer:
+        return ""
+    return _secret(view, "engineer-pin", wrong) + _secret(view, "engineer-pin-again", "")
+
+
+def _secret(view: View, name: str, wrong: str) -> str:
+    """A field that is not read over a shoulder, and may be left empty."""
+    words = WORDS[view.language]
+    invalid = ' aria-invalid="true"' if wrong else ""
+    kind = ' class="wrong"' if wrong else ""
+    return (
+        f'<label for="{name}">{words[name]}</label><input id="{name}" name="{name}" type="password" maxlength="20" '
+        f'inputmode="numeric" autocomplete="off" aria-describedby="{name}-note"{invalid}>'
+        f'<small{kind} id="{name}-note">{words[wrong or f"{name}-example"]}</small>'
     )
 
 
@@ -199,4 +248,4 @@ def _languages(chosen: str) -> str:
         f'<a href="/setup?lang={code}" lang="{code}"{current if code == chosen else ""}>{name}</a>'
         for code, name in LANGUAGES.items()
     )
-    return f"<nav>{links}</nav>"
+    return f'<nav aria-label="{SHELL[chosen]["shell.languages"]}">{links}</nav>'

@@ -6,6 +6,7 @@ LANGUAGES = {"kk": "Қазақша", "ru": "Русский", "en": "English"}
 
 _EN = {
     "title": "Kiosk setup",
+    "page": "The kiosk's page",
     "intro": "Enter the hub's address and the one-time code that your operator gave you.",
     "hub": "Hub address",
     "hub-example": "for example hub.example.com",
@@ -14,6 +15,12 @@ _EN = {
     "pin": "Number on the kiosk's screen",
     "pin-example": "6 digits; this page shows them on the kiosk itself",
     "pin-here": "To set this kiosk up from a phone, enter this number there:",
+    "engineer-pin": "PIN for the engineer (may be left empty)",
+    "engineer-pin-example": "6 to 12 digits of your own; opens the engineer's part of this kiosk's page",
+    "engineer-pin-again": "The same PIN once more",
+    "engineer-pin-again-example": "so that a slip of the finger locks nobody out",
+    "wrong-engineer-pin": "This PIN cannot be: 6 to 12 digits, no rows such as 123456, no repetitions.",
+    "wrong-engineer-pin-again": "The two PINs differ.",
     "send": "Enrol this kiosk",
     "enrolled": "This kiosk is enrolled",
     "connected": "Connected to the hub.",
@@ -27,9 +34,14 @@ _EN = {
     "other": "Enter another address or code",
     "refused": "The kiosk was not enrolled:",
     "locked-out": "The hub no longer accepts this kiosk. Have a new code made and enter it here.",
-    "waiting": "A new identity is kept. It comes into force as soon as everything is told that the kiosk did before:",
-    "stuck": "Who did it is not set up here any more. Put the WS_TOKEN and WS_SERVER_URL that were in the settings "
-    "back until all is told. /health says what else can be done.",
+    "waiting": (
+        "A new identity is kept. It comes into force as soon as everything that the kiosk did before is sent "
+        "to the hub:"
+    ),
+    "stuck": (
+        "The former identity is not set up here any more. Put the WS_TOKEN and WS_SERVER_URL that were in "
+        "the settings back until all is sent. /health says what else can be done."
+    ),
     "trouble-refused": "the hub refused the code. It is wrong, was used already, or is too old. Have a new one made.",
     "trouble-busy": "the hub asks to come again later.",
     "trouble-unreachable": "the hub cannot be reached. Check its address and the network.",
@@ -49,6 +61,7 @@ _EN = {
 }
 _RU = {
     "title": "Настройка киоска",
+    "page": "Страница киоска",
     "intro": "Введите адрес хаба и одноразовый код, который вам дал оператор.",
     "hub": "Адрес хаба",
     "hub-example": "например, hub.example.com",
@@ -57,6 +70,12 @@ _RU = {
     "pin": "Число с экрана киоска",
     "pin-example": "6 цифр; их показывает эта же страница на самом киоске",
     "pin-here": "Чтобы настроить этот киоск с телефона, введите там это число:",
+    "engineer-pin": "PIN инженера (можно не задавать)",
+    "engineer-pin-example": "от 6 до 12 своих цифр; открывает инженерный раздел страницы киоска",
+    "engineer-pin-again": "Тот же PIN ещё раз",
+    "engineer-pin-again-example": "чтобы из-за опечатки вход не закрылся",
+    "wrong-engineer-pin": "Такой PIN не годится: от 6 до 12 цифр, не подряд, как 123456, и без повторов.",
+    "wrong-engineer-pin-again": "PIN не совпадают.",
     "send": "Зарегистрировать киоск",
     "enrolled": "Киоск зарегистрирован",
     "connected": "Связь с хабом есть.",
@@ -65,19 +84,21 @@ _RU = {
     "name": "Название",
     "at": "Хаб",
     "token": "Токен этого киоска задан в его настройках. Здесь ничего настраивать не нужно.",
-    "asking": "Идёт обращение к хабу …",
+    "asking": "Запрос к хабу …",
     "asking-again": "Пока не получилось, киоск повторяет попытки сам:",
     "other": "Ввести другой адрес или код",
     "refused": "Киоск не зарегистрирован:",
     "locked-out": "Хаб больше не принимает этот киоск. Попросите новый код и введите его здесь.",
     "waiting": "Новое имя киоска сохранено. Оно вступит в силу, когда хабу будет передано всё сделанное раньше:",
-    "stuck": "Кто это сделал, здесь больше не настроен. Верните в настройки прежние WS_TOKEN и WS_SERVER_URL, пока "
-    "всё не будет передано. Другие пути указаны в /health.",
+    "stuck": (
+        "Прежнее имя здесь больше не настроено. Верните в настройки прежние WS_TOKEN и WS_SERVER_URL, пока "
+        "всё не будет передано. Другие пути указаны в /health."
+    ),
     "trouble-refused": "хаб не принял код. Он неверен, уже использован или устарел. Попросите новый.",
     "trouble-busy": "хаб просит обратиться позже.",
     "trouble-unreachable": "хаб недоступен. Проверьте адрес и сеть.",
     "trouble-clock": "часы киоска идут неверно. Установите дату и время.",
-    "trouble-certificate": "сертификату хаба нет доверия.",
+    "trouble-certificate": "сертификат хаба не вызывает доверия.",
     "trouble-no-hub": "по этому адресу отвечает не хаб. Проверьте адрес.",
     "trouble-disk": "диск киоска не принимает запись.",
     "details": "Подробности",
@@ -92,6 +113,7 @@ _RU = {
 }
 _KK = {
     "title": "Киоскіні баптау",
+    "page": "Киоск беті",
     "intro": "Хабтың мекенжайын және оператор берген бір реттік кодты енгізіңіз.",
     "hub": "Хаб мекенжайы",
     "hub-example": "мысалы, hub.example.com",
@@ -100,6 +122,12 @@ _KK = {
     "pin": "Киоск экранындағы сан",
     "pin-example": "6 цифр; оларды осы бет киоскінің өзінде көрсетеді",
     "pin-here": "Бұл киоскіні телефоннан баптау үшін сол жерде осы санды енгізіңіз:",
+    "engineer-pin": "Инженер PIN-і (қоймауға болады)",
+    "engineer-pin-example": "өзіңіздің 6–12 цифрыңыз; киоск бетінің инженер бөлімін ашады",
+    "engineer-pin-again": "Сол PIN тағы бір рет",
+    "engineer-pin-again-example": "теру қатесінен кіру жабылып қалмауы үшін",
+    "wrong-engineer-pin": "Бұл PIN жарамайды: 6–12 цифр, 123456 сияқты қатар немесе қайталау болмасын.",
+    "wrong-engineer-pin-again": "PIN-дер сәйкес емес.",
     "send": "Киоскіні тіркеу",
     "enrolled": "Киоск тіркелген",
     "connected": "Хабпен байланыс бар.",
@@ -113,9 +141,11 @@ _KK = {
     "other": "Басқа мекенжай немесе код енгізу",
     "refused": "Киоск тіркелмеді:",
     "locked-out": "Хаб бұл киоскіні енді қабылдамайды. Жаңа код сұрап, осында енгізіңіз.",
-    "waiting": "Киоскінің жаңа аты сақталды. Ол бұрын істелгеннің бәрі хабқа айтылғанда күшіне енеді:",
-    "stuck": "Оны істеген атау енді бапталмаған. Бәрі айтылғанша баптауларға бұрынғы WS_TOKEN мен WS_SERVER_URL "
-    "мәндерін қайтарыңыз. Басқа жолдар /health бетінде жазылған.",
+    "waiting": "Киоскінің жаңа аты сақталды. Ол бұрын істелгеннің бәрі хабқа жіберілгенде күшіне енеді:",
+    "stuck": (
+        "Бұрынғы ат мұнда енді бапталмаған. Бәрі жіберілгенше баптауларға бұрынғы WS_TOKEN мен WS_SERVER_URL "
+        "мәндерін қайтарыңыз. Басқа жолдар /health бетінде жазылған."
+    ),
     "trouble-refused": "хаб кодты қабылдамады. Ол қате, пайдаланылған немесе ескірген. Жаңасын сұраңыз.",
     "trouble-busy": "хаб кейінірек келуді сұрайды.",
     "trouble-unreachable": "хаб қолжетімсіз. Мекенжай мен желіні тексеріңіз.",

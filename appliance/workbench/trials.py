@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from appliance.engineer.slip import make_test_slip
 from hardware import events
 from hardware.errors import DeviceError, DeviceFault, OutcomeUnknown, Refused
 from hardware.events import DeviceState, Event
 from hardware.roles import BillValidator, CoinAcceptor, CoinHopper, Device, FiscalRegister, ReceiptPrinter
-from hardware.slip import Cut, Feed, QrCode, Slip, Text
 from wire.money import Money
 
 READY_S = 60.0  # a validator turns all its motors first
@@ -247,27 +247,6 @@ def _introduce(device: Device, say: Say) -> None:
         who += f", firmware {identity.firmware}"
     say(f"  ok    {who}")
     say(f"  ok    {status.state}" + (f": {status.words}" if status.words else ""))
-
-
-def make_test_slip(*, qr: bool = True, kazakh: bool = True) -> Slip:
-    """What shows on paper whether a printer is set up right: every letter, sizes, a code, the knife."""
-    letters = (Text(text="Қазақша: ӘҒҚҢӨҰҮҺІ әғқңөұүһі"),) if kazakh else ()
-    code = (QrCode(content="https://example.com/kioskwire-test", module=5),) if qr else ()
-    return Slip(
-        (
-            Text(text="KIOSKWIRE TEST", bold=True, width=2, height=2),
-            Text(text="This is no fiscal document"),
-            Text(text="Не фискальный документ"),
-            Text(text="АБВГДЕЁЖЗИЙКЛМНОПРСТ"),
-            Text(text="УФХЦЧШЩЪЫЬЭЮЯ"),
-            Text(text="абвгдеёжзийклмнопрст"),
-            Text(text="уфхцчшщъыьэюя"),
-            *letters,
-            *code,
-            Feed(lines=3),
-            Cut(),
-        )
-    )
 
 
 def tell(event: Event) -> str:

@@ -179,3 +179,62 @@ def test_atol_web_is_the_device_under_the_name_of_its_route(tmp_path: Path) -> N
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, 505)
         finally:
             process.kill()
+
+
+class Further:
+    """An entry point of a command that another program brings."""
+
+    def __init__(self, name: str, command: object) -> None:
+        self.name = name
+        self._command = command
+
+    def load(self) -> object:
+        if isinstance(self._command, Exception):
+            raise self._command
+        return self._command
+
+
+def further(monkeypatch: pytest.MonkeyPatch, *points: Further) -> list[str]:
+    """Have these; returns a list of how often they were looked for."""
+    looked: list[str] = []
+
+    def find(*, group: str) -> list[Further]:
+        looked.append(group)
+        return list(points)
+
+    monkeypatch.setattr("importlib.metadata.entry_points", find)
+    return looked
+
+
+def test_other_programs_may_bring_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ("a weather machine", lambda parser: parser.add_argument("--rain"), lambda options, _: int(options.rain))
+    further(monkeypatch, Further("weather", command), Further("gateway", ValueError("ours goes first")))
+    assert main(["weather", "--rain", "7"]) == 7
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert "weather   a weather machine" in capsys.readouterr().out
+
+
+def test_a_broken_one_is_told_of_when_it_is_asked_for_and_breaks_no_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    further(monkeypatch, Further("weather", ModuleNotFoundError("No module named 'sky'")))
+    with pytest.raises(SystemExit) as helped:
+        main(["--help"])
+    assert helped.value.code == 0
+    assert "weather" not in capsys.readouterr().out
+    assert main(["weather"]) == 1
+    words = "kioskwire-sim: weather cannot be loaded: ModuleNotFoundError: No module named 'sky'\n"
+    assert capsys.readouterr().err == words
+    with pytest.raises(SystemExit):
+        main(["wether"])
+    assert "did you mean weather?" in capsys.readouterr().err
+
+
+def test_they_are_not_looked_for_when_a_command_of_ours_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = further(monkeypatch)
+    assert main(["gateway", "--port", "x"]) == 2
+    assert main(["list"]) == 0
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert looked == []

@@ -242,6 +242,7 @@ class Hub:
         self.settles = True
         self.silent = False  # says nothing at all
         self.batch = BATCH  # as its welcome says; 0: one of before there were any
+        self.spread = 0.0
         self.time = time.time
         self.refuse: HttpResponse | None = None
         self.challenges: list[str] = []  # given to connections in turn, as far as there are any
@@ -277,7 +278,7 @@ class Hub:
         """Settle and acknowledge at once."""
         self.heard.append(message)
         if isinstance(message, Hello):
-            welcome, *others = self.session.welcome("test-hub", self.time(), time.monotonic())
+            welcome, *others = self.session.welcome("test-hub", self.time(), time.monotonic(), self.spread)
             assert isinstance(welcome, Send)
             message = msgspec.structs.replace(welcome.message, batch=self.batch)
             await self.carry_out([Send(message), *others])

@@ -396,6 +396,7 @@ def test_a_fault_in_the_middle_of_a_payout(tmp_path: Path) -> None:
             assert cleared["amount"] == world.physical()[1]
             assert cleared["amount"] + cleared["owed"] == 50000
             assert cleared["claim"] == found["claim"]
+            assert cleared["stands"] == bool(cleared["owed"])
 
     play(script, tmp_path)
 

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from appliance.__main__ import main
+from appliance.engineer.pin import load
 from appliance.enrolment import command as module
 from appliance.enrolment.papers import Papers
 from appliance.identity import FILE, Identity, new_key, read, save
@@ -76,6 +77,21 @@ async def test_a_code_comes_by_standard_input(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "stdin", io.StringIO("ABCD-2345\n"))
     async with gateway(grants) as there:
         assert await enroll("--hub", f"http://127.0.0.1:{there.port}", "--code", "-") == 0
+
+
+@pytest.mark.parametrize(("typed", "status"), [("482 913\n", 0), ("123456\n", 2), ("", 2)])
+async def test_the_engineers_pin_is_set_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str, status: int
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+    async with gateway(grants) as there:
+        given = ("--hub", f"http://127.0.0.1:{there.port}", "--code", CODE, "--pin")
+        assert await enroll(*given) == status
+        assert len(there.calls) == (status == 0)  # a wrong PIN costs no code
+    kept = load(tmp_path / "state")
+    assert (kept is not None and kept.matches("482913")) == (status == 0)
+    said = capsys.readouterr()
+    assert "482913" not in said.out + said.err
 
 
 async def test_every_mistake_is_told_and_nothing_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

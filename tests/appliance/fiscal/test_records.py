@@ -124,3 +124,17 @@ async def test_a_work_that_nobody_here_wrote(tmp_path: Path) -> None:
         work = await journal.read(lambda book: book.find_work("x"))
         assert work is not None
         assert records.read_document(work) is None
+
+
+async def test_what_only_the_clerk_gave_up_is_told_and_what_the_register_told_is_not_told_twice(tmp_path: Path) -> None:
+    async with worlds.journal(tmp_path) as journal:
+        unclear = Unclear(reference="a", document="open-shift", remedy="look")
+        for reference in ("a", "b"):
+            document = await begun(journal, reference, SHIFT)
+            if reference == "b":
+                await told(journal, DocumentUnclear(reference="b", remedy="look"))
+            result = msgspec.structs.replace(unclear, reference=reference)
+            await twice(journal, lambda book, r=reference, d=document, u=result: records.end(book, r, d, u, 5.0))
+        (event,) = await journal.events(100, 0)
+        assert event.kind == "document-unclear"
+        assert msgspec.json.decode(event.data)["reference"] == "a"

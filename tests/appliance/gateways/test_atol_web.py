@@ -46,7 +46,7 @@ async def register(*, shift: bool = True, **options: Any) -> AsyncIterator[Devic
     simulator = AtolSimulator(store.memory, store.note, **{"speed": 50.0, **options})
     async with DeviceHost(simulator, store, TcpWire()) as host:
         if shift:
-            store.memory["shift"].update(state="opened", number=1)
+            store.memory["shift"].update(state="opened", number=1, since=time.monotonic())
         yield host
 
 

@@ -8,7 +8,7 @@ import pytest
 from appliance import __main__ as program
 from appliance.gateways.http import Gateways
 from appliance.journal import Journal
-from appliance.selftest import loopback
+from appliance.selftest import loopback, pages
 from appliance.selftest.whole import Broken
 
 
@@ -42,6 +42,12 @@ async def test_a_device_that_is_not_there_is_noticed(tmp_path: Path, monkeypatch
     monkeypatch.setattr(loopback, "_SLIP", {"template": "!qrr"})
     monkeypatch.setattr(loopback, "_WANTED", (("selftest-slip", "print", loopback._SLIP),))
     with pytest.raises(Broken, match="print came to a bad end"):
+        await loopback.run_operations(tmp_path)
+
+
+async def test_a_bundle_that_lacks_something_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "_PACKED", frozenset({"manifest.json", "nothing.json"}))
+    with pytest.raises(Broken, match=r"bundle is without nothing\.json"):
         await loopback.run_operations(tmp_path)
 
 

@@ -14,6 +14,7 @@ from appliance.journal import Journal, StorageError
 from appliance.screen import Screen
 from appliance.supervisor import NoSuchDevice, Supervisor, Unavailable, Watched, keeper
 from appliance.supervisor.circuit import FIRST_PAUSE_S, State
+from appliance.supervisor.standing import STARTING_S
 from hardware import events
 from hardware.errors import DeviceFault, OutcomeUnknown, Refused, TransportError
 from hardware.events import BillEscrowed, BillStacked, CoinAccepted, DeviceState, Event
@@ -553,3 +554,21 @@ async def test_a_storm_of_changes_is_summed_up_for_the_hub(
 
 def test_pauses_are_bounded() -> None:
     assert keeper.AGAIN_S[1] <= 60
+
+
+@virtual
+async def test_a_device_that_was_never_there_is_told_once_and_when_it_comes(tmp_path: Path) -> None:
+    async with yard(tmp_path) as there, journal(tmp_path / "journal") as memory:
+        devices = entries(printer={"driver": "escpos", "port": str(tmp_path / "printer")})
+        async with supervised(memory, devices) as supervisor:
+            await asyncio.sleep(STARTING_S - 2)
+            assert await told(memory, "state-changed") == []
+            await asyncio.sleep(60)
+            (event,) = await told(memory, "state-changed", "printer")
+            data = msgspec.json.decode(event.data)
+            assert (data["state"], bool(data["words"])) == ("absent", True)
+            await there.put("printer", "escpos", boot_s="0")
+            await well(supervisor, "printer", timeout=60)
+        states = [msgspec.json.decode(each.data)["state"] for each in await told(memory, "state-changed", "printer")]
+        assert states[0] == "absent"
+        assert "ready" in states

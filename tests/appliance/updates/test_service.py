@@ -124,6 +124,17 @@ async def test_all_of_it_from_the_manifest_to_the_end_of_the_run(tmp_path: Path)
         await until(lambda: not list(here.files.downloads.iterdir()))
 
 
+async def test_an_answer_of_root_that_comes_after_the_version_was_seen_is_heard(tmp_path: Path) -> None:
+    async with kiosk(tmp_path) as here:
+        here.there.offer(v1_1_0=program("1.1.0"))
+        await here.fetched()
+        lay(here.places.versions, "1.1.0")
+        await until(here.ended.is_set)
+        assert here.files.word(READY)
+        assert here.root()
+        await until(lambda: not here.files.word(READY) and not list(here.files.downloads.iterdir()))
+
+
 async def test_what_is_under_way_holds_it_off(tmp_path: Path) -> None:
     """An operation, one in doubt, a cash session, a work: whatever it is, it is waited for."""
     async with kiosk(tmp_path) as here:

@@ -124,6 +124,21 @@ async def test_who_holds_many_connections_open_keeps_nobody_out() -> None:
             writer.write(b"GET /hea")
         for _ in range(3):
             assert (await ask(port))[0] == 200
-        assert len([stream for stream in server._server._streams if not stream.closed()]) <= 64
+        assert len([stream for stream, _ in server._server._streams if not stream.closed()]) <= 64
         for _, writer in idle:
+            writer.close()
+
+
+async def test_connections_from_the_network_cut_off_none_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("appliance.web.server.peer_allowed", lambda address: address == "127.0.0.1")
+    async with door() as (_, port):
+        reader, here = await asyncio.open_connection("127.0.0.1", port)
+        here.write(b"GET /health HTTP/1.1\r\n")  # not whole yet
+        await here.drain()
+        flood = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(100)]
+        await asyncio.sleep(0.05)
+        here.write(b"Host: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        for _, writer in [*flood, (reader, here)]:
             writer.close()

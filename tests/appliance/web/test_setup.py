@@ -243,9 +243,11 @@ async def test_who_is_enrolled_is_offered_nothing(state: State) -> None:
 async def test_while_the_hub_is_asked_the_page_looks_again_and_another_code_may_be_typed() -> None:
     async with page(state="asking", hub="wss://hub.example.com/ws") as there:
         answer = await there.client.get("/setup?lang=ru")
-        assert 'http-equiv="refresh"' in answer.text
+        assert '<noscript><meta http-equiv="refresh" content="3;url=/setup?lang=ru"></noscript>' in answer.text
+        assert 'data-again="3" data-from="/setup?lang=ru"' in answer.text
         assert "<form" not in answer.text
         answer = await there.client.get("/setup?edit=1")
+        assert 'lang="ru"' in answer.text  # as it was chosen
         assert "<form" in answer.text
         assert "refresh" not in answer.text
 
@@ -258,7 +260,7 @@ class Checker(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in {"meta", "input"}:
+        if tag not in {"meta", "input", "link"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
