@@ -183,7 +183,7 @@ class _Work:
 
     def _idle(self, step: str) -> None:
         """Nobody has anything to do: who works all the same runs in circles."""
-        programs: list[Program] = [self._trial.site.hub, self._here.appliance]
+        programs: list[Program] = [*self._trial.site.hubs, self._here.appliance]
         began, used = time.monotonic(), [_cpu_seconds(program.pid) for program in programs]
         time.sleep(1.0 if self._whole else 0.4)
         took = time.monotonic() - began
@@ -207,7 +207,7 @@ class _Work:
 
     def _no_negative(self, step: str) -> None:
         """No duration or count is below nothing."""
-        for program in (self._trial.site.hub, self._here.appliance):
+        for program in (*self._trial.site.hubs, self._here.appliance):
             for line in program.http.get("/metrics").text.splitlines():
                 name, _, value = line.rpartition(" ")
                 if not line.startswith("#") and float(value) < 0 and not name.startswith("kioskwire_clock_offset"):

@@ -54,7 +54,13 @@ SETTINGS = {
     "hub.database.migrate.": "new database",
     "hub.retention.operations.": "old rows",
     "hub.retention.events.": "old rows",
+    "hub.retention.audit.": "old rows",
     "hub.settings.secret.": "demo",
+    "hub.accounts.seen.": "mix",
+    "hub.accounts.forget.": "mix",
+    "hub.accounts.greeting.": "first start",
+    "hub.accounts.": "person",
+    "hub.callbacks.redeliver.": "sent again",
 }
 # Only on the way of a life that finds something left open.
 _SECOND_ONLY = ("appliance.uplink.responses.", "hub.links.all_settled.", "hub.store.abandon.")
@@ -98,11 +104,25 @@ _OTHER_GATEWAYS = "on the way of Kaspi terminals and ATOL servers alone: see tes
 _DEVICES = "on the way of devices alone: see the scenario `desk_crashes`"
 _UPDATES = "on the way of updates alone: see tests/appliance/updates/"
 _UPDATES_ROOM = ("appliance.updates.", "appliance.journal.standstill.")
+_BY_HAND = "on the way of what people settle alone: see tests/cloud/operations/test_resolving_killed.py"
+_BOT = "on the way of the Telegram bot alone: see tests/cloud/bot/test_room.py and test_incoming.py"
+_ALERTS = "takes an alert, which takes minutes: see tests/cloud/alerts/test_service.py"
+_TESTS_ALONE = "on the way of tests, which open sessions without a password; people sign in: hub.accounts.sign_in"
+_REMOVED = "takes a kiosk that is removed: see tests/cloud/alerts/test_presence.py"
+_HISTORY = "takes an hour, or thousands of connections: see tests/cloud/kiosks/test_history.py"
 _ENROLMENT = "on the way of enrolment alone: see tests/journeys/test_enrolment.py"
+_ENGINEER = "behind the PIN of the kiosk's page: see tests/appliance/engineer/test_killed.py"
+_SHARED = "where several hubs share a database alone: see test_lives, test_lease, test_callback_rows, test_shared_queue"
 DESK_ROOMS = ("cash", "desk", "device", "fiscal", "levels", "printing", "supervisor")
+_IMPORT = "on the way of a database that is moved alone: see tests/cloud/db/test_import_sqlite.py"
 NOT_VISITED: dict[str, str] = {
     **{point: _DEVICES for point in names("appliance") if point.split(".")[1] in DESK_ROOMS},
     **{point: _ENROLMENT for point in names("appliance") if point.split(".")[1] == "enrolment"},
+    **{point: _ENGINEER for point in names("appliance") if point.split(".")[1] == "engineer"},
+    **dict.fromkeys(names("hub.resolutions."), _BY_HAND),
+    "hub.accounts.session.before": _TESTS_ALONE,
+    "hub.accounts.session.after": _TESTS_ALONE,
+    **{point: _BOT for point in names("hub") if point.startswith("hub.bot.")},
     "appliance.gateway.fetch.before": _OTHER_GATEWAYS,
     "appliance.gateway.fetch.after": _OTHER_GATEWAYS,
     **{
@@ -116,6 +136,21 @@ NOT_VISITED: dict[str, str] = {
     **{point: _UPDATES for point in names("appliance") if point.startswith(_UPDATES_ROOM)},
     "appliance.journal.begin_anew.before": _TWO_BOXES,
     "appliance.journal.begin_anew.after": _TWO_BOXES,
+    "hub.alerts.write.before": _ALERTS,
+    "hub.alerts.write.after": _ALERTS,
+    "hub.alerts.presence_forget.before": _REMOVED,
+    "hub.alerts.presence_forget.after": _REMOVED,
+    "hub.kiosks.history_trim.before": _HISTORY,
+    "hub.kiosks.history_trim.after": _HISTORY,
+    **dict.fromkeys(names("hub.import."), _IMPORT),
+    **{
+        point: _SHARED
+        for start in (
+            *("hub.lives.", "hub.lease.", "hub.callbacks.take.", "hub.callbacks.release.", "hub.alerts.elsewhere."),
+            *("hub.queue.take.", "hub.queue.cancel.", "hub.queue.expire.", "hub.queue.give_up."),
+        )
+        for point in names(start)
+    },
     "hub.enrolment.sighted.before": _TWO_BOXES,
     "hub.enrolment.sighted.after": _TWO_BOXES,
 }
@@ -157,7 +192,9 @@ def _case(point: str) -> Case:
     setting = next((setting for start, setting in SETTINGS.items() if point.startswith(start)), "mix")
     # Before a journal is damaged there must be something in it: an outcome that was not told yet.
     first = ("appliance.journal.finish.after",) if setting == "damaged" else ()
-    return Case(*_lives(*first, point), setting=setting)
+    # Every start gets there once, by looking for the first account.
+    visit = ":2" if point.startswith("hub.accounts.change.") else ""
+    return Case(*_lives(*first, point + visit), setting=setting)
 
 
 def _second(point: str) -> Case:

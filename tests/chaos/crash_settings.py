@@ -5,29 +5,29 @@ import contextlib
 import itertools
 import json
 import random
-import signal
 import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
 import httpx
 from nacl.signing import SigningKey
 
-from bench.program import Program, StackError, wait_for
+from bench.program import StackError, wait_for
 from bench.stack import Hub
 from tests.appliance.journal.first import make_version_1
 from tests.chaos.crash_cases import Case
+from tests.chaos.crash_lives import Ended, Lives, dies
+from tests.chaos.crash_people import PEOPLE
 from tests.chaos.crash_yard import (
     PATIENCE_S,
     Ask,
     Json,
     Kiosk,
     Yard,
-    died_at,
     effects_by_order,
     start,
     wait_briefly,
@@ -43,48 +43,6 @@ _TOGETHER_S = 0.2  # from one program's death to the other's, where both die
 _FINAL = frozenset({"succeeded", "failed", "expired"})
 
 
-class Ended:
-    """What came of a case."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.asks: list[Ask] = []
-        self.visited: list[str] = []  # where a program died
-        self.states: Counter[str] = Counter()  # final states; `settled` of those that had been told as unknown
-        self.breaches: list[str] = []
-        self.took_s = 0.0
-
-    @property
-    def operations(self) -> int:
-        """How many were asked for."""
-        return len(self.asks)
-
-    def lies(self, effects: Mapping[str, int]) -> Iterator[str]:
-        """What was told and is not so, by the gateway's ledger."""
-        for ask in self.asks:
-            count = effects.get(ask.order, 0)
-            if count > 1:
-                yield f"{ask.order}: {count} effects"
-            for told in ask.told:
-                if told.outcome is None and told.body.get("status") == "success" and ask.method == "POST" and not count:
-                    yield f"{ask.order}: told as paid, without effect"
-                if told.outcome == "not_executed" and count:
-                    yield f"{ask.order}: told as not executed ({told.body['type']}), with {count} effects"
-            definite = {
-                json.dumps([told.status, told.body], sort_keys=True)
-                for told in ask.told
-                if told.outcome is None and told.status != 202
-            }
-            if len(definite) > 1:
-                yield f"{ask.order}: answered differently: {sorted(definite)}"
-
-    def __str__(self) -> str:
-        words = f"{self.took_s:5.1f} s  {self.case.name} ({self.case.setting}): {dict(sorted(self.states.items()))}"
-        if len(self.visited) < len(self.case.appliance) + len(self.case.hub):
-            words += f", died only at {self.visited}"
-        return "\n".join([words, *(f"    BREACH {words}" for words in self.breaches)])
-
-
 def run_case(yard: Yard, case: Case, chance: random.Random) -> Ended:
     """Carry a case out in a yard, whose hub runs before and after it. Breaches come with the result."""
     ended = Ended(case)
@@ -97,38 +55,6 @@ def run_case(yard: Yard, case: Case, chance: random.Random) -> Ended:
         start(yard.hub)
     ended.took_s = round(time.monotonic() - began, 1)
     return ended
-
-
-class Lives:
-    """A program's lives, one after the other: each is to end at a point, the last is not."""
-
-    def __init__(self, program: Program, points: tuple[str, ...], ended: Ended) -> None:
-        self.program = program
-        self.is_to_die = False  # in its present life, or it just did
-        self._left = list(points)
-        self._ended = ended
-
-    def begin(self) -> None:
-        """Start the next."""
-        at = self._left.pop(0) if self._left else ""
-        self.is_to_die = bool(at)
-        start(self.program, at, wait=False)
-
-    def has_died(self) -> bool:
-        """Whether the present life is over; notes where it ended, and a breach where it should not have."""
-        if self.program.alive:
-            return False
-        if at := died_at(self.program):
-            self._ended.visited.append(at)
-        else:
-            self._ended.breaches.append(f"{self.program.name} ended by itself: {self.program.tail(4)}")
-        return True
-
-    def spare(self) -> None:
-        """It does not get to where it is to die: let it live, and never mind what was to follow."""
-        if self.is_to_die:
-            self._left.clear()
-            self.begin()
 
 
 class Mix:
@@ -480,18 +406,18 @@ def _command(yard: Yard, ended: Ended, chance: random.Random) -> None:
     kiosk_id, token = (yard.unused_id(), "") if room == "hub.registry.add" else yard.new_id()
     with contextlib.closing(Kiosk(yard, kiosk_id, token)) as kiosk:
         if room == "hub.registry.add":
-            _dies(yard.hub, ended, "kiosk", "add", kiosk.id)
+            dies(yard.hub, ended, "kiosk", "add", kiosk.id)
             again = yard.hub.cli("kiosk", "add", kiosk.id, "--json")
             if (again.returncode == 0) != (moment == "before"):
                 ended.breaches.append(f"kiosk add, repeated: {again.stdout} {again.stderr}")
         elif room == "hub.enrolment.code":
-            _dies(yard.hub, ended, "kiosk", "code", kiosk.id)
+            dies(yard.hub, ended, "kiosk", "code", kiosk.id)
             again = yard.hub.cli("kiosk", "code", kiosk.id, "--json")
             if again.returncode or _enrol(yard, json.loads(again.stdout)["code"], _public_key()).status_code != 200:
                 ended.breaches.append(f"kiosk code, repeated: {again.stdout} {again.stderr}")
         else:
             start(kiosk.appliance)
-            _dies(yard.hub, ended, "kiosk", "token", kiosk.id)
+            dies(yard.hub, ended, "kiosk", "token", kiosk.id)
             if moment == "after":
                 wait_until("the old token's end", lambda: not yard.is_connected(kiosk.id))
         new = json.loads(yard.hub.cli("kiosk", "token", kiosk.id, "--json").stdout)
@@ -541,10 +467,10 @@ def _command_on_keys(yard: Yard, ended: Ended, room: str) -> None:
     """The key that the operator got at last is in force, and its callbacks are signed with what it came with."""
     name = f"{yard.name}-{ended.case.name}"
     if room == "hub.keys.add":
-        _dies(yard.hub, ended, "apikey", "add", name)
+        dies(yard.hub, ended, "apikey", "add", name)
     made = json.loads(yard.hub.cli("apikey", "add", name, "--json").stdout)
     if room == "hub.keys.change":
-        _dies(yard.hub, ended, "apikey", "callback", made["id"], yard.receiver.url(name))
+        dies(yard.hub, ended, "apikey", "callback", made["id"], yard.receiver.url(name))
     again = json.loads(yard.hub.cli("apikey", "callback", made["id"], yard.receiver.url(name), "--json").stdout)
     yard.receiver.trust(name, again["callback_secret"])
     kiosk, _token = yard.new_id()
@@ -558,7 +484,7 @@ def _command_on_keys(yard: Yard, ended: Ended, room: str) -> None:
 def _new_database(yard: Yard, ended: Ended, _chance: random.Random) -> None:
     """A command dies over the making of the database; the next finds nothing, or all of it."""
     hub = Hub(yard.directory / ended.case.name)
-    _dies(hub, ended, "migrate")
+    dies(hub, ended, "migrate")
     for arguments in (("migrate",), ("kiosk", "add", "kiosk_001"), ("apikey", "add", "backend")):
         done = hub.cli(*arguments)
         if done.returncode:
@@ -607,7 +533,7 @@ def _old_rows(yard: Yard, ended: Ended, _chance: random.Random) -> None:
 def _demo(yard: Yard, ended: Ended, _chance: random.Random) -> None:
     """A command dies over the making of a demo hub's secret, which is whole afterwards, and stays."""
     hub = Hub(yard.directory / ended.case.name, settings={"DEMO": "true", "JWT_SECRET": ""})
-    _dies(hub, ended, "kiosk", "add", "kiosk_001")
+    dies(hub, ended, "kiosk", "add", "kiosk_001")
     secrets = []
     for number in range(2):
         done = hub.cli("kiosk", "add", f"kiosk_{number}0")
@@ -616,17 +542,6 @@ def _demo(yard: Yard, ended: Ended, _chance: random.Random) -> None:
             ended.breaches.append(f"{done.stderr}, and a secret of {len(secrets[-1])} characters")
     if secrets[0] != secrets[1]:
         ended.breaches.append("the secret changed")
-
-
-def _dies(hub: Hub, ended: Ended, *arguments: str) -> None:
-    """Run a command of the hub's that dies where the case says."""
-    hub.settings[VARIABLE] = ended.case.hub[0]
-    done = hub.cli(*arguments)
-    del hub.settings[VARIABLE]
-    if done.returncode == -signal.SIGKILL and f"crash point {ended.case.last}:" in done.stderr:
-        ended.visited.append(ended.case.last)
-    else:
-        ended.breaches.append(f"{arguments} did not get to its end: {done.returncode} {done.stderr}")
 
 
 def _pass(kiosk: Kiosk, ended: Ended, chance: random.Random) -> None:
@@ -652,4 +567,5 @@ SETTINGS: dict[str, Callable[[Yard, Ended, random.Random], None]] = {
     "new database": _new_database,
     "old rows": _old_rows,
     "demo": _demo,
+    **PEOPLE,
 }

@@ -25,7 +25,7 @@ from bench.program import StackError
 from bench.stack import Gateway
 from tests.chaos import crash_cases, crash_settings
 from tests.chaos.crash_cases import Case
-from tests.chaos.crash_settings import Ended
+from tests.chaos.crash_lives import Ended
 from tests.chaos.crash_yard import Receiver, Yard, effects_by_order
 from tests.chaos.points import names
 from tests.chaos.results import Result, timed

@@ -138,7 +138,7 @@ def live(site: Site, case: Case) -> "Lived":
         if case.waits:
             poll(lambda: len(script.history) == len(case.steps), 2.5 * _BEAT_S)
         breaches = told.breaches()
-        if site.hub.process is None or not site.hub.alive or not kiosk.appliance.alive:
+        if not site.hub.alive or not kiosk.appliance.alive:
             breaches.append(f"{case.name}: a program died: {site.hub.tail()} {kiosk.appliance.tail()}")
         due = sum(each.fault != "reorder" for each in case.steps)  # that one takes another frame behind it
         return Lived(len(told.asked), script.done, breaches, missed=max(0, due - len(script.history)))

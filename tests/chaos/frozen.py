@@ -2,7 +2,8 @@
 
 Each round stops one program, or two, in one stage of an operation. What lay in a stopped kiosk's buffer beyond its
 time must not be executed any more; callers must hear in time as long as the hub itself runs; and when all run again
-everything settles. Two rounds stand still for longer than `SILENCE_LIMIT`, so that connections are given up.
+everything settles. Two rounds stand still for longer than `SILENCE_LIMIT`, so that connections are given up. Of several
+hubs one stands still; one that the others have found dead meanwhile ends, and is started anew.
 """
 
 import contextlib
@@ -10,6 +11,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,8 @@ class _Yard:
     def __init__(self, stack: contextlib.ExitStack, directory: Path, chance: random.Random, result: Result) -> None:
         self.trial = Trial(directory, directory.name)
         stack.callback(self.trial.close)
+        # A program dies with the thread that started it.
+        self._lasting = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="lasting"))
         self._chance = random.Random(chance.random())
         self._result = result
         self._lock = threading.Lock()
@@ -105,7 +110,7 @@ class _Yard:
         kiosk.proxy.restore()
         for payment in payments:
             self.trial.heard(payment)
-        until("all being connected again", lambda: all(map(self._connected, self.kiosks)), 90)
+        until("all being connected again", lambda: self._stand() and all(map(self._connected, self.kiosks)), 90)
         return payments
 
     def finish(self) -> None:
@@ -117,6 +122,13 @@ class _Yard:
             if self.trial.effects(payment):
                 words = f"{payment.id} lay before a kiosk that was stopped until its time was over, and was executed"
                 self._result.breaches.append(words)
+
+    def _stand(self) -> bool:
+        """Whether all hubs run. One that found itself buried has ended: it is started anew."""
+        for hub in self.trial.site.hubs:
+            if not hub.alive and len(self.trial.site.hubs) > 1:
+                self._lasting.submit(partial(hub.start, wait=False)).result()
+        return True
 
     def _connected(self, kiosk: Kiosk) -> bool:
         return self.trial.site.connected(kiosk.id)
@@ -143,7 +155,11 @@ class _Yard:
     @contextlib.contextmanager
     def _stopped(self, whom: str, kiosk: Kiosk) -> Iterator[None]:
         site = self.trial.site
-        named: dict[str, Program] = {"kiosk": kiosk.appliance, "hub": site.hub, "gateway": site.gateway}
+        named: dict[str, Program] = {
+            "kiosk": kiosk.appliance,
+            "hub": self._chance.choice(site.hubs),
+            "gateway": site.gateway,
+        }
         programs = [named[name] for name in whom.split("+")]
         for program in programs:
             program.freeze()

@@ -1,7 +1,8 @@
 """Runs the scenarios and prints what came of them: `make chaos`, or `python -m tests.chaos.run --help`.
 
 Each scenario is a process of its own. Those that measure time run alone; the others run beside each other. The exit
-status is 1 if any promise broke.
+status is 1 if any promise broke. `HUBS=2` has them on two hubs that share a PostgreSQL and a Redis; those that cannot
+be lived through so are left out, and why is said.
 """
 
 import argparse
@@ -20,20 +21,34 @@ from pathlib import Path
 import msgspec
 
 from bench.program import die_with
-from tests.chaos import report
+from tests.chaos import report, several
 from tests.chaos.results import Result, read
+from tests.hubs import wanted as wanted_hubs
 
 OPERATIONS = 10_000  # of the soak at scale 1
 # What measures time, one after another; then the rest, the longest first, some at a time.
 ALONE = ("takeover", "lost_midway", "revocation", "backlog", "slow")
 BESIDE = (
-    *("desk", "soak", "crashes", "desk_crashes", "frame_faults", "powercuts", "fuzz", "frozen", "disk", "clocks"),
+    *(
+        "desk",
+        "hubs",
+        "soak",
+        "crashes",
+        "standstill",
+        "desk_crashes",
+        "frame_faults",
+        "powercuts",
+        "fuzz",
+        "frozen",
+        "disk",
+        "clocks",
+    ),
     *("gateway_faults", "schema", "devices", "identity", "canary"),
 )
 _LANES = 3  # they wait more than they compute
-SCENARIOS = (*BESIDE[:2], *ALONE, *BESIDE[2:])
+SCENARIOS = (*BESIDE[:3], *ALONE, *BESIDE[3:])
 # These have no natural end; the others stop at scale 1.
-_UNBOUNDED = frozenset({"soak", "crashes", "fuzz", "powercuts", "devices", "desk"})
+_UNBOUNDED = frozenset({"soak", "hubs", "crashes", "fuzz", "powercuts", "devices", "desk"})
 _LIMIT_S = 3600.0
 
 
@@ -55,10 +70,18 @@ def main() -> int:
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
     if scale <= 0:
         parser.error("--operations is above 0")
-    print(f"Chaos: seed {seed}, {given.operations} faulted operations in the soak. The same again:", flush=True)
-    print(
-        f"    make chaos SEED={seed} N={given.operations}" + (f" ONLY={given.only}" if given.only else ""), flush=True
-    )
+    hubs = wanted_hubs()
+    left_out = several.left_out(chosen, hubs)
+    chosen = [name for name in chosen if name not in left_out]
+    for name, why in left_out.items():
+        print(f"{name} is not run with {hubs} hubs: {why}", flush=True)
+    if not chosen:
+        parser.error(f"nothing is left to be run with {hubs} hubs")
+    fleet = f", {hubs} hubs" if hubs > 1 else ""
+    print(f"Chaos: seed {seed}, {given.operations} faulted operations in the soak{fleet}. The same again:", flush=True)
+    again = [f"HUBS={hubs}"] if hubs > 1 else []
+    again += ["make chaos", f"SEED={seed}", f"N={given.operations}", *([f"ONLY={given.only}"] if given.only else [])]
+    print(f"    {' '.join(again)}", flush=True)
     began = time.monotonic()
     results = _run_all(chosen, seed, scale)
     run = report.Run(seed=seed, operations=given.operations, took_s=round(time.monotonic() - began, 1), results=results)

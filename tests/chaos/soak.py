@@ -16,6 +16,7 @@ from tests.chaos.history import Ask, History, Order
 from tests.chaos.results import Result, timed
 from tests.chaos.spoiler import Spoiler, Trouble
 from tests.chaos.world import ABSENT_AFTER_S, World
+from tests.hubs import wanted as wanted_hubs
 
 _ORDERS = 10_000  # at scale 1
 _KIOSKS, _CALLERS = 8, 240
@@ -24,13 +25,21 @@ _SETTLE_S = 120.0
 _SHOWN = 20  # breaches in words
 
 
-def run(directory: Path, seed: int, scale: float, planted: Mapping[str, str] | None = None) -> Result:
-    """`scale` 1 is 10,000 faulted operations."""
-    result = Result(scenario="soak", seed=seed)
+def run(
+    directory: Path,
+    seed: int,
+    scale: float,
+    planted: Mapping[str, str] | None = None,
+    *,
+    scenario: str = "soak",
+    hubs: int = 0,
+) -> Result:
+    """`scale` 1 is 10,000 faulted operations. `hubs` 0: as many as `HUBS` says."""
+    result = Result(scenario=scenario, seed=seed)
     wanted = max(50, round(_ORDERS * scale))
     kiosks, callers = (_KIOSKS, _CALLERS) if scale >= 0.1 else (3, 16)
     with timed(result):
-        world = World(directory, f"{seed} soak", kiosks, planted)
+        world = World(directory, f"{seed} {scenario}", kiosks, planted, hubs or wanted_hubs())
         try:
             history, troubles = _live_through(world, seed, wanted, callers, result)
         finally:
@@ -112,9 +121,10 @@ def faulted(orders: list[Order], troubles: list[Trouble]) -> list[Order]:
     by_target: dict[str, list[Trouble]] = defaultdict(list)
     for trouble in troubles:
         by_target[trouble.target].append(trouble)
+    shared = by_target.keys() - {order.kiosk for order in orders}
     found = []
     for order in orders:
-        near = [*by_target[order.kiosk], *by_target["hub"], *by_target["gateway"]]
+        near = [*by_target[order.kiosk], *(trouble for target in shared for trouble in by_target[target])]
         if order.fault or any(
             trouble.meets(told.asked_at, told.told_at) for told in list(order.told) for trouble in near
         ):

@@ -10,12 +10,14 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import msgspec
 
 from bench.program import Program
 from tests.chaos.proxy import FaultProxy
 from tests.chaos.world import GATEWAY_AWAY_S, Place, World
+from tests.hubs import Hubs
 
 _QUIET_S = {"kiosk": 8.0, "hub": 20.0, "gateway": 12.0}  # on average, between two troubles
 _AROUND_S = 1.0  # an operation this close to a trouble has met it
@@ -50,7 +52,15 @@ class Spoiler:
         self._chance = chance
         self.troubles: list[Trouble] = []
         self._acts: dict[str, list[_Act]] = {place.kiosk: list(_of_kiosk(place)) for place in world.places}
-        self._acts["hub"] = list(_of_program("hub", world.hub, freeze_s=5.0))
+        if isinstance(world.hub, Hubs):
+            for number, member in enumerate(world.hub.members):
+                self._acts[f"hub {number}"] = list(_of_program("hub", member, freeze_s=12.0))
+            self._acts["redis"] = list(_of_server("Redis", world.hub.redis, freeze_s=6.0))
+            self._acts["redis"].append(_Act("empty Redis", world.hub.redis.flush, 0.0, _nothing))
+            self._acts["database"] = list(_of_server("PostgreSQL", world.hub.database, freeze_s=4.0))
+            self._acts["database"].append(_Act("end PostgreSQL's sessions", world.hub.end_sessions, 0.0, _nothing))
+        else:
+            self._acts["hub"] = list(_of_program("hub", world.hub, freeze_s=5.0))
         self._acts["gateway"] = list(_of_program("gateway", world.gateway, freeze_s=GATEWAY_AWAY_S))
         self._numbers = itertools.count()
 
@@ -113,6 +123,16 @@ def _of_program(name: str, program: Program, *, freeze_s: float) -> Iterator[_Ac
     yield _Act(f"kill the {name}", program.kill, 1.5, lambda: _start(program))
     yield _Act(f"freeze the {name}", lambda: _freeze(program), freeze_s, lambda: _thaw(program))
     yield _Act(f"restart the {name}", program.ask_to_stop, 3.0, lambda: _restart(program))
+
+
+def _of_server(name: str, server: Any, *, freeze_s: float) -> Iterator[_Act]:
+    """Of a server that others keep their data in, or meet at."""
+    yield _Act(f"kill {name}", server.kill, 2.0, server.start)
+    yield _Act(f"freeze {name}", server.pause, freeze_s, server.go_on)
+
+
+def _nothing() -> None:
+    """What is broken mends itself."""
 
 
 def _cut(line: FaultProxy) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from bench.stack import Hub
 from tests.chaos.proxy import FaultProxy
 from tests.chaos.results import Result, timed
 from tests.journeys.site import Kiosk, Site, payment, unique, until
@@ -48,7 +49,11 @@ def run(directory: Path, seed: int, scale: float) -> Result:
             result.figures["takeover_median_ms"] = round(sorted(box.took)[len(box.took) // 2] * 1000, 1)
             result.aim("leaked_sockets", box.after[0] - box.before[0], 0)
             result.aim("leaked_tasks", box.after[1] - box.before[1], 0)
-            result.aim("memory_growth_mib", box.after[2] - box.before[2], MEMORY_MIB * (1.0 if scale >= 1 else 5.0))
+            result.aim(
+                "memory_growth_mib",
+                box.after[2] - box.before[2],
+                MEMORY_MIB * len(site.hubs) * (1.0 if scale >= 1 else 5.0),
+            )
             with site.kiosk("power") as kiosk:
                 _lose_power(site, kiosk, result, SERVES_S * slack)
             for order, count in site.twice().items():
@@ -158,16 +163,29 @@ class Box:
 
 
 def _held(site: Site) -> tuple[int, int, float]:
-    """The hub's sockets, its tasks, and its memory in MiB. Other files are its database's, which keeps a few ready."""
-    process = Path(f"/proc/{site.hub.pid}")
+    """The hubs' sockets, tasks, and memory in MiB."""
+    held = [_held_by(hub) for hub in site.hubs]
+    return sum(each[0] for each in held), sum(each[1] for each in held), sum(each[2] for each in held)
+
+
+def _held_by(hub: Hub) -> tuple[int, int, float]:
+    """Of one. Other files and sockets are its database's, which keeps a few ready."""
+    process = Path(f"/proc/{hub.pid}")
+    at_the_door = _accepted_at(hub.port)
     sockets = 0
     for file in (process / "fd").iterdir():
         with suppress(FileNotFoundError):
-            sockets += str(file.readlink()).startswith("socket:")
+            sockets += str(file.readlink()) in at_the_door
     line = next(line for line in (process / "status").read_text().splitlines() if line.startswith("VmRSS:"))
-    metrics = site.hub.http.get("/metrics").text.splitlines()
+    metrics = hub.http.get("/metrics").text.splitlines()
     tasks = next(line for line in metrics if line.startswith("kioskwire_event_loop_tasks "))
     return sockets, int(float(tasks.split()[1])), int(line.split()[1]) / 1024
+
+
+def _accepted_at(port: int) -> set[str]:
+    """The sockets of a port, as `/proc` names them."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {f"socket:[{words[9]}]" for words in lines if int(words[1].rpartition(":")[2], 16) == port}
 
 
 async def _hear(socket: ClientConnection, kind: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.chaos import crash_cases, crashes
 from tests.chaos.crash_cases import Case
-from tests.chaos.crash_settings import Ended
+from tests.chaos.crash_lives import Ended
 from tests.chaos.crash_yard import Ask, Told
 
 

@@ -116,15 +116,11 @@ class Told:
 
     def _event_breaches(self) -> list[str]:
         """Every event that the kiosk's journal gave a number stands in the hub's store, once and in order."""
-        path = self.kiosk.site.hub.directory / "state" / "hub.db"
         last = self._last_event()
 
         def stored() -> list[int]:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-                rows = connection.execute(
-                    "SELECT seq FROM events WHERE kiosk_id = ? ORDER BY rowid", (self.kiosk.id,)
-                ).fetchall()
-            return [row[0] for row in rows]
+            asked = f"SELECT seq FROM events WHERE kiosk_id = '{self.kiosk.id}' ORDER BY rowid"
+            return [row[0] for row in self.kiosk.site.hub.rows(asked)]
 
         poll(lambda: len(stored()) >= last, 60.0)
         found = stored()

@@ -13,12 +13,13 @@ from typing import Any
 
 from bench.program import wait_for
 from bench.stack import Appliance, Gateway, Hub, gateway_routes
+from tests import hubs
 from tests.chaos import plants
 from tests.chaos.callers import SLOWEST_S, Callers
 from tests.chaos.history import EventRow, History
 from tests.chaos.plan import Plan
 from tests.chaos.proxy import FaultProxy
-from tests.chaos.stored import Rows, effect, read_operations, read_rows
+from tests.chaos.stored import Rows, effect, read_operations
 from tests.chaos.teller import Teller
 
 GATEWAY_TIMEOUT_S = 2.0
@@ -74,8 +75,18 @@ class Place:
 class World:
     """Everything, in one directory. `start` it, `close` it."""
 
-    def __init__(self, directory: Path, seed: str, kiosks: int, planted: Mapping[str, str] | None = None) -> None:
-        """`planted` names, for `hub` and `appliance`, a module of `tests.chaos.plants`: a bug that must be found."""
+    def __init__(
+        self,
+        directory: Path,
+        seed: str,
+        kiosks: int,
+        planted: Mapping[str, str] | None = None,
+        hubs_wanted: int = 1,
+    ) -> None:
+        """With more than one hub, callers and kiosks come to any of them.
+
+        `planted` names, for `hub` and `appliance`, a module of `tests.chaos.plants`: a bug that must be found.
+        """
         self._directory = directory
         self._seed = seed
         self._planted = dict(planted or {})
@@ -83,7 +94,11 @@ class World:
         settings = {"RATE_LIMIT_PER_KEY": "0", "RATE_LIMIT_PER_KIOSK": "0", "ACCEPT_RATE": "0", "LOG_LEVEL": "WARNING"}
         if "hub" in self._planted:
             settings |= plants.environment(self._planted["hub"])
-        self.hub = Hub(directory / "hub", settings=settings)
+        self.hub = (
+            Hub(directory / "hub", settings=settings)
+            if hubs_wanted == 1
+            else hubs.Hubs(directory / "hubs", hubs_wanted, settings=settings)
+        )
         self.callers = Callers(self.hub.url, seed)
         self.places: list[Place] = []
         self.proxies: list[FaultProxy] = []
@@ -174,7 +189,7 @@ class World:
             called_back=frozenset(row[0] for row in owed),
             events=[
                 EventRow(kiosk=row[0], journal=row[1], seq=row[2], kind=row[3], data=json.loads(row[4]))
-                for row in self._rows("SELECT kiosk_id, journal, seq, kind, data FROM events ORDER BY rowid")
+                for row in self._rows("SELECT kiosk_id, journal, seq, kind, data FROM events ORDER BY received_at, seq")
             ],
             tellers=[teller.memory() for teller in self.callers.tellers],
             ended_at=time.time(),
@@ -216,4 +231,4 @@ class World:
         return Place(kiosk, appliance, line, till)
 
     def _rows(self, statement: str) -> Rows:
-        return read_rows(self.hub.directory / "state" / "hub.db", statement)
+        return self.hub.rows(statement)
