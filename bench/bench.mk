@@ -3,7 +3,7 @@
 
 BENCH_ENVS := .venv-bench
 
-.PHONY: bench bench-devices bench-clean
+.PHONY: bench bench-devices bench-telegram bench-dashboard bench-tabs bench-fleet bench-clean storm
 bench: $(BENCH_ENVS)/fastapi.stamp $(BENCH_ENVS)/crossbar.stamp | install-dev ## measure hub and appliance beside named peers (BENCH_ARGS="--quick")
 	@$(VENV)/bin/python -m bench.run $(BENCH_ARGS)
 
@@ -24,5 +24,24 @@ $(BENCH_ENVS)/%.stamp: bench/requirements-%.txt | install-dev
 bench-devices: | install-dev ## measure polling and acknowledging eight devices beside pyserial threads (SECONDS=20, JSON=file)
 	@$(VENV)/bin/python -m bench.devices $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(JSON),--json '$(abspath $(JSON))')
 
+bench-telegram: | install-dev ## measure what the bot, the operation log and alerts cost the hub (PARTS="cost bodies alerts soak")
+	@$(VENV)/bin/python -m bench.telegram_cost $(PARTS) $(BENCH_ARGS)
+
+bench-dashboard: | install-dev ## measure every page of the dashboard with 1,000 kiosks (BENCH_ARGS="--operations 1000000")
+	@$(VENV)/bin/python -m bench.dashboard $(BENCH_ARGS)
+
+bench-tabs: | install-dev ## what twenty open dashboards cost those who send (2 min)
+	@$(VENV)/bin/python -m bench.tabs $(BENCH_ARGS)
+
+storm: | install-dev ## kill a hub under 10,000 kiosks and see how they come back (KIOSKS=10000, JSON=file, BENCH_ARGS="--hubs 1")
+	@$(VENV)/bin/python -m bench.storm $(if $(KIOSKS),--kiosks '$(KIOSKS)') $(if $(JSON),--json '$(abspath $(JSON))') $(BENCH_ARGS)
+
+bench-fleet: $(BENCH_ENVS)/nats.stamp $(BENCH_ENVS)/crossbar.stamp | install-dev ## measure several hubs beside NATS and Crossbar, and 15,000 idle kiosks (BENCH_ARGS="--quick")
+	@$(VENV)/bin/python -m bench.fleet $(BENCH_ARGS)
+
 bench-clean: ## remove the virtual environments of the peers
 	rm -rf $(BENCH_ENVS)
+
+.PHONY: screenshots
+screenshots: $(VENV)/.installed-dev assets-dev ## pictures of the pages of a hub and kiosks that live, into docs/pictures (ONLY=overview)
+	@$(VENV)/bin/python -m tests.browser.pictures $(ONLY)

@@ -1,9 +1,11 @@
 """`make demo`: a hub, a kiosk, its gateway and its devices on this machine, and operations sent through them.
 
 Everything is kept under `.state/demo`. From the environment: `ONCE=1` ends after the first answers, `CASH=0` leaves the
-cash payment out, `JSON=<file>` writes what was sent, answered and measured, `HUB_PORT`, `HEALTH_PORT` and
-`GATEWAY_PORT` choose ports. Exit status 0 when every answer was as it should be, 1 with the reason when not, 2 for
-settings that cannot be used.
+cash payment out, `HUBS=2` runs so many hubs on one port, with a PostgreSQL and a Redis of their own, all begun anew
+each time (under `.state/demo/hubs`), `JSON=<file>` writes what was sent, answered and measured, `HUB_PORT`,
+`HEALTH_PORT`, `GATEWAY_PORT` and `TELEGRAM_PORT` choose ports, `TIMEZONE` is the hub's. With `TELEGRAM_BOT_TOKEN` the
+hub's bot is that one, else it is at a simulated Telegram. Exit status 0 when every answer was as it should be, 1 with
+the reason when not, 2 for settings that cannot be used.
 """
 
 import contextlib
@@ -11,6 +13,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -24,15 +27,18 @@ import httpx
 
 from bench import cash
 from bench.cash import CashPayment, people
+from bench.many import MOST, Hubs, servers
 from bench.pages import Page
 from bench.program import Program, StackError, is_free, program, stop_all
 from bench.rack import Rack
 from bench.stack import KIOSK, Appliance, Gateway, Hub, gateway_routes, send_headers
+from bench.telegram import Telegram, of_a_real_bot
 from wire.version import VERSION
 
 STATE = Path(".state/demo")
-PORTS = ("HUB_PORT", "HEALTH_PORT", "GATEWAY_PORT")
+PORTS = ("HUB_PORT", "HEALTH_PORT", "GATEWAY_PORT", "TELEGRAM_PORT")
 WATCH_EVERY_S = 0.5
+ADMIN = "demo"  # at the dashboard
 # A kiosk whose program was killed is started again after this long, as after a power cut: longer than the hub's grace,
 # so that one can see the caller being told `unknown` and the outcome arriving afterwards.
 POWER_BACK_AFTER_S = 12.0
@@ -49,13 +55,22 @@ class Options:
         self.mistakes: list[str] = []
         self.once = environ.get("ONCE", "") not in {"", "0"}
         self.cash = environ.get("CASH", "") != "0"
+        self.hubs = self._hubs(environ.get("HUBS", ""))
         self.json = Path(environ["JSON"]) if environ.get("JSON") else None
+        self.real_bot = of_a_real_bot(environ)
+        self.zone = {"TIMEZONE": environ["TIMEZONE"]} if environ.get("TIMEZONE") else {}
         self.ports = {name: self._port(name, environ.get(name, "")) for name in PORTS}
         chosen = [port for port in self.ports.values() if port]
         if len(set(chosen)) < len(chosen):
             self.mistakes.append(f"{', '.join(PORTS)}: the same port twice")
         if self.json is not None and not self.json.absolute().parent.is_dir():
             self.mistakes.append(f"JSON={self.json}: there is no directory {self.json.absolute().parent}")
+
+    def _hubs(self, text: str) -> int:
+        if text and not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST):
+            self.mistakes.append(f"HUBS={text}: right would be a number of hubs, 1 to {MOST}, or nothing for one")
+            return 1
+        return int(text or 1)
 
     def _port(self, name: str, text: str) -> int:
         if not text:
@@ -73,7 +88,8 @@ class Options:
 class Demo:
     """One run: the programs, a few operations, and the record of them."""
 
-    def __init__(self, options: Options, directory: Path, page: Page) -> None:
+    def __init__(self, options: Options, directory: Path, page: Page, shared: Mapping[str, str] | None = None) -> None:
+        """`shared` are the settings by which several hubs meet."""
         self.options = options
         self.page = page
         self.began = time.monotonic()
@@ -81,18 +97,24 @@ class Demo:
         self.kept = Secrets(directory / "secrets.json")
         self.gateway = Gateway(directory / "gateway", port=options.ports["GATEWAY_PORT"])
         self.rack = Rack(directory / "devices")
-        self.hub = Hub(
-            directory / "hub",
-            port=options.ports["HUB_PORT"],
-            jwt_secret=self.kept.get("jwt_secret", secrets.token_hex(32)),
-            admin_key=self.kept.get("admin_key", secrets.token_hex(32)),
+        self.telegram = (
+            None if options.real_bot else Telegram(directory / "telegram", port=options.ports["TELEGRAM_PORT"])
         )
+        of_bot = self.telegram.hub_settings() if self.telegram else options.real_bot
+        of_hub: dict[str, Any] = {
+            "port": options.ports["HUB_PORT"],
+            "settings": options.zone | of_bot | dict(shared or {}),
+            "jwt_secret": self.kept.get("jwt_secret", secrets.token_hex(32)),
+            "admin_key": self.kept.get("admin_key", secrets.token_hex(32)),
+        }
+        self.hub = Hubs(directory / "hub", options.hubs, **of_hub) if shared else Hub(directory / "hub", **of_hub)
         self.appliance = Appliance(
             directory / "appliance",
             self.hub.ws_url,
             "",
             _routing(self.gateway, self.rack),
             port=options.ports["HEALTH_PORT"],
+            settings={"ENGINEER_PIN": self.kept.get("engineer_pin", f"{secrets.randbelow(9 * 10**7) + 10**7}")},
         )
         self.record: dict[str, Any] = {
             "version": VERSION,
@@ -104,7 +126,8 @@ class Demo:
     @property
     def programs(self) -> list[Program]:
         """All of them."""
-        return [self.appliance, self.hub, self.gateway, *self.rack.devices]
+        beside = [] if self.telegram is None else [self.telegram]
+        return [self.appliance, self.hub, self.gateway, *beside, *self.rack.devices]
 
     def start(self) -> None:
         """Start the programs and register the kiosk. Raises `StackError`."""
@@ -112,9 +135,13 @@ class Demo:
             running.log.unlink(missing_ok=True)
         self.gateway.start(wait=False)
         self.rack.start(wait=False)
+        if self.telegram:
+            self.telegram.start(wait=False)
         self.hub.start()
         self.gateway.wait_ready()
         self.rack.wait_ready()
+        if self.telegram:
+            self.telegram.wait_ready()
         self._register()
         self.appliance.start()
         if self.appliance.code:
@@ -126,8 +153,9 @@ class Demo:
             "all": round(took, 3),
         }
         self.record["addresses"] = self.addresses()
+        hub = f"{self.options.hubs} hubs on one port" if isinstance(self.hub, Hubs) else "Hub"
         self.page.words(
-            f"Hub, kiosk {KIOSK}, its gateway and its simulated devices are running ({took:.1f} s): a bill validator,"
+            f"{hub}, kiosk {KIOSK}, its gateway and its simulated devices are running ({took:.1f} s): a bill validator,"
             " a coin acceptor and a hopper, a fiscal register, a receipt printer."
         )
 
@@ -135,10 +163,13 @@ class Demo:
         """Where to look."""
         return {
             "hub": self.hub.url,
+            "dashboard": f"{self.hub.url}/dashboard",
+            "kiosk's page": f"{self.appliance.url}/",
             "API docs": f"{self.hub.url}/docs",
             "kiosk health": f"{self.appliance.url}/health",
             "gateway's ledger": f"{self.gateway.url}/sim/ledger",
-            "logs": f"{_short(STATE)}/{{hub,appliance,gateway,devices/*}}/*.log",
+            **({"Telegram, simulated": self.telegram.url} if self.telegram else {}),
+            "logs": f"{_short(self.hub.directory.parent)}/{{hub,appliance,gateway,telegram,devices/*}}/*.log",
         }
 
     def operate(self) -> None:
@@ -162,9 +193,45 @@ class Demo:
         self.page.line(f"The gateway's own ledger shows {charges} charge for {order}.")
         self.record["first_answer_ms"] = self.record["steps"][0]["ms"]
         self.record["first_answer_after_s"] = round(self._first_answer - self.began, 3)
+        if isinstance(self.hub, Hubs):
+            self._pay_from_afar(self.hub, f"{order}-afar")
         if self.options.cash:
             self._take_cash(f"cash-{order}")
+        if self.telegram:
+            self._ask_the_bot(self.telegram, order)
         self.record["ok"] = True
+
+    def _ask_the_bot(self, telegram: Telegram, order: str) -> None:
+        """What an operator sees of all this in Telegram. Raises `StackError`."""
+        command = f"/kiosk {KIOSK}"
+        told = {"command": command, "answer": telegram.ask(command), "log": telegram.logged(order, "POST", "200")}
+        self.record["telegram"] = told
+        self.page.title("What an operator sees in Telegram (simulated)")
+        self.page.line(f"   the admin writes {command}")
+        self.page.message(told["answer"])
+        self.page.line("   in the group of the operation log")
+        self.page.message(told["log"])
+
+    def _pay_from_afar(self, hubs: Hubs, order: str) -> None:
+        """A payment asked of a hub that does not hold the kiosk. Raises `StackError`."""
+        with hubs.away_from_the_kiosk() as (client, asked, holder):
+            body = {"order_id": order, "sum": 150000, "currency": "KZT"}
+            title = f"A payment asked of {asked}, while {holder} holds the kiosk"
+            paid = self._step(title, "payment", body, "POST", order, client=client)
+            self._expect(paid, "status", "success")
+            told = client.get("/health").json()["hubs"]
+        charges = self.gateway.effects(order)
+        self.record |= {"afar": {"asked": asked, "holder": holder, "charges": charges}, "hubs": told}
+        if charges != 1:
+            raise StackError(f"the gateway's ledger shows {charges} charges for {order} instead of one")
+        self.page.title(f"The hubs, by /health of {asked}")
+        here = {True: ", which was asked", False: ""}
+        self.page.pairs(
+            {
+                each["name"]: ("holds the kiosk" if each["kiosks"] else "no kiosk") + here[each["is_this"]]
+                for each in told
+            }
+        )
 
     def _take_cash(self, idempotency: str) -> None:
         """One customer with two notes, from the amount on the screen to the receipt. Raises `StackError`."""
@@ -223,6 +290,13 @@ class Demo:
         self.page.line(f"export HUB={self.hub.url} KEY={self.kept['api_key']}")
         self.page.title("Addresses")
         self.page.pairs(self.addresses())
+        self.page.title("For the dashboard, and for the engineer's part of the kiosk's page")
+        self.page.pairs(
+            {
+                "sign in as": f"{ADMIN}, {self.kept['dashboard_password']}",
+                "engineer's PIN": self.kept["engineer_pin"],
+            }
+        )
 
     def watch(self) -> NoReturn:
         """Keep running, and the kiosk with it. Raises `StackError` when a program ends, `Stopped` when told to.
@@ -233,6 +307,8 @@ class Demo:
         while True:
             self.hub.check()
             self.gateway.check()
+            if self.telegram:
+                self.telegram.check()
             for device in self.rack.devices:
                 if not device.alive:
                     device.start(wait=False)
@@ -266,11 +342,23 @@ class Demo:
         headers = {"Authorization": f"Bearer {self.kept.get('api_key', 'none')}"}
         if self.hub.http.get("/operations", headers=headers).status_code in {401, 403}:
             self.kept["api_key"] = self.hub.add_api_key("demo")["key"]
+        self.hub.sign_up(ADMIN, self.kept.get("dashboard_password", secrets.token_urlsafe(9)))
 
     def _step(
-        self, title: str, operation: str, body: dict[str, Any], method: str, idempotency: str | None
+        self,
+        title: str,
+        operation: str,
+        body: dict[str, Any],
+        method: str,
+        idempotency: str | None,
+        *,
+        client: httpx.Client | None = None,
     ) -> dict[str, Any]:
-        """Send one operation and show both sides; returns the answer's body. Raises `StackError`."""
+        """Send one operation, over a connection of one's own or any, and show both sides; returns the answer's body.
+
+        Raises `StackError`.
+        """
+        http = client or self.hub.http
         headers = send_headers(KIOSK, operation, key=self.kept["api_key"], method=method, idempotency=idempotency)
         request = {
             "method": "POST",
@@ -280,7 +368,7 @@ class Demo:
         }
         self.page.sent(len(self.record["steps"]) + 1, title, request)
         began = time.monotonic()
-        return self._answered(title, request, lambda: self.hub.http.post("/send", json=body, headers=headers), began)
+        return self._answered(title, request, lambda: http.post("/send", json=body, headers=headers), began)
 
     def _answered(
         self, title: str, request: dict[str, Any], send: Callable[[], httpx.Response], began: float
@@ -365,8 +453,8 @@ def run(options: Options, page: Page) -> int:
     record: dict[str, Any] = {"ok": False}
     try:
         STATE.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with locked(STATE):
-            demo = Demo(options, STATE, page)
+        with locked(STATE), contextlib.ExitStack() as made:
+            demo = made.enter_context(_made(options, page))
             record = demo.record
             try:
                 demo.start()
@@ -390,6 +478,20 @@ def run(options: Options, page: Page) -> int:
         with contextlib.suppress(OSError):
             _write_record(options, record)
         return 1
+
+
+@contextlib.contextmanager
+def _made(options: Options, page: Page) -> Iterator[Demo]:
+    """One hub goes on with what it has kept; several begin anew, as their database does."""
+    if options.hubs == 1:
+        yield Demo(options, STATE, page)
+        return
+    page.line("Starting PostgreSQL and Redis, which several hubs need …")
+    directory = STATE / "hubs"
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
+    with servers() as shared:
+        yield Demo(options, directory, page, shared)
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """The load: N callers post JSON over kept-alive connections and check that every answer is their own.
 
-`@ORDER@` in a body becomes an order id unique to the request, which the answer must contain; `@KIOSK@` in a header
-or a body becomes the next kiosk of the list, in turn. An answer that is not 2xx, or carries another request's order,
+`@ORDER@` in a header or a body becomes an order id unique to the request, which the answer must contain; `@KIOSK@`
+becomes the next kiosk of the list, in turn. An answer that is not 2xx, or carries another request's order,
 is an error. Standard library only (uvloop if it happens to be there), so that it runs in any of the environments:
 
     python -m bench.load --url http://127.0.0.1:8000/send --callers 50 --seconds 5 --kiosk k1 \\
@@ -58,10 +58,10 @@ class Script:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._tag = f"{os.getpid():08d}"
         self._sent = 0
-        self._pieces: list[tuple[bytes, bytes]] = []
+        self._pieces: list[list[bytes]] = []
         for kiosk in self.kiosks:
-            before, _, after = body.replace("@KIOSK@", kiosk).partition("@ORDER@")
-            length = len(before.encode()) + len(self._order()) + len(after.encode())
+            content = body.replace("@KIOSK@", kiosk)
+            length = len(content.replace("@ORDER@", self._order().decode()).encode())
             lines = [
                 f"POST {path} HTTP/1.1",
                 f"Host: {self.host}:{self.port}",
@@ -70,14 +70,13 @@ class Script:
                 *(header.replace("@KIOSK@", kiosk) for header in headers),
             ]
             head = "\r\n".join(lines) + "\r\n\r\n"
-            self._pieces.append(((head + before).encode(), after.encode()))
+            self._pieces.append((head + content).encode().split(b"@ORDER@"))
 
     def next(self) -> tuple[bytes, bytes]:
         """The next request's order id and its bytes on the wire."""
         self._sent += 1
         order = self._order()
-        before, after = self._pieces[self._sent % len(self._pieces)]
-        return order, before + order + after
+        return order, order.join(self._pieces[self._sent % len(self._pieces)])
 
     def _order(self) -> bytes:
         # Fixed width: the length is known beforehand, and no order id is a part of another.
@@ -87,7 +86,8 @@ class Script:
 class Tally:
     """Counts what the callers saw and tells them when to stop."""
 
-    def __init__(self, *, seconds: float | None, requests: int | None) -> None:
+    def __init__(self, *, seconds: float | None, requests: int | None, rate: float = 0.0) -> None:
+        """`rate` is requests a second of all callers; 0: each as soon as the one before is answered."""
         self.latencies: list[float] = []
         self.errors = 0
         self.mismatches = 0
@@ -95,8 +95,11 @@ class Tally:
         self._left = requests
         self._seconds = seconds
         self._until = 0.0
+        self._gap = 1 / rate if rate else 0.0
+        self._slot = 0.0
 
     def start(self, now: float) -> None:
+        self._slot = now
         self._until = now + self._seconds if self._seconds is not None else float("inf")
 
     def take(self, now: float) -> bool:
@@ -108,6 +111,11 @@ class Tally:
                 return False
             self._left -= 1
         return True
+
+    def pause(self, now: float) -> float:
+        """Seconds a caller waits before its next request. Who is late starts from now: nothing is made up for."""
+        self._slot = max(self._slot + self._gap, now)
+        return self._slot - now
 
     def error(self, sample: str) -> None:
         self.errors += 1
@@ -132,7 +140,13 @@ class Caller(asyncio.Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def go(self) -> None:
-        """Send the next request, or finish if the load is over."""
+        """Send the next request when it is due, or finish if the load is over."""
+        if (pause := self._tally.pause(time.perf_counter())) > 0:
+            asyncio.get_running_loop().call_later(pause, self._go)
+        else:
+            self._go()
+
+    def _go(self) -> None:
         now = time.perf_counter()
         if not self._tally.take(now):
             self.close()
@@ -218,11 +232,17 @@ def _read_chunks(buffer: bytes, at: int) -> bytes | None:
 
 
 async def run_load(
-    script: Script, *, callers: int, seconds: float | None, requests: int | None, timeout: float = 30.0
+    script: Script,
+    *,
+    callers: int,
+    seconds: float | None,
+    requests: int | None,
+    rate: float = 0.0,
+    timeout: float = 30.0,
 ) -> LoadResult:
     """Drive the load to its end. An answer that is not there `timeout` seconds after the end is an error."""
     loop = asyncio.get_running_loop()
-    tally = Tally(seconds=seconds, requests=requests)
+    tally = Tally(seconds=seconds, requests=requests, rate=rate)
     crew: list[Caller] = []
     for _ in range(callers):
         _, caller = await loop.create_connection(lambda: Caller(script, tally), script.host, script.port)
@@ -280,7 +300,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--requests", type=int)
     parser.add_argument("--header", action="append", default=[], help="'Name: value'; @KIOSK@ is replaced")
+    parser.add_argument("--rate", type=float, default=0.0, help="requests a second of all callers; 0: all they can")
     parser.add_argument("--body", default=DEFAULT_BODY, help="JSON with @ORDER@ and perhaps @KIOSK@")
+    parser.add_argument("--body-file", type=Path, help="the same in a file, which may be longer than an argument")
     parser.add_argument("--kiosk", action="append", default=[])
     parser.add_argument("--kiosks-file", type=Path, help="a JSON list of kiosk ids, instead of --kiosk")
     parser.add_argument("--core", type=int, help="pin to this core")
@@ -294,9 +316,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.sched_setaffinity(0, {options.core})
     seconds = options.seconds if options.seconds or options.requests else 5.0
     kiosks = json.loads(options.kiosks_file.read_text()) if options.kiosks_file else options.kiosk
-    script = Script(url=options.url, headers=options.header, body=options.body, kiosks=kiosks)
+    body = options.body_file.read_text() if options.body_file else options.body
+    script = Script(url=options.url, headers=options.header, body=body, kiosks=kiosks)
     prefer_uvloop()
-    result = asyncio.run(run_load(script, callers=options.callers, seconds=seconds, requests=options.requests))
+    load = run_load(script, callers=options.callers, seconds=seconds, requests=options.requests, rate=options.rate)
+    result = asyncio.run(load)
     print(json.dumps(asdict(result)))
     return 0
 

@@ -65,6 +65,11 @@ class Page:
         for line in lines:
             self.line(f"        {edge} {line.ljust(width)} {edge}")
 
+    def message(self, text: str) -> None:
+        """What somebody wrote in a chat."""
+        for line in text.splitlines():
+            self.line(f"        {self._paint(_DIM, '│')} {line}")
+
     def failure(self, text: str) -> None:
         """Why it did not work."""
         self.line(f"\n{self._paint(_RED, 'The demo failed:')} {text}")

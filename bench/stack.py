@@ -9,11 +9,14 @@ Everything is synchronous; see `bench.program` for what can be done to each of t
 
 import json
 import secrets
+import sqlite3
 import subprocess
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -88,10 +91,17 @@ class Hub(Program):
             "ADMIN_KEY": self.admin_key,
             "STATE_DIR": str(self.directory / "state"),
             "DATABASE_URL": f"sqlite+aiosqlite:///{self.directory / 'state' / 'hub.db'}",
+            "PUBLIC_URL": self.url,
         }
 
     def is_ready(self) -> bool:
         return self.http.get("/health").status_code == 200
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a query finds in its database, asked from outside."""
+        path = (self.directory / "state" / "hub.db").as_uri()
+        with closing(sqlite3.connect(f"{path}?mode=ro", uri=True, timeout=10)) as connection:
+            return connection.execute(statement).fetchall()
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `kioskwire-hub` command on this hub's settings."""
@@ -114,6 +124,21 @@ class Hub(Program):
         """Register a kiosk; returns its token."""
         token: str = self._made("/admin/kiosks", {"id": kiosk, "name": name or kiosk})["token"]
         return token
+
+    def sign_up(self, name: str, password: str) -> bool:
+        """Make the dashboard's first admin, by the link that the hub leaves for that; False where there is one.
+
+        Raises `StackError`.
+        """
+        try:
+            address = (self.directory / "state" / "first-admin-link").read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return False
+        fields = {"name": name, "password": password, "again": password}
+        answer = self.http.post(urlsplit(address).path, data=fields)
+        if answer.status_code != 303:
+            raise StackError(f"the first admin's link answered {answer.status_code}: {answer.text[:400]}")
+        return True
 
     def new_code(self, kiosk: str) -> str:
         """A one-time code by which a kiosk gets its identity."""

@@ -55,15 +55,18 @@ class Target:
 class Stage:
     """Starts programs in a directory of their own and stops them in reverse."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, is_pinned: bool = True) -> None:
         self.directory = directory
+        self._is_pinned = is_pinned
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(
         self, name: str, argv: Sequence[str | Path], *, core: int, env: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a program on one core; what it prints goes to `<name>.log`."""
-        os.sched_setaffinity(0, {core})  # a child inherits it, and so do all its threads and children
+        os.sched_setaffinity(
+            0, {core} if self._is_pinned else CORES
+        )  # a child inherits it, and so do all its threads and children
         try:
             with self.log(name).open("wb") as log:
                 process = subprocess.Popen(
@@ -109,6 +112,15 @@ class Stage:
             if process.poll() is not None:
                 raise RuntimeError(f"{name} ended with {process.returncode}: {last_words(self.log(name))}")
 
+    def end(self, pid: int) -> None:
+        """End one of the programs at once, without a goodbye."""
+        for entry in self._running:
+            if entry[1].pid == pid:
+                entry[1].kill()
+                entry[1].wait()
+                self._running.remove(entry)
+                return
+
     def stop(self) -> None:
         for _, process in reversed(self._running):
             if process.poll() is None:
@@ -123,10 +135,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def open_stage() -> Iterator[Stage]:
-    """A stage in a temporary directory inside the tree, where the journals meet the disk the tree is on."""
+def open_stage(*, is_pinned: bool = True) -> Iterator[Stage]:
+    """A stage in a temporary directory inside the tree, where the journals meet the disk the tree is on.
+
+    `is_pinned` False: the system gives out the cores, for who measures more programs than there are.
+    """
     PEERS.mkdir(exist_ok=True)
-    stage = Stage(Path(tempfile.mkdtemp(prefix="run-", dir=PEERS)))
+    stage = Stage(Path(tempfile.mkdtemp(prefix="run-", dir=PEERS)), is_pinned=is_pinned)
     try:
         yield stage
     finally:

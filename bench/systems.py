@@ -49,7 +49,7 @@ class FastApi:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        python = _peer_python("fastapi")
+        python = peer_python("fastapi")
         self._port = free_port()
         argv: list[str | Path] = [python, "-m", "bench.peers.fastapi_hub", "--port", str(self._port)]
         self.pid = stage.start("fastapi", argv, core=HUB_CORE).pid
@@ -58,7 +58,7 @@ class FastApi:
     def connect(self, kiosks: Sequence[str], *, gateway: str | None = None) -> float:
         """Connect devices for the kiosks; the seconds until all were there."""
         argv = [*DEVICE, *(["--gateway", gateway] if gateway else [])]
-        return _connect(self._stage, argv, port=self._port, kiosks=dict.fromkeys(kiosks))
+        return connect_devices(self._stage, argv, port=self._port, kiosks=dict.fromkeys(kiosks))
 
     def target(self, name: str, kiosks: Sequence[str], beside: str = "fastapi") -> Target:
         url = f"http://127.0.0.1:{self._port}/send"
@@ -79,7 +79,7 @@ class Crossbar:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._python = _peer_python("crossbar")
+        self._python = peer_python("crossbar")
         self._port = free_port()
         node = stage.directory / "crossbar-node"
         (node / "web").mkdir(parents=True)
@@ -96,7 +96,7 @@ class Crossbar:
     def connect(self, kiosks: Sequence[str]) -> float:
         """Connect devices for the kiosks; the seconds until all were there."""
         argv: list[str | Path] = [self._python, "-m", "bench.peers.crossbar.device"]
-        return _connect(self._stage, argv, port=self._port, kiosks=dict.fromkeys(kiosks))
+        return connect_devices(self._stage, argv, port=self._port, kiosks=dict.fromkeys(kiosks))
 
     def target(self, name: str, kiosks: Sequence[str]) -> Target:
         return Target(name, f"http://127.0.0.1:{self._port}/call", self.pid, tuple(kiosks), body=WAMP_BODY)
@@ -112,7 +112,15 @@ def start_crossbar(stage: Stage) -> list[Target]:
 class Kioskwire:
     """Our hub as it is installed, with journal, accounts and metrics on, and only its rate limits off."""
 
-    def __init__(self, stage: Stage, dialect: str = "v2") -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        dialect: str = "v2",
+        *,
+        name: str = "kioskwire",
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """`more` are settings of this hub; `name` tells it from others on the same stage."""
         self._stage = stage
         self._dialect = dialect
         self._program = OURS / "kioskwire-hub"
@@ -120,7 +128,7 @@ class Kioskwire:
             raise RuntimeError("kioskwire-hub is not installed in .venv (make install)")
         self.port = free_port()
         self._admin_key = secrets.token_hex(32)
-        state = stage.directory / "kioskwire"
+        state = stage.directory / name
         state.mkdir()
         self._env = {
             "HOST": "127.0.0.1",
@@ -133,10 +141,11 @@ class Kioskwire:
             "RATE_LIMIT_PER_KEY": "0",
             "RATE_LIMIT_PER_KIOSK": "0",
             "ACCEPT_RATE": "0",
+            **(more or {}),
         }
-        self.pid = stage.start("kioskwire", [self._program, "serve"], core=HUB_CORE, env=self._env).pid
-        stage.wait_for("kioskwire", lambda: answers(self.port, "/health"))
-        self._key = json.loads(self._command("apikey", "add", "bench", "--json"))["key"]
+        self.pid = stage.start(name, [self._program, "serve"], core=HUB_CORE, env=self._env).pid
+        stage.wait_for(name, lambda: answers(self.port, "/health"))
+        self._key = json.loads(self.command("apikey", "add", "bench", "--json"))["key"]
 
     def register(self, kiosks: Sequence[str]) -> dict[str, str | None]:
         """Make the kiosks known; their tokens."""
@@ -160,7 +169,7 @@ class Kioskwire:
         argv = [*DEVICE, "--dialect", dialect]
         if dialect == "v2":
             argv.append("--accepted")  # as the appliance does
-        return _connect(self._stage, argv, port=self.port, kiosks=tokens)
+        return connect_devices(self._stage, argv, port=self.port, kiosks=tokens)
 
     def start_appliance(self, kiosk: str, gateway: str) -> int:
         """The real appliance, its own state and journal, one route to the gateway."""
@@ -193,7 +202,8 @@ class Kioskwire:
             appliance=appliance,
         )
 
-    def _command(self, *arguments: str) -> str:
+    def command(self, *arguments: str) -> str:
+        """What a command on this hub's settings prints."""
         done = subprocess.run(
             [str(self._program), *arguments],
             cwd=ROOT,
@@ -235,23 +245,27 @@ HUBS: dict[str, Callable[[Stage], FastApi | Crossbar | Kioskwire]] = {
 }
 
 
-def _connect(
+def connect_devices(
     stage: Stage,
     argv: Sequence[str | Path],
     *,
     port: int,
     kiosks: Mapping[str, str | None],
+    url: str = "",
 ) -> float:
-    """Start one device process (`argv`) for the kiosks (id -> token) and wait until all are there."""
+    """Start one device process (`argv`) for the kiosks (id -> token) and wait until all are there; the seconds.
+
+    They dial `url`; not given: the WebSocket at `port`.
+    """
     label = f"device-{port}-{len(stage.pids())}"
     path = stage.directory / f"{label}.json"
     path.write_text(json.dumps(kiosks))
-    url = f"ws://127.0.0.1:{port}/ws"
-    stage.start(label, [*argv, "--url", url, "--kiosks", path], core=OTHER_CORE)
+    stage.start(label, [*argv, "--url", url or f"ws://127.0.0.1:{port}/ws", "--kiosks", path], core=OTHER_CORE)
     return stage.wait_devices(label, len(kiosks))
 
 
-def _peer_python(name: str) -> Path:
+def peer_python(name: str) -> Path:
+    """The interpreter of a peer's own environment. Raises `NotRun` with why there is none."""
     python = PEERS / name / "bin" / "python"
     if python.exists() and (PEERS / f"{name}.stamp").exists():
         return python

@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bench.demo import Options, Secrets
+from bench.demo import Demo, Options, Secrets
+from bench.pages import Page
 from bench.program import StackError, free_port, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +96,9 @@ def test_once_shows_and_records_the_main_job(tmp_path: Path) -> None:
     taken = [line["collected"] for line in record["progress"] if line.get("last", {}).get("what") == "note_stacked"]
     assert sorted(set(taken)) == [100000, 150000]
     assert "$ kioskwire-sim insert 1000" in answer.stdout
+    order = paid["request"]["body"]["order_id"]
+    assert record["telegram"]["answer"].splitlines()[0] == "🟢 kiosk_001 The demo's kiosk"
+    assert [word for word in ("POST", order, "200") if word not in record["telegram"]["log"]] == []
     assert processes(tmp_path) == []
 
     second = run(tmp_path, ONCE="1", JSON="demo.json")  # with what lies in the devices and in the journal
@@ -126,13 +130,43 @@ def test_it_keeps_running_until_told_to_end(tmp_path: Path) -> None:
         assert (answer.status_code, answer.json()["status"]) == (200, "success")
         for page in re.findall(r"http://\S+/(?:docs|health|ledger)", printed):
             assert httpx.get(page, trust_env=False).status_code == 200
-        assert len(processes(tmp_path)) == 3 + 4
+        assert re.search(r"^  kiosk's page +(\S+)$", printed, re.MULTILINE)
+        dashboard = re.search(r"^  dashboard +(\S+)$", printed, re.MULTILINE)
+        person = re.search(r"^  sign in as +(\S+), (\S+)$", printed, re.MULTILINE)
+        assert dashboard is not None
+        assert person is not None
+        fields = {"name": person[1], "password": person[2]}
+        signed_in = httpx.post(f"{dashboard[1]}/sign-in", data=fields, trust_env=False)
+        assert (signed_in.status_code, signed_in.headers["Location"]) == (303, "/dashboard")
+        assert len(processes(tmp_path)) == 4 + 4
         second = run(tmp_path, ONCE="1")
         assert second.returncode == 1
         assert "another demo is running in this tree" in second.stdout
         demo.send_signal(signal.SIGINT)
         assert demo.wait(20) == 0
         assert processes(tmp_path) == []
+
+
+def test_several_hubs_serve_one_kiosk(tmp_path: Path) -> None:
+    answer = run(tmp_path, ONCE="1", CASH="0", HUBS="2", JSON="demo.json")
+    if "apt-get install" in answer.stdout:
+        pytest.skip(answer.stdout.splitlines()[-1])
+    assert (answer.returncode, answer.stderr) == (0, ""), answer.stdout
+    record = json.loads((tmp_path / "demo.json").read_text())
+    asked, holder = record["afar"]["asked"], record["afar"]["holder"]
+    assert f"A payment asked of {asked}, while {holder} holds the kiosk" in answer.stdout
+    assert {each["name"]: (each["kiosks"], each["is_this"]) for each in record["hubs"]} == {
+        asked: (0, True),
+        holder: (1, False),
+    }
+    assert record["afar"]["charges"] == 1
+    assert processes(tmp_path) == []
+
+
+@pytest.mark.parametrize(("text", "hubs", "mistakes"), [("", 1, 0), ("1", 1, 0), ("2", 2, 0), ("0", 1, 1), ("x", 1, 1)])
+def test_the_number_of_hubs_is_of_the_environment(text: str, hubs: int, mistakes: int) -> None:
+    options = Options({"HUBS": text})
+    assert (options.hubs, len(options.mistakes)) == (hubs, mistakes)
 
 
 def find_process(directory: Path, name: bytes) -> int:
@@ -210,12 +244,25 @@ def test_once_is_asked_for_by_the_environment(environ: dict[str, str], once: boo
     assert Options(environ).once is once
 
 
+def test_the_time_zone_of_the_environment_is_the_hubs(tmp_path: Path) -> None:
+    for environ, zone in (({"TIMEZONE": "Asia/Almaty"}, "Asia/Almaty"), ({"TIMEZONE": ""}, None)):
+        directory = tmp_path / str(zone).replace("/", "-")
+        directory.mkdir()
+        assert Demo(Options(environ), directory, Page(sys.stdout, {})).hub.settings.get("TIMEZONE") == zone
+
+
+def test_a_real_bot_is_used_where_its_token_is_set() -> None:
+    environ = {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_ADMIN_IDS": "7", "TELEGRAM_LOG_CHAT_ID": "", "HOME": "/"}
+    assert Options(environ).real_bot == {"TELEGRAM_BOT_TOKEN": "1:x", "TELEGRAM_ADMIN_IDS": "7"}
+    assert Options({"TELEGRAM_ADMIN_IDS": "7"}).real_bot == {}
+
+
 def test_all_wrong_settings_are_told_at_once() -> None:
     options = Options({"HUB_PORT": "0", "GATEWAY_PORT": "70000", "JSON": "/nowhere/demo.json"})
     assert [mistake.partition("=")[0] for mistake in options.mistakes] == ["HUB_PORT", "GATEWAY_PORT", "JSON"]
     port = str(free_port())
     assert Options({"HUB_PORT": port, "HEALTH_PORT": port}).mistakes == [
-        "HUB_PORT, HEALTH_PORT, GATEWAY_PORT: the same port twice"
+        "HUB_PORT, HEALTH_PORT, GATEWAY_PORT, TELEGRAM_PORT: the same port twice"
     ]
 
 

@@ -1,0 +1,1 @@
+"""NATS as a hub: an HTTP front asks by request-reply, kiosks answer on their own connections."""
