@@ -1,4 +1,4 @@
-"""Builds the hub's image without a Docker engine and runs it as compose.yaml does: `make docker-test`, as root.
+"""Builds the hub's image without a Docker engine and runs it as the compositions do: `make docker-test`, as root.
 
 The base is made of this machine's Debian packages, since no registry of images need be reachable; everything else of
 the Dockerfile is built and run for real, by buildah and podman with a store of their own in .state/docker.
@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from bench.program import free_port
 from tests.postgresql import running_server
+from tests.redis_server import running_redis
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / ".state" / "docker"
@@ -28,6 +30,7 @@ BASE, IMAGE = "localhost/kioskwire-base", "localhost/kioskwire-hub"
 PACKAGES = ("buildah", "podman", "mmdebstrap", "runc")
 RUNTIME = ["--runtime=runc", "--cgroup-manager=cgroupfs"]
 STOP_S = 15
+_READ = {"secrets": "/run/secrets", "updates": "/srv/updates"}  # what containers see, and where
 
 
 def run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -143,7 +146,8 @@ def hub(port: int, state: Path, settings: dict[str, str]) -> Iterator[str]:
     # No more than this machine gives, where root may not raise it; no health check by systemd, which may not run here.
     limits = ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096", "--no-healthcheck"]
     where = ["--network=host", "--log-driver=k8s-file", *limits]
-    volumes = [f"--volume={state}:/var/lib/kioskwire-hub", f"--volume={WORK}/secrets:/run/secrets:ro"]
+    volumes = [f"--volume={state}:/var/lib/kioskwire-hub"]
+    volumes += [f"--volume={WORK / name}:{there}:ro" for name, there in _READ.items()]
     started = run(
         "podman", *RUNTIME, *STORE, "run", "--detach", "--rm=false", *confined, *where, *volumes, *given, IMAGE
     )
@@ -187,12 +191,22 @@ def until(what: str, check: Callable[[], bool], seconds: float = 30) -> None:
     raise SystemExit(f"{what} did not come about within {seconds:g} s")
 
 
+def try_dashboard(url: str, told: str) -> None:
+    """Sign in by the one-time link that was `told`, and load what the first page loads: libraries, style, charts."""
+    (link,) = re.findall(r"/dashboard/welcome/\S+", told)
+    fields = dict.fromkeys(("password", "again"), "of nobody, for a trial")
+    with httpx.Client(base_url=url, trust_env=False) as http:
+        assert http.post(link, data=fields).status_code == 303
+        page = http.get("/dashboard").text
+        loaded = re.findall(r'(?:src|href)="(/dashboard/assets/([a-z]+)\.[^"#]+)', page)
+        assert {"htmx", "uplot", "dashboard"} <= {name for _, name in loaded}, loaded
+        for address, _ in loaded:
+            http.get(address).raise_for_status()
+
+
 def try_hub(settings: dict[str, str], what: str) -> None:
     """Serve, be administered, be stopped, serve again and know what was."""
-    state = WORK / f"state-{secrets.token_hex(4)}"
-    state.mkdir()
-    os.chown(state, 10001, 10001)
-    port = free_port()
+    state, port = new_state(), free_port()
     url = f"http://127.0.0.1:{port}"
     step(f"running it with {what}")
     with hub(port, state, settings) as name:
@@ -200,9 +214,10 @@ def try_hub(settings: dict[str, str], what: str) -> None:
         assert '"healthy"' in inside(name, "kioskwire-hub", "health")
         assert inside(name, "id", "--user").strip() == "10001"
         assert "WS_TOKEN=" in inside(name, "kioskwire-hub", "kiosk", "add", "kiosk_001")
+        try_dashboard(url, inside(name, "kioskwire-hub", "account", "add", "first", "--role", "admin"))
         told = run("podman", *RUNTIME, *STORE, "inspect", name).stdout
         for secret in (WORK / "secrets").iterdir():
-            if secret.name != "database_url" and secret.read_text() in told:
+            if secret.name != "database_url" and (text := secret.read_text()) and text in told:
                 raise SystemExit(f"{secret.name} is told by `inspect`")
     with hub(port, state, settings) as name:
         until("a healthy hub", lambda: httpx.get(f"{url}/health", trust_env=False).status_code == 200)
@@ -210,12 +225,61 @@ def try_hub(settings: dict[str, str], what: str) -> None:
     shutil.rmtree(state)
 
 
+def new_state() -> Path:
+    """A volume's directory."""
+    state = WORK / f"state-{secrets.token_hex(4)}"
+    state.mkdir()
+    os.chown(state, 10001, 10001)
+    return state
+
+
+def of_composition(**dot_env: str) -> dict[str, str]:
+    """What compose.many.yaml gives its hubs, with this in .env."""
+    file = yaml.safe_load((ROOT / "packaging" / "docker" / "compose.many.yaml").read_text())
+    given: dict[str, str] = file["services"]["hub-1"]["environment"]
+
+    def value(match: re.Match[str]) -> str:
+        return dot_env.get(match[1]) or match[2] or ""
+
+    return {name: re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", value, text) for name, text in given.items()}
+
+
+def try_two(settings: dict[str, str]) -> None:
+    """Two containers of two processes each are one fleet: one restarts its processes, one ends, the other serves on."""
+    step("running two of them with two processes each")
+    states = [new_state(), new_state()]
+    ports = [free_port(), free_port()]
+
+    def hubs(port: int) -> int:
+        return len(httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json().get("hubs", ()))
+
+    with hub(ports[0], states[0], settings) as first:
+        with hub(ports[1], states[1], settings) as second:
+            until("four hubs that know each other", lambda: [hubs(port) for port in ports] == [4, 4], 60)
+            inside(first, "kioskwire-hub", "kiosk", "add", "kiosk_002")
+            assert "kiosk_002" in inside(second, "kioskwire-hub", "kiosk", "list")
+            assert "all of them are new" in inside(first, "kioskwire-hub", "restart")
+            until("all four again", lambda: [hubs(port) for port in ports] == [4, 4])
+        until("the end of the second's to be known", lambda: hubs(ports[0]) == 2)
+        assert '"healthy"' in inside(first, "kioskwire-hub", "health")
+    for state in states:
+        shutil.rmtree(state)
+
+
+def make_secrets() -> None:
+    """Those that compose.yaml mounts, each by itself; here the directory is mounted, so it is open."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    (WORK / "updates").mkdir(exist_ok=True)
+    script = shutil.copy(ROOT / "packaging" / "docker" / "secrets.sh", WORK)
+    run("sh", str(script))
+    (WORK / "secrets").chmod(0o755)
+    (WORK / "secrets" / "database_url").chmod(0o644)
+
+
 def main() -> None:
     """Everything, in order."""
     install()
-    (WORK / "secrets").mkdir(parents=True, exist_ok=True)
-    for name in ("jwt_secret", "admin_key"):
-        (WORK / "secrets" / name).write_text(secrets.token_hex(32))
+    make_secrets()
     try:
         make_base()
         build()
@@ -224,6 +288,9 @@ def main() -> None:
         with running_server() as server:
             (WORK / "secrets" / "database_url").write_text(server.url("postgres"))
             try_hub({**by_file, "DATABASE_URL_FILE": "/run/secrets/database_url"}, "PostgreSQL")
+            with running_redis() as redis:
+                settings = of_composition(HUB_DOMAIN="hub.example.com", PROCESSES="2")
+                try_two({**settings, "REDIS_URL": redis.url})
     finally:
         shutil.rmtree(WORK / "secrets")
         if "--keep" not in sys.argv:

@@ -15,8 +15,9 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE))
 
-# Sets are laid into code objects in the order of their hashes; any fixed number makes two builds alike.
-FIXED = {"PYTHONHASHSEED": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+# Sets are laid into code objects in the order of their hashes; any fixed number makes two builds alike. Without ranges
+# tracebacks still tell files and lines; columns are of use only beside a source, which no frozen program has.
+FIXED = {"PYTHONHASHSEED": "1", "PYTHONNODEBUGRANGES": "1", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 APPLIANCE, HUB = "kioskwire-appliance", "kioskwire-hub"
 SPECS = {APPLIANCE: "build.spec", HUB: "packaging/freeze/hub.spec"}
 # What each is tried out by, in both forms, where nothing else is.

@@ -9,6 +9,7 @@ import pytest
 
 from bench.program import wait_for
 from bench.stack import Gateway, Hub, Stack
+from bench.telegram import Telegram
 from tests.frozen.programs import DIST, Bare
 
 PAGES = ("/health", "/docs", "/openapi.json", "/metrics")
@@ -42,6 +43,17 @@ def test_the_frozen_hub_serves(bare: Bare, form: str) -> None:
         added = bare.run(program, "kiosk", "add", "from-the-command", environ=hub.environment())
         assert added.returncode == 0, added.stderr
         wait_for("the hub obeys", lambda: "from-the-command" in hub.admin("GET", "/admin/kiosks").text)
+        assert hub.http.get("/health").json()["telegram"] == "disabled"
+
+
+def test_the_frozen_hub_has_its_bot_and_its_time_zones(bare: Bare, tmp_path: Path) -> None:
+    with Telegram(tmp_path / "telegram") as telegram:
+        hub = FrozenHub(bare, "hub-bot", DIST / "kioskwire-hub")
+        hub.settings.update({**telegram.hub_settings(), "TIMEZONE": "Asia/Almaty"})
+        with hub:
+            assert "kiosk_007" in telegram.ask("/add_kiosk kiosk_007")
+            assert "kiosk_007" in telegram.ask("/list_kiosks")
+            assert telegram.ask("/unknown")
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,20 @@ def test_the_composition_gives_the_hub_settings_it_knows(compose: Any) -> None:
     )
 
 
+def test_the_composition_gives_every_optional_setting_of_these_rooms_and_none_is_set_by_itself(compose: Any) -> None:
+    hub = compose["services"]["hub"]
+    given = {name.removesuffix("_FILE"): value for name, value in hub["environment"].items()}
+    rooms = ("TELEGRAM_", "ALERTS_", "DASHBOARD_", "GRAFANA_")
+    wanted = {s.variable for s in describe(Settings) if s.variable.startswith(rooms)}
+    assert wanted <= given.keys()
+    for name in wanted:
+        secret = f"/run/secrets/{name.lower()}"
+        assert given[name] in {f"${{{name}:-}}", secret}
+        assert given[name] != secret or name.lower() in hub["secrets"]
+    settings, _ = load(None, {**SECRETS, **dict.fromkeys(wanted, "")})
+    assert settings == load(None, SECRETS)[0]
+
+
 def test_nothing_but_the_proxy_is_reached_from_outside(compose: Any) -> None:
     assert [name for name, service in compose["services"].items() if "ports" in service] == ["caddy"]
     assert compose["networks"]["back"]["internal"]
@@ -72,6 +86,41 @@ def test_nothing_but_the_proxy_is_reached_from_outside(compose: Any) -> None:
         assert "test" in service.get("healthcheck", {"test": ()}), name
 
 
+def test_the_composition_of_two_hubs_is_that_of_one_and_a_hub_more(compose: Any) -> None:
+    many = yaml.safe_load((DOCKER / "compose.many.yaml").read_text())
+    assert [name for name in many["services"] if name.startswith("hub")] == ["hub-1", "hub-2"]
+    one = {**compose["services"]}
+    hub, caddy = one.pop("hub"), one.pop("caddy")
+    for number, volume in ((1, "hub"), (2, "hub-2")):
+        volumes = [each.replace("hub:/var", f"{volume}:/var") for each in hub["volumes"]]
+        assert many["services"].pop(f"hub-{number}") == {**hub, "volumes": volumes}
+    front = many["services"].pop("caddy")
+    assert many["services"] == one
+    assert front["environment"].pop("HUB_UPSTREAM").split() == ["hub-1:8000", "hub-2:8000"]
+    assert front.pop("depends_on").keys() == {"hub-1", "hub-2"}
+    assert front.pop("volumes")[0].startswith("./Caddyfile.many:")
+    for name in ("depends_on", "volumes"):
+        caddy.pop(name)
+    caddy["environment"].pop("HUB_UPSTREAM")
+    assert front == caddy
+    assert many.pop("volumes") == {**compose["volumes"], "hub-2": {}}
+    assert all(many[name] == compose[name] for name in ("networks", "secrets"))
+
+
+def test_the_balancer_is_the_proxy_with_a_choice() -> None:
+    one, many = ((DOCKER / name).read_text().splitlines() for name in ("Caddyfile", "Caddyfile.many"))
+    added = [line.strip() for line in many if line not in one and not line.strip().startswith("#")]
+    assert [line.partition(" ")[0] for line in added] == [
+        "lb_policy",
+        "health_uri",
+        "health_interval",
+        "health_timeout",
+    ]
+    assert [line for line in one if line not in many and not line.startswith("#")] == []
+    # The same lines are in the book, for who has a Caddyfile of their own.
+    assert [line for line in added if line not in (ROOT / "docs" / "deploy.md").read_text()] == []
+
+
 def test_secrets_are_made_once_and_closed_to_others(compose: Any, tmp_path: Path) -> None:
     script = tmp_path / "secrets.sh"
     script.write_bytes((DOCKER / "secrets.sh").read_bytes())
@@ -86,6 +135,10 @@ def test_secrets_are_made_once_and_closed_to_others(compose: Any, tmp_path: Path
     settings, warnings = load(None, by_file)
     assert warnings == []
     assert made["postgres_password"] in settings.database_url
+    assert settings.alerts_webhook_secret
+    assert not settings.telegram_bot_token
+    assert not settings.telegram_proxy_url
+    assert not settings.grafana_prometheus_password
 
 
 def test_secrets_are_kept_out_of_the_tree_and_the_builder() -> None:

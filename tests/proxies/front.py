@@ -99,9 +99,10 @@ class Caddy(Front):
     """With certificates of its own authority instead of a public one."""
 
     name = "caddy"
+    file = "Caddyfile"
 
     def prepare(self) -> None:
-        shutil.copy(DOCKER / "Caddyfile", self.directory / "Caddyfile")
+        shutil.copy(DOCKER / self.file, self.directory / "Caddyfile")
         (self.directory / "whole").write_text(
             "{\n\tadmin off\n\tlocal_certs\n\tskip_install_trust\n\tauto_https disable_redirects\n"
             f"\tstorage file_system {self.directory}/storage\n}}\nimport Caddyfile\n"
@@ -120,6 +121,10 @@ class Nginx(Front):
 
     name = "nginx"
 
+    def upstream(self) -> str:
+        """Where hubs listen."""
+        return f"upstream kioskwire_hub {{\n    server 127.0.0.1:{self.hub_port};\n    keepalive 64;\n}}"
+
     def prepare(self) -> None:
         made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
         key = self.directory / "key.pem"
@@ -128,7 +133,7 @@ class Nginx(Front):
         )
         text = (DOCKER / "nginx.conf").read_text()
         for written, here in (
-            ("server 127.0.0.1:8000;", f"server 127.0.0.1:{self.hub_port};"),
+            ("upstream kioskwire_hub {\n    server 127.0.0.1:8000;\n    keepalive 64;\n}", self.upstream()),
             ("listen 80;", f"listen 127.0.0.1:{free_port()};"),
             ("    listen [::]:80;\n", ""),
             ("listen 443 ssl http2;", f"listen 127.0.0.1:{self.port} ssl http2;"),

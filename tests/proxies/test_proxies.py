@@ -89,6 +89,12 @@ def test_administration_and_figures_are_not_seen_from_outside(kiosk: Kiosk) -> N
         assert http.get("/docs").status_code == 200
 
 
+def test_what_telegram_delivers_reaches_the_hub(kiosk: Kiosk) -> None:
+    with kiosk.front.client() as http:
+        answer = http.post("/telegram", json={"update_id": 1}, headers={"X-Telegram-Bot-Api-Secret-Token": "a-secret"})
+    assert (answer.status_code, "there is no webhook" in answer.text) == (404, True)
+
+
 def test_who_is_asking_is_the_proxy_s_word_and_not_the_caller_s(kiosk: Kiosk) -> None:
     other = unique("liar")
     token = kiosk.site.hub.add_kiosk(other)
