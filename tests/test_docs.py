@@ -20,6 +20,7 @@ import appliance.__main__
 import appliance.settings
 import appliance.simulate
 import cloud.__main__
+import cloud.emulator.command
 import cloud.settings
 from appliance.routes import parse_routes
 from tests.markdown import FENCE, fences, rows
@@ -189,7 +190,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     simulator = argparse.ArgumentParser(prog="kioskwire-sim")
     simulator.add_argument("--version", action="version", version="")
     into = simulator.add_subparsers(required=True)
-    for name, command in appliance.simulate.COMMANDS.items():
+    further = {"telegram": appliance.simulate.Command(*cloud.emulator.command.COMMAND)}
+    for name, command in (appliance.simulate.COMMANDS | further).items():
         command.declare(into.add_parser(name))
     return {
         "kioskwire-hub": cloud.__main__._parser(),

@@ -20,7 +20,9 @@ from cloud.errors import Refused
 from cloud.kiosks.proof import parse_public_key, proves
 from cloud.kiosks.tokens import Tokens
 from cloud.operations.answers import record, refusal
+from cloud.operations.by_hand import contradiction, settle, told_of
 from cloud.operations.operation import FINAL, TRANSITIONS, Operation, State
+from cloud.web.resolving import Resolve
 from cloud.web.routes import ROUTES
 from cloud.web.send import BODY_MAX_BYTES, SendHeaders
 from tests.markdown import fences, rows
@@ -34,7 +36,7 @@ from wire.enrolment import (
     parse_code,
     proof_text,
 )
-from wire.messages import Executed, Message, Request
+from wire.messages import Executed, Message, Request, Response
 from wire.problems import PROBLEMS, CloseCode
 
 WIRE = (Path(__file__).parents[2] / "docs/wire.md").read_text(encoding="utf-8")
@@ -157,6 +159,27 @@ def test_the_operation_is_shown_with_every_member_it_has() -> None:
     )
     assert list(record(operation)) == list(shown)
     assert (shown["state"] in FINAL, shown["state"]) == (shown["final"], "succeeded")
+
+
+def test_the_resolution_is_asked_for_and_shown_as_it_is() -> None:
+    (asked,), (example,) = fences(WIRE, "json resolve"), fences(WIRE, "json resolution")
+    wanted = msgspec.json.decode(asked, type=Resolve)
+    shown = msgspec.json.decode(example)
+    operation = Operation(
+        request_id="r" * 8, kiosk_id="k", operation="payment", method="POST", created_at=0.0, state=State.UNKNOWN
+    )
+    resolution = settle(operation, State(wanted.state), "telegram:4711", wanted.why, 0.0)
+    told = record(operation, resolution)["resolution"]
+    assert list(told) == list(shown)
+    assert (told["why"], told["by"]) == (shown["why"], shown["by"])
+    word = Response(
+        request_id="r" * 8,
+        operation="payment",
+        executed=Executed(shown["told"]["executed"]),
+        status=shown["told"]["status"],
+    )
+    assert contradiction(operation, word) == shown["contradiction"]
+    assert list(shown["told"]) == list(msgspec.json.decode(told_of(word)))
 
 
 def test_the_problem_is_shown_as_the_hub_tells_it() -> None:

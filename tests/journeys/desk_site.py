@@ -343,14 +343,13 @@ class DeskKiosk(Kiosk):
     def untold(self) -> int:
         """Outcomes and events that the hub has not. What it acknowledged leaves the journal up to a second later."""
         events = _rows(self.appliance.directory / "state" / "journal.db", "SELECT seq FROM events")
-        query = "SELECT seq FROM events WHERE kiosk_id = ?"
-        stored = _rows(self.site.hub.directory / "state" / "hub.db", query, self.id)
+        stored = self.site.hub.rows(f"SELECT seq FROM events WHERE kiosk_id = '{self.id}'")
         return len(set(events) - set(stored)) + int(self.health()["unsettled"])
 
     def events(self) -> list[tuple[str, str, Json]]:
         """What the hub has of it."""
-        query = "SELECT kind, device, data FROM events WHERE kiosk_id = ? ORDER BY rowid"
-        rows = _rows(self.site.hub.directory / "state" / "hub.db", query, self.id)
+        query = f"SELECT kind, device, data FROM events WHERE kiosk_id = '{self.id}' ORDER BY received_at, seq"
+        rows = self.site.hub.rows(query)
         return [(kind, device or "", msgspec.json.decode(data)) for kind, device, data in rows]
 
     def wait_no_work(self) -> None:
@@ -375,10 +374,10 @@ class DeskKiosk(Kiosk):
             device.kill()
 
 
-def _rows(database: Path, query: str, *values: str) -> list[Any]:
+def _rows(database: Path, query: str) -> list[Any]:
     """Beside the program whose it is."""
     with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
-        return connection.execute(query, values).fetchall()
+        return connection.execute(query).fetchall()
 
 
 def _outcome(operation: Json) -> Outcome:

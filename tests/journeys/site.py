@@ -15,6 +15,7 @@ import httpx
 
 from bench.program import wait_for
 from bench.stack import Appliance, Gateway, Hub, gateway_routes, send_headers
+from tests import hubs
 from tests.chaos.proxy import FaultProxy
 
 Json = dict[str, Any]
@@ -149,6 +150,18 @@ class Backend:
         return ended
 
 
+class KnownAppliance(Appliance):
+    """Its program, ready once every hub may send to it: others than its own hear of it some milliseconds later."""
+
+    def __init__(self, site: "Site", kiosk: str, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._site = site
+        self._kiosk = kiosk
+
+    def is_ready(self) -> bool:
+        return super().is_ready() and (len(self._site.hubs) == 1 or self._site.connected(self._kiosk))
+
+
 class Kiosk:
     """A registered kiosk: its appliance, and the fault proxy it reaches the hub through."""
 
@@ -156,7 +169,9 @@ class Kiosk:
         self.id = kiosk
         self.site = site
         self.proxy = FaultProxy(site.hub.port, kind="websocket")
-        self.appliance = Appliance(
+        self.appliance = KnownAppliance(
+            site,
+            kiosk,
             site.directory / kiosk,
             f"ws://127.0.0.1:{self.proxy.port}/ws",
             site.hub.add_kiosk(kiosk),
@@ -174,7 +189,10 @@ class Kiosk:
         return found
 
     def wait_running(self, count: int = 1) -> None:
-        """Wait until operations stand in the journal and are at the gateway."""
+        """Wait until operations stand in the journal and their gateway is being called.
+
+        It may not have heard of them yet: see `Site.wait_at_gateway`.
+        """
 
         def running() -> bool:
             page = self.appliance.http.get("/metrics").text
@@ -211,12 +229,24 @@ class Site:
     """Everything, in one directory."""
 
     def __init__(
-        self, directory: Path, hub_settings: Mapping[str, str] | None = None, hub_wrapper: tuple[str, ...] = ()
+        self,
+        directory: Path,
+        hub_settings: Mapping[str, str] | None = None,
+        hub_wrapper: tuple[str, ...] = (),
+        *,
+        count: int = 0,
     ) -> None:
+        """`count` hubs; 0: as many as `HUBS` says."""
         self.directory = directory
         self.gateway = Gateway(directory / "gateway")
-        self.hub = Hub(directory / "hub", settings=hub_settings)
+        count = count or hubs.wanted()
+        self.hub = (
+            Hub(directory / "hub", settings=hub_settings)
+            if count == 1
+            else hubs.Hubs(directory / "hubs", count, settings=hub_settings)
+        )
         self.hub.wrapper = hub_wrapper
+        self.hubs = self.hub.members if isinstance(self.hub, hubs.Hubs) else [self.hub]
         self.gateway.start(wait=False)
         self.hub.start()
         self.gateway.wait_ready()
@@ -254,9 +284,17 @@ class Site:
             kiosk.close()
 
     def connected(self, kiosk: str) -> bool:
-        """Whether the hub has the kiosk's socket and may send."""
-        found: bool = self.hub.admin("GET", f"/admin/kiosks/{kiosk}").json()["connected"]
-        return found
+        """Whether the hub has the kiosk's socket and may send. Several hubs are asked until they say the same."""
+
+        def told() -> set[bool]:
+            return {hub.admin("GET", f"/admin/kiosks/{kiosk}").json()["connected"] for hub in self.hubs}
+
+        said: set[bool] = wait_for(f"hubs agreeing on {kiosk}", lambda: len(found := told()) == 1 and found, PATIENCE_S)
+        return said == {True}
+
+    def wait_at_gateway(self) -> None:
+        """Wait until the gateway has had all the requests that it was to misbehave at."""
+        until("the gateway having it", lambda: not self.gateway.http.get("/sim/faults").json()["faults"])
 
     def twice(self) -> dict[str, int]:
         """Orders and checks that the gateway acted on more than once: there must be none, ever."""

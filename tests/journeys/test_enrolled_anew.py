@@ -127,7 +127,7 @@ def test_a_copied_disk_is_told_on_both_sides_and_the_first_serves_on(site: Site)
         (reason,) = until("the copy's word", refused)
         assert "another" in reason
         assert any("this disk was in another machine before" in reason for reason in second.health()["reasons"])
-        assert site.hub.admin("GET", f"/admin/kiosks/{name}").json()["duplicate"] is not None
+        until("every hub knowing of both", lambda: site.hub.admin("GET", f"/admin/kiosks/{name}").json()["duplicate"])
         for _ in range(3):
             assert pays(site, name)
         assert (first.health()["ws_connected"], second.health()["ws_connected"]) == (True, False)

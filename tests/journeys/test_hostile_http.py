@@ -60,6 +60,11 @@ def chunked(*chunks: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
+def pids_of(site: Site) -> list[int]:
+    """Of each hub that runs now."""
+    return [hub.pid for hub in site.hubs]
+
+
 def stands(site: Site, kiosk: Kiosk) -> None:
     """The hub is the same process as before and does its work."""
     order = unique("order")
@@ -68,8 +73,8 @@ def stands(site: Site, kiosk: Kiosk) -> None:
 
 
 @pytest.fixture
-def pid(site: Site) -> int:
-    return site.hub.pid
+def pids(site: Site) -> list[int]:
+    return pids_of(site)
 
 
 BODIES = {
@@ -91,14 +96,14 @@ BODIES = {
 
 @pytest.mark.parametrize("name", BODIES)
 @pytest.mark.parametrize("key", ["", "Idempotency-Key: "])
-def test_a_body_that_is_no_object_is_refused(site: Site, kiosk: Kiosk, pid: int, name: str, key: str) -> None:
+def test_a_body_that_is_no_object_is_refused(site: Site, kiosk: Kiosk, pids: list[int], name: str, key: str) -> None:
     more = [key + unique("key")] if key else []
     received = exchange(site.hub.port, request(site, kiosk.id, BODIES[name], *more))
     assert statuses(received) == [400]
     answer = json.loads(received.partition(b"\r\n\r\n")[2])
     assert (answer["type"], answer["outcome"]) == ("bad-request", "not_executed")
     assert site.gateway.effects("hostile") == 0
-    assert site.hub.pid == pid
+    assert pids_of(site) == pids
 
 
 STRANGE = {
@@ -197,7 +202,7 @@ def test_two_lengths_or_a_length_beside_chunks_are_refused(site: Site, kiosk: Ki
     stands(site, kiosk)
 
 
-def test_two_mebibytes_are_too_large_declared_or_chunked(site: Site, kiosk: Kiosk, pid: int) -> None:
+def test_two_mebibytes_are_too_large_declared_or_chunked(site: Site, kiosk: Kiosk, pids: list[int]) -> None:
     order = unique("order")
     body = json.dumps(payment(order, note="x" * 2 * _MIB)).encode()
     pieces = [body[at : at + 65536] for at in range(0, len(body), 65536)]
@@ -211,7 +216,7 @@ def test_two_mebibytes_are_too_large_declared_or_chunked(site: Site, kiosk: Kios
     polite = site.backend.send(kiosk.id, "payment", payment(order, note="x" * 2 * _MIB))
     assert problem(polite) == (413, "too-large", "not_executed")
     assert site.gateway.effects(order) == 0
-    assert site.hub.pid == pid
+    assert pids_of(site) == pids
     stands(site, kiosk)
 
 
@@ -242,13 +247,13 @@ def test_chunks_pipelines_and_single_bytes_are_understood(site: Site, kiosk: Kio
     assert site.gateway.effects(orders[5]) <= 1
 
 
-def test_half_a_request_is_none(site: Site, kiosk: Kiosk, pid: int) -> None:
+def test_half_a_request_is_none(site: Site, kiosk: Kiosk, pids: list[int]) -> None:
     order = unique("order")
     whole = request(site, kiosk.id, json.dumps(payment(order)).encode())
     for size in (1, 5, 11, 12, 40, len(whole) // 2, len(whole) - 1):
         exchange(site.hub.port, whole[:size], finish=True)
     assert site.gateway.effects(order) == 0
-    assert site.hub.pid == pid
+    assert pids_of(site) == pids
     stands(site, kiosk)
 
 
@@ -269,10 +274,10 @@ NOISE = {
 
 
 @pytest.mark.parametrize("name", NOISE)
-def test_noise_is_refused_or_cut(site: Site, kiosk: Kiosk, pid: int, name: str) -> None:
+def test_noise_is_refused_or_cut(site: Site, kiosk: Kiosk, pids: list[int], name: str) -> None:
     found = statuses(exchange(site.hub.port, NOISE[name], finish=True))
     assert all(400 <= status < 500 or status == 505 for status in found), found
-    assert site.hub.pid == pid
+    assert pids_of(site) == pids
     stands(site, kiosk)
 
 

@@ -73,8 +73,9 @@ def test_killed_while_the_gateway_works_it_is_asked_until_it_knows(site: Site) -
     # The gateway acts after the restart: "not found" must not be believed while it may still act.
     with site.kiosk("kill-working", site.routes(timeout=8)) as kiosk:
         order = unique("order")
-        sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:2.5"), key=order)
-        kiosk.wait_running()
+        site.gateway.fault("slow", seconds=2.5)
+        sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
+        site.wait_at_gateway()  # one that never had it is asked for a minute before that is believed
         request_id = site.backend.sent(kiosk.id, order)
         kiosk.restart()
         ended = site.backend.final(request_id)

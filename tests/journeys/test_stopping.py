@@ -20,17 +20,26 @@ def test_a_hub_that_is_stopped_gives_the_answer_that_is_under_way(site: Site) ->
 def test_a_hub_that_is_stopped_tells_what_takes_longer_as_unknown_and_settles_it_later(site: Site) -> None:
     with site.kiosk("hub-hurried") as kiosk:
         keyed, unkeyed = unique("keyed"), unique("unkeyed")
-        sent = site.backend.later(kiosk.id, "payment", payment(keyed, simulate="slow:9"), key=keyed)
+        slow = "slow:9" if len(site.hubs) == 1 else "slow:21"  # one of several has time for what is under way
+        sent = site.backend.later(kiosk.id, "payment", payment(keyed, simulate=slow), key=keyed, timeout=60)
         kiosk.wait_running()
         waiting = site.backend.later(kiosk.id, "payment", payment(unkeyed))  # its turn comes after the first
         until("its waiting", lambda: kiosk.queue()["waiting"] == 1)
         assert site.hub.stop() == 0
-        assert [problem(answer.result()) for answer in (sent, waiting)] == [(504, "timeout", "unknown")] * 2
+        told = [problem(answer.result()) for answer in (sent, waiting)]
+        late, lost = (504, "timeout", "unknown"), (504, "kiosk-lost", "unknown")
+        if len(site.hubs) == 1:  # which keeps its kiosks until it is gone
+            assert told == [late] * 2
+        else:
+            # Each sends its kiosks to the others, where none is let in any more. So the kiosk is lost, and its caller
+            # told after the grace of 5 s; or the hub that was asked has ended its own 6 s of waiting before that, where
+            # the hub with the kiosk sent it away more than a second later than this one its last.
+            assert set(told) <= {lost, late}
         site.hub.start()
         kiosk.wait_ready()
         ended = [site.backend.final(answer.result().headers["x-request-id"]) for answer in (sent, waiting)]
         assert [operation["state"] for operation in ended] == ["succeeded", "succeeded"]
-        again = site.backend.send(kiosk.id, "payment", payment(keyed, simulate="slow:9"), key=keyed)
+        again = site.backend.send(kiosk.id, "payment", payment(keyed, simulate=slow), key=keyed)
         assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
         assert (site.gateway.effects(keyed), site.gateway.effects(unkeyed)) == (1, 1)
 
@@ -47,7 +56,7 @@ def test_an_appliance_that_is_stopped_ends_what_it_has_begun(site: Site) -> None
         assert (site.gateway.effects(begun), site.gateway.effects(waiting)) == (1, 0)
         kiosk.appliance.start()
         # What had not been begun is begun by the next run, if there is still time.
-        assert second.result().status_code == 200 or second.result().json()["outcome"] == "unknown"
+        assert second.result().status_code == 200 or problem(second.result()) == (504, "kiosk-lost", "unknown")
         assert site.backend.final(second.result().headers["x-request-id"])["state"] == "succeeded"
         assert site.gateway.effects(waiting) == 1
         assert kiosk.health()["journal"]["previous_run"] == "clean"
