@@ -23,7 +23,7 @@ SHELL := /bin/sh
 .PHONY: help install install-dev demo test lint fmt constraints clean distclean FORCE
 
 # Read by bench/demo.py; empty means not set.
-export ONCE JSON HUB_PORT HEALTH_PORT GATEWAY_PORT
+export ONCE JSON HUBS HUB_PORT HEALTH_PORT GATEWAY_PORT TELEGRAM_PORT
 
 help: ## show this list
 	@echo "make TARGET, where TARGET is:"
@@ -33,19 +33,11 @@ install: $(VENV)/.installed ## make .venv and install both programs into it
 
 install-dev: $(VENV)/.installed-dev ## the same, with what the tests and linters need
 
-demo: $(VENV)/.installed ## run hub, kiosk and gateway here and send operations (ONCE=1, JSON=file, HUB_PORT, HEALTH_PORT, GATEWAY_PORT)
+demo: $(VENV)/.installed ## run hub, kiosk and gateway here and send operations (ONCE=1, HUBS=2, JSON=file, HUB_PORT, HEALTH_PORT, GATEWAY_PORT, TELEGRAM_PORT)
 	@exec $(BIN)/python -m bench.demo
 
-# Two rows of tests beside each other: most of them wait for programs, customers and devices most of their time.
-APART := tests/journeys tests/cloud
-
 test: lint ## everything a change must pass: lint, types, floors, tests
-	@mkdir -p $(STATE); echo "$(APART) run beside the rest, into $(STATE)/apart.log"; \
-	$(BIN)/python -m pytest $(APART) > $(STATE)/apart.log 2>&1 & apart=$$!; \
-	trap 'kill $$apart' INT TERM; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(APART)); rest=$$?; \
-	wait $$apart; told=$$?; cat $(STATE)/apart.log; \
-	exit $$((rest > told ? rest : told))
+	@$(BIN)/python tests/rows.py
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
