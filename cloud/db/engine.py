@@ -49,10 +49,10 @@ def open_engine(url: str) -> AsyncEngine:
     return _at_postgresql(url, command_timeout=_WAIT, session=_SESSION, **pool)
 
 
-def open_patient(engine: AsyncEngine) -> AsyncEngine:
-    """Another engine for the same PostgreSQL, whose statements may take hours, while each waits for locks for 2 s."""
+def open_patient(url: str | URL) -> AsyncEngine:
+    """An engine for a PostgreSQL whose statements may take hours, while each waits for locks for 2 s."""
     session = {**_SESSION, "statement_timeout": "0", "lock_timeout": "2s"}
-    return _at_postgresql(engine.url, command_timeout=_HOURS, session=session, poolclass=NullPool)
+    return _at_postgresql(url, command_timeout=_HOURS, session=session, poolclass=NullPool)
 
 
 def _at_postgresql(url: str | URL, *, command_timeout: float, session: dict[str, str], **pool: Any) -> AsyncEngine:

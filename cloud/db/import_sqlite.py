@@ -20,7 +20,7 @@ from sqlalchemy import BigInteger, Boolean, Float, Integer, LargeBinary, String,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from cloud.db.engine import open_engine
+from cloud.db.engine import open_engine, open_patient
 from cloud.db.hold import NotHeldError, check_durability, take_lock
 from cloud.db.migrate import HEAD, LaterSchemaError, MigrationError, migrate
 from cloud.db.sqlite_source import CannotMoveError, copied
@@ -31,6 +31,7 @@ from wire.crashpoint import crash_point
 _AT_ONCE = 2000
 _TELL_EVERY = 2.0  # seconds
 _HOURS = 24 * 3600.0
+_UNSURE = "whether it was moved is not known: begin again, and a database that has everything is refused as not empty"
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _LEAST, _MOST = -(2**31), 2**31 - 1
 
@@ -62,26 +63,34 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
 async def import_sqlite(source: Path, url: str, tell: Tell = lambda _: None) -> Imported:
     """Move what `source` holds to the empty database at `url`, and tell of it in words on the way.
 
-    Raises `CannotMoveError` with what stands against it; then nothing was changed, but that tables may be there, empty.
+    Raises `CannotMoveError` with what stands against it; then nothing was changed, but that tables may be there, empty;
+    or it says that the commit's answer was lost.
     """
     began = time.monotonic()
     tell(f"copying {source}")
     with copied(source) as copy:
         schema_before = await _bring_here(copy, source)
-        engine = open_engine(url)
+        engine = open_patient(url)
+        fate = "nothing was moved"
         try:
             async with _target(engine) as session, session.transaction():
                 await _have_empty(session)
                 tables = await _move_all(copy, session, tell)
                 tell("committing")
                 crash_point("hub.import.commit.before")
+                fate = _UNSURE
             crash_point("hub.import.commit.after")
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             where = ", ".join(text for text in (error.table_name, error.column_name, error.constraint_name) if text)
             words = f"PostgreSQL does not take a row ({type(error).__name__}{f': {where}' if where else ''})"
-            raise CannotMoveError(f"{words}; nothing was moved") from None  # its own words quote the row
+            raise CannotMoveError(f"{words}; {fate}") from None  # its own words quote the row
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise CannotMoveError(f"PostgreSQL ended it: {error}; nothing was moved") from error
+            raise CannotMoveError(f"PostgreSQL ended it: {error}; {fate}") from error
+        except OSError as error:
+            if fate is not _UNSURE:
+                raise
+            words = f"the connection to PostgreSQL was lost ({type(error).__name__})"
+            raise CannotMoveError(f"{words}; {fate}") from error
         finally:
             await engine.dispose()
     rows = sum(table.rows for table in tables)
@@ -146,8 +155,7 @@ async def _target(engine: AsyncEngine) -> AsyncIterator[Any]:
             raise CannotMoveError(f"the database of DATABASE_URL: {error}") from error
         session = (await connection.get_raw_connection()).driver_connection
         assert session is not None
-        # It takes minutes, and nobody waits for it.
-        await session.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = '10min'")
+        await session.execute("SET idle_in_transaction_session_timeout = '10min'")  # while the file is read
         try:
             yield session
         finally:

@@ -71,7 +71,7 @@ async def migrate(engine: AsyncEngine) -> None:
     if url.get_backend_name() == "sqlite":
         await _run(engine)
         return
-    patient = open_patient(engine)
+    patient = open_patient(engine.url)
     try:
         await _run_beside_others(patient)
     finally:

@@ -26,6 +26,7 @@ from cloud.db.tables import metadata
 from cloud.settings import Settings, database_url
 from tests.cloud.db.test_postgresql import ask, writer_at
 from tests.cloud.hub import JWT_SECRET, POSTGRESQL, Kiosk, empty_database, running
+from tests.postgresql import Server
 
 pytestmark = pytest.mark.skipif(bool(POSTGRESQL), reason="it begins with an embedded hub")
 
@@ -224,6 +225,22 @@ async def test_a_table_that_is_not_the_same_there_is_not_moved(empty: str, tmp_p
     await ask(empty, "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name = 1; RETURN NEW; END'")
     await ask(empty, "CREATE TRIGGER t BEFORE INSERT ON kiosks FOR EACH ROW EXECUTE FUNCTION f()")
     with pytest.raises(CannotMoveError, match="kiosks is not there as it was"):
+        await moved(source(tmp_path, (_KIOSK, ("a",))), empty)
+    assert await ask(empty, "SELECT count(*) FROM kiosks") == [(0,)]
+
+
+async def test_where_the_commit_s_answer_is_lost_nobody_is_told_that_nothing_was_moved(
+    empty: str, tmp_path: Path, lasting_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(point: str) -> None:
+        if point == "hub.import.commit.before":
+            name = empty.rpartition("/")[2].partition("?")[0]
+            lasting_server.execute(
+                f"SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE datname = '{name}'"
+            )
+
+    monkeypatch.setattr("cloud.db.import_sqlite.crash_point", cut)
+    with pytest.raises(CannotMoveError, match=r"whether it was moved is not known: begin again"):
         await moved(source(tmp_path, (_KIOSK, ("a",))), empty)
     assert await ask(empty, "SELECT count(*) FROM kiosks") == [(0,)]
 
