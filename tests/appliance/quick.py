@@ -1,7 +1,6 @@
 """A whole appliance in virtual time: what devices, people and schedules take hours for passes at once.
 
-As `tests.appliance.supervisor.yard.virtual`; here no time passes either while a thread of the program's is at work,
-whichever: the journal's disk, a PIN's hash, a name that is looked up.
+As `tests.appliance.supervisor.yard.virtual`, with its own journal: no time passes while the disk of that is at work.
 """
 
 import asyncio
@@ -20,22 +19,14 @@ def quick(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]
 
     @functools.wraps(test)
     async def played(*arguments: Any, **fixtures: Any) -> None:
-        loop = asyncio.get_running_loop()
-        clock: Clock = loop._selector  # type: ignore[attr-defined]
-        begin, ask = loop.run_in_executor, Journal._ask
-
-        def run_held(*args: Any) -> Any:
-            hold = clock.held()
-            hold.__enter__()
-            work = begin(*args)
-            work.add_done_callback(lambda _: hold.__exit__(None, None, None))
-            return work
+        clock: Clock = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
+        ask = Journal._ask
 
         async def ask_held(journal: Journal, job: Any) -> Any:
             with clock.held():
                 return await ask(journal, job)
 
-        with patch.object(loop, "run_in_executor", run_held), patch.object(Journal, "_ask", ask_held):
+        with patch.object(Journal, "_ask", ask_held):
             await test(*arguments, **fixtures)
 
     return virtual(played)

@@ -1,18 +1,21 @@
-"""An event loop whose clock jumps to whatever happens next, with one thread that is waited for: the journal's.
+"""An event loop whose clock jumps to whatever happens next, and waits for threads and for the kernel.
 
-As `tests.hardware.contracts.warp`, but for a program that writes to a real disk: while a write is on its way (`held`)
-no virtual time passes, so that a schedule is the same however busy the machine is.
+As `tests.hardware.contracts.warp`, but for a program that writes to a real disk: while a write is on its way (`held`),
+or anything that was given to a thread (`asyncio.to_thread`), no virtual time passes, so that a schedule is the same
+however busy the machine is.
 """
 
 import asyncio
 import contextlib
 import selectors
 import time
-from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 from unittest.mock import patch
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 BEGIN_S = 1_000_000.0
 _TURNS_MAX = 3_000_000  # of the loop, in one run; more is something that never ends
@@ -23,19 +26,17 @@ class Stuck(AssertionError):
     """Nothing is left that could ever happen, or nothing ends."""
 
 
-class Clock(selectors.DefaultSelector):
+class Clock(selectors.PollSelector):
     """Virtual time. `now` is what `time.monotonic` says while the loop runs.
 
-    Args:
-        lag_s: real seconds in which the kernel may bring what was written already, before the clock goes on: nothing
-            for pairs of sockets, some for pseudo-terminals.
+    By poll(2), which brings what was written to a pseudo-terminal before it answers: with epoll, the time at which that
+    comes is the kernel's own.
     """
 
-    def __init__(self, lag_s: float = 0.0) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.now = BEGIN_S
         self.turns = 0
-        self._lag_s = lag_s
         self._holds = 0
 
     @contextlib.contextmanager
@@ -55,9 +56,9 @@ class Clock(selectors.DefaultSelector):
         if self._holds and timeout != 0:
             found = super().select(_DISK_S)
             if not found:
-                raise Stuck(f"the disk took more than {_DISK_S:g} s")
+                raise Stuck(f"the disk, or a thread, took more than {_DISK_S:g} s")
             return found
-        found = super().select(self._lag_s if timeout else 0) if timeout != 0 or self.turns % 16 == 0 else []
+        found = super().select(0) if timeout != 0 or self.turns % 16 == 0 else []
         if not found and timeout is None:
             raise Stuck("nothing is left that could happen")
         if not found and timeout:
@@ -65,10 +66,26 @@ class Clock(selectors.DefaultSelector):
         return found
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """Threads' time is none."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._clock = clock
+
+    def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> "asyncio.Future[T]":
+        """As the loop's own, while the clock is held."""
+        holding = contextlib.ExitStack()
+        holding.enter_context(self._clock.held())
+        ended: asyncio.Future[T] = super().run_in_executor(executor, func, *args)
+        ended.add_done_callback(lambda _: holding.close())
+        return ended
+
+
 def run(what: Coroutine[Any, Any, T], clock: Clock) -> T:
     """Run it to its end; what it leaves behind is cancelled."""
     with patch.object(time, "monotonic", lambda: clock.now):
-        loop = asyncio.SelectorEventLoop(clock)
+        loop = _Loop(clock)
         try:
             return loop.run_until_complete(what)
         finally:

@@ -25,7 +25,6 @@ from tests.appliance.worlds import RESERVE, SMALL
 from tests.chaos.desk_clock import Clock, run
 from wire.messages import Event
 
-_LINE_S = 0.001  # real seconds a pseudo-terminal may need
 _clock: ContextVar[Clock] = ContextVar("the clock of the test that runs")
 
 WELL = {DeviceState.DISABLED, DeviceState.READY}
@@ -36,7 +35,7 @@ def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
 
     @functools.wraps(test)
     def played(*arguments: Any, **fixtures: Any) -> None:
-        clock = Clock(_LINE_S)
+        clock = Clock()
         token = _clock.set(clock)
         try:
             run(test(*arguments, **fixtures), clock)
