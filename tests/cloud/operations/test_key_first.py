@@ -66,6 +66,7 @@ async def test_a_claim_that_fails_says_nothing_of_what_its_key_stands_for(
     """A full disk reads on: the repetition of a payment that was executed is that payment, not "not executed"."""
     async with running(tmp_path) as hub, hub.kiosk() as kiosk, kiosk.serving() as executed:
         assert (await hub.send({"amount": 1}, key="pay-1")).status_code == 200
+        await until(lambda: hub.services.operations.running == 0)  # its outcome is stored, and nobody can join it
 
         async def full(*_: object) -> None:
             raise StorageError("the disk is full")
