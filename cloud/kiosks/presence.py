@@ -321,9 +321,13 @@ class Presence:
                 try:
                     await self._pages(life)
                 except (NoAnswerError, msgspec.MsgspecError) as error:
-                    self._known.failed(life)
                     log.info("a hub's kiosks could not be read", extra={"hub": life, "reason": str(error)})
-                    pause = min(_PAUSE_MOST, pause * 2)
+                except Exception:  # a mistake of ours, in one of its kiosks: the others are not missed for ever
+                    log.exception("a hub's kiosks could not be read", extra={"hub": life})
+                else:
+                    continue
+                self._known.failed(life)
+                pause = min(_PAUSE_MOST, pause * 2)
         finally:
             if self._fetches.get(life) is asyncio.current_task():
                 del self._fetches[life]

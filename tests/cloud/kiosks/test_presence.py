@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cloud.kiosks.gossip import KiosksListed, KiosksMoved, KiosksStand
+from cloud.kiosks.gossip import KiosksListed, KiosksMoved, KiosksStand, Known
 from tests.cloud.hub import until
 from tests.cloud.kiosks.hubs import Hub, hubs, quick
 from tests.cloud.local_bus import LocalNet
@@ -215,6 +215,26 @@ async def test_a_list_that_breaks_off_is_read_again(monkeypatch: pytest.MonkeyPa
         net.losing.append(third_page)
         async with Hub(net.bus("late")).running() as late:
             await until(lambda: len(late.presence.all()) == 20)
+
+
+async def test_a_mistake_in_one_list_is_logged_and_the_list_is_read_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    net, listed, times = LocalNet(), Known.listed, []
+
+    def mistaken(known: Known, life: str, page: KiosksListed, *, is_first: bool) -> list[str]:
+        times.append(life)
+        if len(times) == 1:
+            raise KeyError("never heard of")
+        return listed(known, life, page, is_first=is_first)
+
+    monkeypatch.setattr(Known, "listed", mistaken)
+    async with hubs(net, 1) as (one,):
+        one.open()
+        async with Hub(net.bus("late")).running() as late:
+            await until(lambda: late.knows() == "one")
+            assert len(times) >= 2
+    assert "a hub's kiosks could not be read" in caplog.text
 
 
 async def test_a_kiosk_that_says_too_much_of_itself_fills_no_other_hub(monkeypatch: pytest.MonkeyPatch) -> None:
