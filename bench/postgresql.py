@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
@@ -17,7 +16,9 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-from bench.program import die_with
+from bench.program import die_with, free_port
+
+_ANSWERS_WITHIN = _ENDS_WITHIN = 60.0  # after a crash it reads its log, on a disk that may have much else to write
 
 
 class MissingError(Exception):
@@ -55,9 +56,7 @@ class Server:
         if os.geteuid() == 0:
             os.chown(directory, self._user.pw_uid, self._user.pw_gid)
         self._directory = directory
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.dies_with_us = False  # killed when the thread that starts it is gone
         self._process: subprocess.Popen[bytes] | None = None
         self._options: dict[str, str] = {}
@@ -92,7 +91,7 @@ class Server:
         if self._process is not None:
             self._process.send_signal({"immediate": 3, "fast": 2}[how])
             self.go_on()  # should it stand still
-            self._process.wait(30)
+            self._process.wait(_ENDS_WITHIN)
             self._process = None
 
     def kill(self) -> None:
@@ -127,7 +126,7 @@ class Server:
         """Do something over a connection of its own, be it from within a running loop."""
 
         async def connected() -> Any:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(_ANSWERS_WITHIN):
                 while True:
                     try:
                         connection = await asyncpg.connect(self.url(name))

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
-from bench.program import die_with
+from bench.program import die_with, free_port
 
-_STARTS_WITHIN = 20.0
+_STARTS_WITHIN = _ENDS_WITHIN = 60.0
 
 
 class MissingError(Exception):
@@ -34,15 +35,6 @@ def program() -> str:
     if found is None:
         raise MissingError("Redis is not installed: apt-get install redis-server")
     return found
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 at which nobody listens; one that leaves room for a cluster's second one, 10,000 above."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            if (port := int(probe.getsockname()[1])) < 55_000:
-                return port
 
 
 class Server:
@@ -83,9 +75,11 @@ class Server:
         return self._process.pid
 
     def client(self, **more: Any) -> Redis:
-        """A client that blocks, to look at it and change it."""
+        """A client that blocks, to look at it and change it. It tries once: its own retries would take seconds, in
+        which the loop of whoever asks stands still."""
         tls: dict[str, Any] = {"ssl": True, "ssl_ca_certs": str(self.ca)} if self._tls else {}
-        return Redis(port=self.port, password=self.password or None, socket_timeout=10, **tls, **more)
+        once = Retry(NoBackoff(), 0)
+        return Redis(port=self.port, password=self.password or None, socket_timeout=10, retry=once, **tls, **more)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -124,7 +118,7 @@ class Server:
         """As when its machine loses power; also while it is paused."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(_ENDS_WITHIN)
             self._process = None
 
     def kill(self) -> None:
@@ -146,11 +140,16 @@ class Server:
 
 
 class Sentinel(Server):
-    """One that watches a master alone, and makes a replica the master half a second after that fell silent."""
+    """One that watches a master alone, and makes a replica the master once that fell silent for a minute, or less."""
 
     def __init__(self, directory: str, master: Server, name: str) -> None:
         super().__init__(directory)
         self._master, self._name = master, name
+
+    def set_patience(self, seconds: float) -> None:
+        """How long its master may be silent. A short while is for who ends the master: a busy one is silent, too."""
+        with self.client() as client:
+            client.execute_command("SENTINEL", "SET", self._name, "down-after-milliseconds", round(seconds * 1000))
 
     def _command(self) -> list[str]:
         lines = [
@@ -158,7 +157,7 @@ class Sentinel(Server):
             "bind 127.0.0.1",
             f"dir {self._directory}",
             f"sentinel monitor {self._name} 127.0.0.1 {self._master.port} 1",
-            f"sentinel down-after-milliseconds {self._name} 500",
+            f"sentinel down-after-milliseconds {self._name} 60000",
             f"sentinel failover-timeout {self._name} 2000",
         ]
         if self._master.password:
@@ -212,10 +211,12 @@ def running_cluster(nodes: int = 3, **options: Any) -> Iterator[list[Server]]:
     program()
     with tempfile.TemporaryDirectory(prefix="kioskwire-redis-") as directory, ExitStack() as stack:
         servers = []
+        buses = [free_port() for _ in range(nodes)]  # 10,000 above the other, as it would be, anybody may have it
         for number in range(nodes):
             config: dict[str, Any] = {
                 "cluster_enabled": "yes",
                 "cluster_config_file": f"nodes-{number}.conf",
+                "cluster_port": str(buses[number]),
                 **options,
             }
             server = Server(directory, cluster_node_timeout="2000", cluster_allow_pubsubshard_when_down="yes", **config)
@@ -228,8 +229,8 @@ def running_cluster(nodes: int = 3, **options: Any) -> Iterator[list[Server]]:
             with server.client() as client:
                 client.execute_command("CLUSTER ADDSLOTSRANGE", number * share, last)
                 client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-                for other in servers[:number]:
-                    client.execute_command("CLUSTER MEET", "127.0.0.1", other.port)
+                for other, bus in zip(servers[:number], buses, strict=False):
+                    client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, bus)
         for server in servers:
             with server.client() as client:
                 _wait(lambda: b"cluster_state:ok" in _raw(client.execute_command("CLUSTER INFO")))

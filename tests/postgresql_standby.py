@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.postgresql import Server
+from tests.postgresql import Server, in_memory
 
 
 class Standby(Server):
@@ -21,7 +21,7 @@ class Standby(Server):
     def _make(self) -> None:
         source = f"host=127.0.0.1 port={self._primary.port} user=postgres application_name=standby"
         words = ["-D", self._data, "-d", source, "-R", "-X", "stream", "-c", "fast", "--no-sync"]
-        subprocess.run([self._programs / "pg_basebackup", *words], check=True, timeout=60, **self._as_user())
+        subprocess.run([self._programs / "pg_basebackup", *words], check=True, timeout=300, **self._as_user())
 
     def promote(self) -> None:
         """Make it the one that takes writes, as whoever watches over both does; returns once it does."""
@@ -62,7 +62,7 @@ def silent(server: Server) -> Iterator[None]:
 @contextmanager
 def running_standby(primary: Server, **options: str) -> Iterator[Standby]:
     """One that follows."""
-    with tempfile.TemporaryDirectory(prefix="kioskwire-postgresql-") as directory:
+    with tempfile.TemporaryDirectory(prefix="kioskwire-postgresql-", dir=in_memory()) as directory:
         made = Standby(Path(directory), primary)
         try:
             made.start(**options)

@@ -58,6 +58,7 @@ class Members:
     """The other hubs."""
 
     def __init__(self) -> None:
+        self._gone_after = GONE_AFTER
         self._members: dict[str, _Member] = {}
         self._departed: dict[str, None] = {}  # said goodbye, in this order; they are not heard again
 
@@ -108,7 +109,7 @@ class Members:
         gone = []
         for life, member in list(self._members.items()):
             member.beats += 1
-            if member.beats > _BEATS and now - member.heard_at >= GONE_AFTER:
+            if member.beats > _BEATS and now - member.heard_at >= self._gone_after:
                 gone.append(self._members.pop(life).peer)
         return gone
 

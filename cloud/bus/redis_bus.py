@@ -79,6 +79,7 @@ class RedisBus:
         self._said_all: asyncio.Event | None = None  # at the end
         self._condition = Condition()
         self._heard_at = 0.0  # ourselves, monotonic
+        self._silent_after = _SILENT_AFTER
         self._moving = False
 
     # How it is
@@ -252,8 +253,8 @@ class RedisBus:
             if (line := self._line) is None:
                 continue
             if late > _LATE:
-                self._heard_at = max(self._heard_at, now - _SILENT_AFTER / 2)
-            if now - self._heard_at > _SILENT_AFTER:
+                self._heard_at = max(self._heard_at, now - self._silent_after / 2)
+            if now - self._heard_at > self._silent_after:
                 line.cut(line.refusal or f"no answer for {now - self._heard_at:.0f} s")
                 continue
             self._ask_time(line)

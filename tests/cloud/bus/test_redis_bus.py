@@ -10,12 +10,24 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from cloud.bus import frames, members, redis_bus
+from cloud.bus import condition, frames, members, redis_bus
 from cloud.bus.bus import NoAnswerError, Peer
+from cloud.bus.members import GONE_AFTER
 from cloud.bus.redis_bus import RedisBus
 from cloud.metrics import Metrics
 from tests.cloud.hub import until
 from tests.redis_server import MissingError, Server, running_redis
+
+QUIET = 600.0  # seconds: longer than a machine stands still
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is given up for silent, gone or slow because this process had no turn."""
+    monkeypatch.setattr(redis_bus, "_SILENT_AFTER", QUIET)
+    monkeypatch.setattr(condition, "_SLOW", QUIET)
+    monkeypatch.setattr(condition, "_LATELY", QUIET)
+    monkeypatch.setattr(members, "GONE_AFTER", QUIET)
 
 
 class Word(msgspec.Struct):
@@ -98,10 +110,9 @@ def redis() -> Iterator[Server]:
         yield server
 
 
-async def test_hubs_know_each_other_at_once_and_say_goodbye(redis: Server) -> None:
-    began = time.monotonic()
+async def test_hubs_know_each_other_at_once_and_say_goodbye(redis: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_bus, "_BEAT_EVERY", QUIET)  # no heartbeat of the other's has to be waited for
     async with hubs(redis.url, "one", "two") as (one, two):
-        assert time.monotonic() - began < 0.9  # no heartbeat of the other's had to be waited for
         assert [(peer.name, peer.version, peer.life) for peer in one.bus.peers()] == [("two", "1.0.0", two.bus.me)]
         assert [peer.name for peer in two.came] == ["one"]
         assert one.bus.lives(one.bus.me)
@@ -142,7 +153,8 @@ async def test_messages_arrive_once_and_in_order_be_they_for_one_or_for_all(redi
         assert one.words == []  # nobody hears what it said itself
 
 
-async def test_what_is_said_in_one_turn_goes_out_in_one_frame(redis: Server) -> None:
+async def test_what_is_said_in_one_turn_goes_out_in_one_frame(redis: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_bus, "_BEAT_EVERY", QUIET)
     async with hubs(redis.url, "one", "two") as (one, two):
         with redis.client() as client:
             before = client.info("commandstats")["cmdstat_publish"]["calls"]
@@ -161,18 +173,16 @@ async def test_a_question_is_answered(redis: Server) -> None:
 
 async def test_who_gets_no_answer_hears_so(redis: Server, caplog: pytest.LogCaptureFixture) -> None:
     async with hubs(redis.url, "one", "two") as (one, two):
-        began = time.monotonic()
         for question in (Question(0), Question(-1), Unknown()):  # none, an error, nobody knows such questions
-            with pytest.raises(NoAnswerError):
-                await one.bus.ask(two.bus.me, question, Answer, 30)
-        with pytest.raises(NoAnswerError):  # another answer than was expected
-            await one.bus.ask(two.bus.me, Question(1), Word, 30)
-        with pytest.raises(NoAnswerError):
-            await one.bus.ask("nobody", Question(1), Answer, 30)
-        assert time.monotonic() - began < 10
+            with pytest.raises(NoAnswerError, match="has no answer"):
+                await one.bus.ask(two.bus.me, question, Answer, QUIET)
+        with pytest.raises(NoAnswerError, match="has no answer"):  # another one than was expected
+            await one.bus.ask(two.bus.me, Question(1), Word, QUIET)
+        with pytest.raises(NoAnswerError, match="could not be sent"):
+            await one.bus.ask("nobody", Question(1), Answer, QUIET)
         with pytest.raises(NoAnswerError, match=r"no answer within 0.1 s"):
             await one.bus.ask(two.bus.me, Question(101), Answer, 0.1)
-        asked = asyncio.create_task(one.bus.ask(two.bus.me, Question(102), Answer, 60))
+        asked = asyncio.create_task(one.bus.ask(two.bus.me, Question(102), Answer, QUIET))
         await asyncio.sleep(0.05)
         await two.bus.stop()
         with pytest.raises(NoAnswerError):
@@ -183,17 +193,15 @@ async def test_who_gets_no_answer_hears_so(redis: Server, caplog: pytest.LogCapt
 async def test_a_hub_that_listens_no_more_has_questions_fail_before_it_is_missed(redis: Server) -> None:
     async with hubs(redis.url, "one", "two") as (one, two):
         die(two)
-        began = time.monotonic()
-        with pytest.raises(NoAnswerError, match="does not listen"):
-            await one.bus.ask(two.bus.me, Question(1), Answer, 30)
-        assert time.monotonic() - began < 3
+        with pytest.raises(NoAnswerError, match="does not listen"):  # rather than "gone"
+            await one.bus.ask(two.bus.me, Question(1), Answer, QUIET)
 
 
 async def test_a_hub_that_dies_is_missed_by_all_within_ten_seconds(
     redis: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As it is: one that dies just after its heartbeat is gone with our sixth after that.
-    assert members.GONE_AFTER + 2 * redis_bus._BEAT_EVERY < 10
+    assert GONE_AFTER + 2 * redis_bus._BEAT_EVERY < 10
     monkeypatch.setattr(redis_bus, "_BEAT_EVERY", 0.1)
     monkeypatch.setattr(members, "GONE_AFTER", 0.5)
     async with hubs(redis.url, "one", "two", "three") as (one, two, three):
@@ -214,9 +222,11 @@ def die(node: Node) -> None:
 
 
 async def test_fleets_with_other_database_numbers_do_not_hear_each_other(redis: Server) -> None:
-    async with hubs(redis.url, "one", "two") as (one, _), hubs(redis.url[:-1] + "1", "other") as (other,):
+    async with hubs(redis.url, "one", "two") as (one, two), hubs(redis.url[:-1] + "1", "other") as (other,):
         one.bus.tell_all(Word("for ours"))
-        await asyncio.sleep(0.2)
+        await until(lambda: two.words)
+        heard_itself_at = other.bus._heard_at
+        await until(lambda: other.bus._heard_at > heard_itself_at)  # and so whatever was said before
         assert other.words == []
         assert other.bus.peers() == []
         assert [peer.name for peer in one.bus.peers()] == ["two"]
@@ -227,9 +237,10 @@ async def test_a_clock_for_all(redis: Server, monkeypatch: pytest.MonkeyPatch) -
     async with hubs(redis.url, "one") as (one,):
         monkeypatch.setattr(time, "time", lambda: real() + 3600)  # this machine's is wrong
         async with hubs(redis.url, "two") as (two,):
-            assert abs(one.bus.now() - real()) < 0.25
-            assert abs(two.bus.now() - one.bus.now()) < 0.25
-            assert two.bus.reasons() == ["this machine's clock is 3600 s ahead of Redis's"]
+            # Each is as right as the quickest answer of Redis was quick.
+            await until(lambda: abs(one.bus.now() - real()) < 0.25)
+            await until(lambda: abs(two.bus.now() - one.bus.now()) < 0.25)
+            await until(lambda: two.bus.reasons() == ["this machine's clock is 3600 s ahead of Redis's"])
 
 
 async def test_what_nobody_can_read_is_counted_and_what_nobody_knows_is_not_minded(redis: Server) -> None:
@@ -262,12 +273,14 @@ async def test_a_handler_that_fails_takes_nobody_with_it(redis: Server) -> None:
         await until(lambda: two.gone == [one.bus.me])
 
 
-async def test_too_much_is_refused_and_told(redis: Server) -> None:
+async def test_too_much_is_refused_and_told(redis: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redis_bus, "_BEAT_EVERY", QUIET)  # which would take room
     async with hubs(redis.url, "one", "two") as (one, two):
-        one.bus._outbox = frames.Outbox(one.bus.me, messages=10)
+        await until(lambda: one.bus._outbox.messages == 0)
+        one.bus._outbox._most = 10
         sent = [one.bus.send(two.bus.me, Word(str(number))) for number in range(12)]
         assert sent == [True] * 10 + [False] * 2
         assert one.metric("kioskwire_bus_messages_lost_total", reason="full") == 2
         assert "refused" in one.bus.trouble
         await until(lambda: len(two.words) == 10)
-        assert one.bus.send(two.bus.me, Word("again"))
+        await until(lambda: one.bus.send(two.bus.me, Word("again")))  # once Redis has said that it took those
