@@ -33,6 +33,7 @@ class Audit:
         self._clock = clock
         self._alike: dict[tuple[str, ...], tuple[float, int, Act]] = {}  # what → since when, how many more, the last
         self._first: list[Act] = []
+        self._writing = asyncio.Lock()
         self.wake = asyncio.Event()  # `write_alike` has something to write
 
     async def note(self, act: Act) -> None:
@@ -79,18 +80,24 @@ class Audit:
             self.wake.set()
 
     async def write_alike(self) -> None:
-        """Write what was noted for the first time, and how many were alike where the ten minutes are over."""
-        self.wake.clear()
-        while self._first:
-            await self.note(self._first[0])
-            self._first.pop(0)
-        now = self._clock()
-        for key, (since, more, act) in list(self._alike.items()):
-            if 0 <= now - since < _ALIKE_FOR:
-                continue
-            if more:
-                await self.note(msgspec.structs.replace(act, data={**act.data, "more": more}))
-            del self._alike[key]
+        """Write what was noted for the first time, and how many were alike where the ten minutes are over.
+
+        Whoever comes while another writes waits: neither is anything written twice, nor is it left out.
+        """
+        async with self._writing:
+            self.wake.clear()
+            while self._first:
+                await self.note(self._first[0])
+                self._first.pop(0)
+            now = self._clock()
+            for key, (since, more, act) in list(self._alike.items()):
+                if 0 <= now - since < _ALIKE_FOR:
+                    continue
+                if more:
+                    await self.note(msgspec.structs.replace(act, data={**act.data, "more": more}))
+                _, counted, last = self._alike.pop(key)
+                if counted > more:  # while that was being written: they are told with the next ten minutes' ones
+                    self._alike[key] = now, counted - more, last
 
     async def page(
         self,

@@ -1,9 +1,11 @@
 """Sessions, tries and the audit by the clock, without a hub."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -119,6 +121,33 @@ async def test_acts_alike_are_written_once_and_then_their_number(
             audit.note_alike(act, f"10.{number}")
         await audit.write_alike()
         assert len(await audit.page(limit=5000)) == 2 + 21
+
+
+async def test_acts_alike_are_written_once_by_whoever_comes_first_and_none_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database(tmp_path) as engine:
+        clock = Clock()
+        audit = Audit(engine, clock)
+        act = Act(who="", door="dashboard", act="account.sign-in-failed", subject="ann")
+        for subject in ("ann", "ben"):
+            audit.note_alike(msgspec.structs.replace(act, subject=subject), "10.0.0.1")
+        await asyncio.gather(*(audit.write_alike() for _ in range(3)))
+        assert [found.subject for found in await audit.page()] == ["ben", "ann"]
+        audit.note_alike(act, "10.0.0.1")
+        clock.now += 601
+        write = audit.note
+
+        async def note(counted: Act) -> None:
+            await write(counted)
+            audit.note_alike(act, "10.0.0.1")  # a disk takes its time, and a stranger goes on
+
+        monkeypatch.setattr(audit, "note", note)
+        for _ in range(2):
+            await audit.write_alike()
+            clock.now += 601
+        told = [found.data for found in await audit.page() if found.subject == "ann"]
+        assert told == [{"more": 1}, {"more": 1}, {}]
 
 
 async def test_too_many_at_once_are_sent_away_rather_than_queued() -> None:
