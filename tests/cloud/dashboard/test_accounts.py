@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 
 from cloud.accounts.account import Act, Role
-from tests.cloud.dashboard.site import dashboard, signed_in
+from tests.cloud.dashboard.site import PATIENCE, dashboard, signed_in
 from tests.cloud.dashboard.test_sign_in import PASSWORD, csrf_of, person, turn_on
 from tests.cloud.hub import broken, rows
 
@@ -35,7 +35,9 @@ async def test_who_is_disabled_removed_or_given_another_role_is_signed_out_at_on
             name = f"ann-{act}"
             cookie = await signed_in(site.rooms, name, Role.OPERATOR)
             with_it = {"Cookie": f"kioskwire_session={cookie}"}
-            async with httpx.AsyncClient(base_url=site.at.url, trust_env=False, headers=with_it) as browser:
+            async with httpx.AsyncClient(
+                base_url=site.at.url, trust_env=False, headers=with_it, timeout=PATIENCE
+            ) as browser:
                 assert (await browser.get("/dashboard/account")).status_code == 200
                 answer = await site.post(f"/dashboard/accounts/{name}/{act}", sure="yes", **fields)
                 assert answer.status_code == 303

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cloud.dashboard.site import dashboard
+from tests.cloud.dashboard.site import Site, dashboard
 from tests.cloud.hub import change, rows, until
 from tests.cloud.operations.test_callbacks import finish, key_with_callback, receiver
 
@@ -14,14 +14,19 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.operations.callbacks._LOOK_EVERY", 0.02)
 
 
+async def given_up(site: Site, state_dir: Path, count: int) -> None:
+    """Wait until so many are, and are no longer under way: until then none is sent again."""
+    asked = "SELECT 1 FROM callbacks WHERE next_at IS NULL AND delivered_at IS NULL"
+    await until(lambda: len(rows(state_dir, asked)) == count and not site.rooms.callbacks._under_way)
+
+
 async def test_what_was_given_up_is_listed_and_sent_again(tmp_path: Path) -> None:
     async with dashboard(tmp_path, role="operator", callback_for=0.0) as site, receiver() as backend:
         backend.statuses = [500, 200, 500, 500]
         assert "No callback fails" in (await site.get("/dashboard/callbacks")).text
         text, _ = await key_with_callback(site.at, backend.url)
         request_id = await finish(site.at, text)
-        given_up = "SELECT 1 FROM callbacks WHERE next_at IS NULL AND delivered_at IS NULL"
-        await until(lambda: rows(tmp_path, given_up))
+        await given_up(site, tmp_path, 1)
         page = await site.get("/dashboard/callbacks")
         assert "answered 500" in page.text
         assert request_id in page.text
@@ -33,10 +38,10 @@ async def test_what_was_given_up_is_listed_and_sent_again(tmp_path: Path) -> Non
         assert request_id in (await site.get("/dashboard/callbacks", state="delivered")).text
         for _ in range(2):
             await finish(site.at, text)
-        await until(lambda: len(rows(tmp_path, given_up)) == 2)
+        await given_up(site, tmp_path, 2)
         sure = await site.post("/dashboard/callbacks", key=key)
         assert "webhook-id" in sure.text
-        assert len(rows(tmp_path, given_up)) == 2
+        await given_up(site, tmp_path, 2)
         assert (await site.post("/dashboard/callbacks", key=key, sure="yes")).status_code == 303
         await until(lambda: len(rows(tmp_path, "SELECT 1 FROM callbacks WHERE delivered_at IS NOT NULL")) == 3)
         acts = {act.act: (act.subject, act.data) for act in await site.rooms.audit.page()}

@@ -11,7 +11,7 @@ import pytest
 from cloud.accounts.account import Role
 from cloud.accounts.sign_in import Browser, NotLetIn
 from cloud.dashboard.rooms import Rooms
-from tests.cloud.dashboard.site import TESTS, Site, dashboard, settle_audit
+from tests.cloud.dashboard.site import PATIENCE, TESTS, Site, dashboard, settle_audit, stop_the_clock
 from tests.cloud.hub import rows
 
 PASSWORD = "four unrelated words"
@@ -79,6 +79,7 @@ async def test_the_refusal_is_the_same_for_no_such_name_a_wrong_password_no_pass
 async def test_five_wrong_tries_lock_a_name_whether_it_is_somebodys_or_not(tmp_path: Path) -> None:
     async with dashboard(tmp_path) as site:
         await person(site)
+        stop_the_clock(site)
         for name in ("ann", "nobody"):
             tried = [await site.anonymous.post("/dashboard/sign-in", name=name, password="wrong") for _ in range(6)]
             assert [answer.status_code for answer in tried] == [403] * 5 + [429]
@@ -95,10 +96,11 @@ async def test_five_wrong_tries_lock_a_name_whether_it_is_somebodys_or_not(tmp_p
 async def test_a_stranger_who_locks_a_name_does_not_keep_a_known_browser_out(tmp_path: Path) -> None:
     async with dashboard(tmp_path) as site:
         await person(site)
+        stop_the_clock(site)
         browser = site.anonymous
         assert (await browser.post("/dashboard/sign-in", name="ann", password=PASSWORD)).status_code == 303
         browser.http.cookies.delete("kioskwire_session")
-        async with httpx.AsyncClient(base_url=site.at.url, trust_env=False) as stranger:
+        async with httpx.AsyncClient(base_url=site.at.url, trust_env=False, timeout=PATIENCE) as stranger:
             for _ in range(6):
                 last = await stranger.post("/dashboard/sign-in", data={"name": "ann", "password": "wrong"})
             assert last.status_code == 429
@@ -111,6 +113,7 @@ async def test_a_stranger_who_locks_a_name_does_not_keep_a_known_browser_out(tmp
 
 async def test_an_address_may_try_twenty_times_at_once(tmp_path: Path) -> None:
     async with dashboard(tmp_path) as site:
+        stop_the_clock(site)
         tried = [await site.anonymous.post("/dashboard/sign-in", name=f"nobody{at}", password="x") for at in range(21)]
         assert [answer.status_code for answer in tried] == [403] * 20 + [429]
 
@@ -129,7 +132,8 @@ async def test_a_second_factor_is_asked_for_and_no_code_is_taken_twice(tmp_path:
         assert answer.status_code == 200
         assert "kioskwire_session" not in browser.http.cookies
         ticket = hidden(answer.text, "ticket")
-        used = totp.now()  # the one that turned it on
+        ((step,),) = rows(tmp_path, "SELECT totp_used FROM accounts WHERE name = 'ann'")
+        used = totp.generate_otp(step)  # the one that turned it on
         wrong = await browser.post("/dashboard/sign-in", ticket=ticket, code=used, next="/dashboard/kiosks")
         assert wrong.status_code == 403
         newer = totp.at(time.time() + 30)
