@@ -220,6 +220,8 @@ class Alerts:
             return None
         if self._shared is not None:
             await self._hear(self._shared)
+            if not self._is_writer:  # another hub's by now: at the next look
+                return None
         looked = self._book.look(self._seen(), self._rules(), self._clock(), self._monotonic())
         self._log(looked)
         self._count(self._book.counts())
@@ -227,7 +229,12 @@ class Alerts:
         return None
 
     async def _follow(self, shared: SharedRows) -> None:
-        """Another hub has the book: show what it has written. Raises `StorageError`."""
+        """Another hub has the book: show what it has written. Raises `StorageError`.
+
+        Also asked for by who takes note here; meanwhile the book may have become this hub's.
+        """
+        if self._is_writer:
+            return
         if self._is_loaded or self._read_as is None:
             self._is_loaded, self._read_as = False, None
             self._memory.drop()
@@ -237,7 +244,7 @@ class Alerts:
         if self._read_as is not None and self._read_as[0] == stands and now - self._read_as[1] < _ANEW_EVERY:
             return
         kept = await self._memory.load(())
-        if kept is not None:
+        if kept is not None and not self._is_loaded:
             self._book = Book(Unwritten())
             self._book.load(kept, self._clock())
             self._read_as = stands, now

@@ -16,6 +16,7 @@ from cloud.alerts.kinds import KINDS
 from cloud.alerts.memory import Memory
 from cloud.alerts.rules import Rules
 from cloud.alerts.service import Alerts
+from cloud.alerts.shared import SharedRows
 from cloud.db.engine import open_engine
 from cloud.errors import Refused
 from cloud.metrics import Metrics
@@ -293,3 +294,83 @@ async def test_a_mistake_does_not_end_the_writing(tmp_path: Path, monkeypatch: p
         room.begin("paper-low", "b")
         await room.alerts.look()
         await until(lambda: rows(tmp_path, "SELECT kiosk_id FROM alerts") == [("b",)])
+
+
+class Given:
+    """A lease that is held when the test says so."""
+
+    is_shared = True
+
+    def __init__(self) -> None:
+        self.is_held = False
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def doubt(self) -> None: ...
+
+    async def wait_until(self, *, held: bool) -> None:
+        await until(lambda: self.is_held is held)
+
+
+@pytest.mark.parametrize("slow", ["noting", "reading"])
+async def test_a_book_that_comes_to_a_hub_where_somebody_just_takes_note_is_that_hubs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: str
+) -> None:
+    execute(tmp_path)
+    async with Room(tmp_path) as room:
+        room.begin("device-fault", "a")
+        await room.tell()
+        holding = room.holding
+    engine, jobs = open_engine(database_of(tmp_path)), Given()
+    kept, shared = Memory(engine, jobs), SharedRows(engine)
+    alerts = Alerts(
+        memory=kept,
+        look=lambda: Seen(holding),
+        rules=lambda: QUICK,
+        is_kiosk=lambda _: True,
+        channels=["telegram"],
+        every=3600.0,
+        jobs=jobs,
+        shared=shared,
+    )
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    acknowledge, load = shared.acknowledge, kept.load
+
+    async def slow_acknowledge(*given: Any) -> Any:
+        found = await acknowledge(*given)
+        begun.set()
+        await go_on.wait()
+        return found
+
+    async def slow_load(channels: Any) -> Any:
+        found = await load(channels)
+        if not channels:
+            begun.set()
+            await go_on.wait()
+        return found
+
+    async with alerts:
+        await alerts.look()
+        assert [alert.number for alert in alerts.standing()] == [1]
+        if slow == "noting":
+            monkeypatch.setattr(shared, "acknowledge", slow_acknowledge)
+        else:
+            monkeypatch.setattr(kept, "load", slow_load)
+        noting = asyncio.create_task(alerts.acknowledge([1], "anna"))
+        await begun.wait()
+        jobs.is_held = True  # the one that had it is gone
+        await alerts.look()
+        assert alerts.tells
+        go_on.set()
+        assert await noting == 1
+        assert alerts.tells
+        holding.append(Condition(kind="paper-low", kiosk_id="b", since=time.time() - 60))
+        await alerts.look()
+        found = await alerts.next("telegram", 0.0)
+        assert [shown(notice) for notice in found] == ["raised paper-low b"]
+        await alerts.told("telegram", found)
+        await until(lambda: rows(tmp_path, "SELECT number FROM alerts ORDER BY 1") == [(1,), (2,)])
+        assert [alert.acknowledged_by for alert in alerts.standing()] == ["anna", ""]
+    await engine.dispose()
