@@ -33,6 +33,7 @@ class Users:
         self.default = language
         self._clock = clock
         self._chosen: dict[int, Language] | None = None
+        self._chosen_here: dict[int, Language] = {}  # since the start: what is being read just now may be of before
         self.changed: Callable[[int], None] = lambda _user_id: None  # this person's menu is to be set anew
 
     def is_admin(self, user_id: int) -> bool:
@@ -45,7 +46,7 @@ class Users:
             try:
                 async with self._engine.connect() as connection:
                     found = await connection.execute(select(bot_users.c.user_id, bot_users.c.language))
-                    self._chosen = {row.user_id: row.language for row in found}
+                    self._chosen = {row.user_id: row.language for row in found} | self._chosen_here
             except (SQLAlchemyError, OSError):
                 return self.default
         return self._chosen.get(user_id, self.default)
@@ -67,6 +68,7 @@ class Users:
             await connection.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=values))
             crash_point("hub.bot.language.before")
         crash_point("hub.bot.language.after")
+        self._chosen_here[user_id] = language
         if self._chosen is not None:
             self._chosen[user_id] = language
         self.changed(user_id)
