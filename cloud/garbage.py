@@ -13,6 +13,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
+from cloud.cancelled import cancelled
+
 _LONG = 0.03  # seconds of a full collection after which its survivors are frozen
 _OLDEST = 2  # Python's generation of what has outlived two collections
 _FULL_EVERY = 3600.0
@@ -29,8 +31,7 @@ async def tidied() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancelled(task)
         gc.callbacks.remove(seen)
         gc.unfreeze()
 

@@ -19,6 +19,7 @@ from cloud.accounts.signing import Signing
 from cloud.accounts.tries import Tries
 from cloud.backends.limits import RateLimit
 from cloud.backends.shared_limits import SharedRateLimit
+from cloud.cancelled import cancelled
 from cloud.db.engine import explain
 from cloud.settings import Settings, is_shared, signing_secret
 from wire.crashpoint import crash_point
@@ -66,8 +67,7 @@ class AccountsRoom:
 
     async def __aexit__(self, *_: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 await self.audit.write_alike()

@@ -20,6 +20,7 @@ from cloud.alerts.config import RulesFile
 from cloud.alerts.crowd import bounded
 from cloud.alerts.presence import Presence
 from cloud.alerts.told import ALERTS
+from cloud.cancelled import cancelled
 from cloud.db.hubs_seen import hubs_lately, missed
 from cloud.db.tables import callbacks, operations, resolutions
 from cloud.kiosks.history import History
@@ -127,8 +128,7 @@ class Facts:
     async def stop(self) -> None:
         """Stop."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     def look(self) -> Seen:
         """All that holds."""

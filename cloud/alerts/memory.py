@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from cloud.alerts.alert import Alert, Mute
 from cloud.alerts.book import ENDED_MAX, Kept
 from cloud.alerts.rules import Telling
+from cloud.cancelled import cancelled
 from cloud.db import tables
 from cloud.db.dialect import insert_into
 from cloud.db.lease import Lease, Mine
@@ -76,9 +77,7 @@ class Memory:
     async def stop(self) -> None:
         """Write what can be written, then end."""
         await self.saved(_PAUSE)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
 
     def alert(self, alert: Alert) -> None:
         """Have an alert written as it is."""

@@ -20,6 +20,7 @@ from cloud.alerts.outage import Outage
 from cloud.alerts.rules import Rules
 from cloud.alerts.shared import SharedRows
 from cloud.alerts.words import say_alert
+from cloud.cancelled import cancelled
 from cloud.db.lease import Lease, Mine
 from cloud.errors import Refused, StorageError
 from cloud.metrics import Metrics
@@ -86,8 +87,7 @@ class Alerts:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         await self._memory.stop()
 
     # What the ways of telling ask.

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from cloud.alerts import told
 from cloud.alerts.alert import Condition
+from cloud.cancelled import cancelled
 from cloud.db.dialect import insert_into
 from cloud.db.lease import Lease, Mine
 from cloud.db.tables import kiosks, standing
@@ -85,8 +86,7 @@ class Standing:
     async def stop(self) -> None:
         """Stop."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     # With an event
 

@@ -23,6 +23,7 @@ from standardwebhooks import Webhook
 from cloud.alerts.alert import Alert, Notice, What
 from cloud.alerts.service import Alerts
 from cloud.alerts.words import say_notice
+from cloud.cancelled import cancelled
 from cloud.outgoing import BoundedTransport
 from wire.environment import Secret
 
@@ -92,8 +93,7 @@ class AlertsWebhook:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         await self._client.aclose()
 
     async def _run(self) -> None:

@@ -13,6 +13,7 @@ import msgspec
 
 from cloud.backends.limits import RateLimit
 from cloud.bus.bus import Bus
+from cloud.cancelled import cancelled
 
 _EVERY = 0.25
 _NAMES = 5000  # in one telling; more wait for the next
@@ -94,8 +95,7 @@ class LimitsTold:
     async def stop(self) -> None:
         """Tell no more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     def _heard(self, _life: str, taken: Taken) -> None:
         if found := self._limits.get(taken.what):

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.bot.doing import Doing, How
 from cloud.bot.hearing import Heard, Update, hear, read_update
+from cloud.cancelled import cancelled
 from cloud.db.dialect import insert_into
 from cloud.db.engine import explain
 from cloud.db.tables import bot_updates
@@ -102,9 +103,7 @@ class Incoming:
         # A statement that is cut off costs its connection: all of them have a moment to end.
         await asyncio.wait([self._task, *self._chats.values()], timeout=_FINISH_WITHIN)
         tasks = [self._task, *self._chats.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
         with contextlib.suppress(SQLAlchemyError, OSError):
             await self._note_done()
 

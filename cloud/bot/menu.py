@@ -13,6 +13,7 @@ from cloud.bot.reply import Language
 from cloud.bot.talk import Limited, Rejected, TalkError
 from cloud.bot.texts import LANGUAGES, Texts
 from cloud.bot.users import Users
+from cloud.cancelled import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -62,9 +63,7 @@ class Menu:
 
     async def stop(self) -> None:
         """Stop what is under way."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
 
     async def _quietly(self, user_id: int) -> None:
         try:

@@ -25,6 +25,7 @@ from cloud.bot.reply import Caller, Language, Target
 from cloud.bot.talk import Limited, Rejected, Talk, TalkError
 from cloud.bot.texts import Texts
 from cloud.bot.users import Users
+from cloud.cancelled import cancelled
 from cloud.kiosks.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -101,8 +102,7 @@ class Notices:
 
     async def __aexit__(self, *exc_info: object) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -17,6 +17,7 @@ import msgspec
 from cloud.bot.incoming import Incoming
 from cloud.bot.line import Line, Me
 from cloud.bot.talk import Conflict, Limited, TalkError, Unauthorized, Unreachable
+from cloud.cancelled import cancelled
 from cloud.db.lease import Lease
 from cloud.metrics import Metrics
 
@@ -89,9 +90,7 @@ class Polling:
                 async with asyncio.timeout(_CONFIRM_WITHIN):
                     await self._all_told.wait()
         tasks = [*self._tasks, *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
         if self._taking is not None:
             await asyncio.wait([self._taking], timeout=_TAKE_WITHIN)
             self._taking.cancel()
@@ -124,9 +123,7 @@ class Polling:
             await asyncio.wait([doing, losing], return_when=asyncio.FIRST_COMPLETED)
             return (doing.result() or 0.0) if doing.done() else 0.0
         finally:
-            for task in (doing, losing):
-                task.cancel()
-            await asyncio.gather(doing, losing, return_exceptions=True)
+            await cancelled(doing, losing)
 
     async def _once(self) -> float:
         """One conversation with Telegram; returns how long to pause."""

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cloud.bus.redis import open_client
+from cloud.cancelled import cancelled
 from cloud.redis_address import parse
 
 log = logging.getLogger(__name__)
@@ -21,7 +22,6 @@ log = logging.getLogger(__name__)
 _TIMEOUT = 2.0
 _RELEASE_WITHIN = 0.5  # a Redis that hangs must not keep a hub from stopping
 _TAKE_EVERY = 1.0
-_CANCEL_EVERY = 0.1
 _RENEWALS = 3  # in the time of a lease
 # Only who has it may renew it or give it back.
 _RENEW = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0"
@@ -67,10 +67,7 @@ class Lease:
         """Give it back, so that another has it at once."""
         if self._task is None:
             return
-        # Again and again: redis.asyncio uses asyncio.wait_for, in which Python 3.11 can lose a cancellation.
-        while not self._task.done():
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=_CANCEL_EVERY)
+        await cancelled(self._task)
         with contextlib.suppress(Exception):  # then its time ends it
             async with asyncio.timeout(_RELEASE_WITHIN):
                 await self._client.eval(_RELEASE, 1, self._name, self._mine)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from cloud.bus.bus import Bus
+from cloud.cancelled import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +44,7 @@ class Nudges:
     async def stop(self) -> None:
         """Look no more."""
         tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
 
     def _heard(self, _life: str, nudge: Nudge) -> None:
         if nudge.what in self._looks:

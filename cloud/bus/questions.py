@@ -11,6 +11,7 @@ import msgspec
 from cloud.bus import frames
 from cloud.bus.bus import NoAnswerError
 from cloud.bus.frames import Item
+from cloud.cancelled import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +100,4 @@ class Answering:
 
     async def stop(self) -> None:
         """End what is being answered."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 from cloud.bus.connection import explain
 from cloud.bus.dialling import Dialler
+from cloud.cancelled import cancelled
 from cloud.redis_address import Address, parse
 
 RedisState = Literal["connected", "slow", "disabled", "unreachable"]
@@ -116,8 +117,7 @@ class RedisWatch:
     async def stop(self) -> None:
         """Stop watching."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def _run(self, dialler: Dialler) -> None:
         while True:

@@ -25,6 +25,7 @@ from cloud.bus.frames import ALL, Item
 from cloud.bus.line import Line, open_line
 from cloud.bus.members import Beat, Echo, Goodbye, Members, ails
 from cloud.bus.questions import Answering, Asked
+from cloud.cancelled import cancelled
 from cloud.metrics import Metrics
 from cloud.redis_address import parse
 
@@ -184,9 +185,7 @@ class RedisBus:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_GOODBYE_WITHIN):
                         await self._said_all.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
         self._tasks = []
         if self._line is not None:
             self._line.cut("the hub ends")

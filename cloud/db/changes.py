@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from cloud.cancelled import cancelled
+
 log = logging.getLogger(__name__)
 
 _EVERY = 0.5
@@ -29,8 +31,7 @@ class Changes:
     async def stop(self) -> None:
         """Stop keeping up."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def now(self) -> None:
         """Read at once, if this is kept up to date at all: who changed something need not wait for the next look."""

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Select, delete, insert, literal_column, se
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.shared_hold import NOW
 from cloud.db.tables import leases
 from wire.crashpoint import crash_point
@@ -124,8 +125,7 @@ class SharedLease:
         """See `Lease`."""
         if self._task is None:
             return
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled(self._task)
         self._hold(float("-inf"))
         with contextlib.suppress(SQLAlchemyError, OSError):  # then its time ends it
             async with asyncio.timeout(_RELEASE_WITHIN), self._engine.begin() as connection:

@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.engine import explain
 from cloud.db.shared_hold import NOW, SLOTS, Burial, SharedHold, end_sessions_of
 from cloud.db.tables import hubs
@@ -122,8 +123,7 @@ class Lives:
     async def stop(self) -> None:
         """Say no more. The goodbye comes with the writer's end."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def _run(self) -> None:
         while True:

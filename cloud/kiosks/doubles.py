@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from cloud.bus.bus import Bus
+from cloud.cancelled import cancelled
 from cloud.kiosks.link import Link
 from cloud.kiosks.links import Links
 
@@ -55,8 +56,7 @@ class Doubles:
     async def stop(self) -> None:
         """Tell no more."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     def of(self, kiosk_id: str) -> Double | None:
         """What was seen of this one."""

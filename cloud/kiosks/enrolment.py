@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.dialect import one_after_another
 from cloud.db.engine import explain
 from cloud.db.lease import Lease, Mine
@@ -95,8 +96,7 @@ class Enrolment:
     async def stop(self) -> None:
         """Stop; lines for the audit are written first."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         await asyncio.gather(*self._sightings, return_exceptions=True)
 
     # For operators.

@@ -22,6 +22,7 @@ from typing import Protocol
 import msgspec
 
 from cloud.bus.bus import Bus, NoAnswerError
+from cloud.cancelled import cancelled
 from cloud.kiosks.elsewhere import Elsewhere
 from cloud.kiosks.identity import ALARM_FOR, ANSWER_WITHIN, Box
 from cloud.kiosks.newcomer import Newcomer
@@ -164,9 +165,7 @@ class Asking:
         """Nobody is asked any more; who waits is left to whoever closes the sockets."""
         tasks = [each.task for each in self._waiting.values() if each.task] + list(self._probes.values())
         self._waiting.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
 
     def ask(self, kiosk_id: str, newcomer: Newcomer, done: Done) -> bool:
         """Have `done` called once the holder has judged, if there is one to ask. False: there is none.

@@ -10,6 +10,7 @@ from collections import Counter
 
 from prometheus_client import Gauge
 
+from cloud.cancelled import cancelled
 from cloud.kiosks.history import History
 from cloud.kiosks.links import Link, Links
 from cloud.kiosks.registry import Registry
@@ -39,8 +40,7 @@ class Fleet:
     async def stop(self) -> None:
         """Stop."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def look(self) -> None:
         """Look at all once."""

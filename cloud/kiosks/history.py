@@ -25,6 +25,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.dialect import insert_into
 from cloud.db.engine import explain
 from cloud.db.hubs_seen import names_of
@@ -150,9 +151,7 @@ class History:
                     await self._idle.wait()
             except TimeoutError:
                 log.warning("the history of connections could not be written", extra={"rows": len(self._waiting)})
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
 
     async def bury(self, connection: AsyncConnection, life: str, seen_at: float) -> int:
         """A hub is dead: its connections ended when it was seen last. See `cloud.db.shared_hold.Burials`."""

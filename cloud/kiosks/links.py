@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from cloud.cancelled import cancelled
 from cloud.kiosks.absence import Came, Ended, Nobody, Refusals, Witness
 from cloud.kiosks.devices import Devices, shared
 from cloud.kiosks.far import Envoy
@@ -83,8 +84,7 @@ class Links:
     async def stop(self) -> None:
         """Close every socket with 1012: the kiosks come back to whoever answers next."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         words = self.goodbye("the hub restarts")
         for link in self._links.values():
             if link.newcomer:

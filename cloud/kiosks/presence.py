@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from cloud.bus.bus import Bus, NoAnswerError, Peer
+from cloud.cancelled import cancelled
 from cloud.kiosks.elsewhere import Seen
 from cloud.kiosks.far import Asking
 from cloud.kiosks.gossip import (
@@ -99,9 +100,7 @@ class Presence:
         for handle in self._later:
             handle.cancel()
         tasks = [*([self._task] if self._task else []), *self._fetches.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
         await self._asking.stop()
 
     # `Elsewhere`.

@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook
 
 from cloud.backends.keys import ApiKeys
+from cloud.cancelled import cancelled
 from cloud.db.tables import callbacks
 from cloud.errors import Refused, StorageError
 from cloud.metrics import Metrics
@@ -112,9 +113,7 @@ class Callbacks:
         """Stop; what is not delivered stands in the store."""
         if self._task:
             tasks = [self._task, *self._deliveries]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancelled(*tasks)
             with contextlib.suppress(SQLAlchemyError, OSError):
                 await self._write_results()
                 await self._rows.release(self._under_way)

@@ -16,6 +16,7 @@ from sqlalchemy import Column, Connection, Select, Table, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.lease import Lease, Mine
 from cloud.db.tables import audit, events, lived_days, operations, resolutions
 from wire.crashpoint import crash_point
@@ -47,8 +48,7 @@ class Retention:
     async def stop(self) -> None:
         """Stop."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def look(self, now: float, monotonic: float) -> float | None:
         """Note where the boundary is by the wall clock `now`; returns the one that is proved, None before there is one.

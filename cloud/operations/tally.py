@@ -20,6 +20,7 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.engine import explain
 from cloud.db.lease import Lease, Mine
 from cloud.operations.figure_rows import MINUTES_KEPT, FigureRows, Key
@@ -96,8 +97,7 @@ class Tally:
         self._stopped.set()
         if self._task:
             await asyncio.wait([self._task], timeout=_STOP_WITHIN)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def read(self, span: Span) -> Bars:
         """The bars of a chart, at most two seconds old. Raises SQLAlchemyError, OSError, TimeoutError."""

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from cloud.cancelled import cancelled
+
 log = logging.getLogger(__name__)
 
 
@@ -33,9 +35,7 @@ class Tasks:
         """End all; what is being stored has `patience` seconds."""
         if self.storing:
             await asyncio.wait(set(self.storing), timeout=patience)
-        for task in self._all:
-            task.cancel()
-        await asyncio.gather(*self._all, return_exceptions=True)
+        await cancelled(*self._all)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._all.discard(task)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from cloud.cancelled import cancelled
+
 log = logging.getLogger(__name__)
 
 BEAT_EVERY = 2.0
@@ -110,8 +112,7 @@ class Channel:
     async def close(self) -> None:
         """Say no more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         if self._writer is not None:
             self._writer.close()
 

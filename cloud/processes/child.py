@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from cloud.cancelled import cancelled
 from cloud.processes.channel import (
     BEAT_EVERY,
     Adopt,
@@ -118,9 +119,7 @@ class Supervised:
 
     async def stop(self) -> None:
         """Hear no more."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
         await self._channel.close()
         self.let_go()
 

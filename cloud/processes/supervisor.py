@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from cloud.cancelled import cancelled
 from cloud.notify import notify
 from cloud.processes.backoff import Backoff
 from cloud.processes.channel import Adopt, Gathered
@@ -348,9 +349,7 @@ class Supervisor(Owner):
                     log.error("a process does not end, and is killed", extra={"of": child.name, "child": child.pid})
                 child.kill()
         await over
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
         log.info("stopped")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -19,6 +19,7 @@ from typing import Literal
 import httpx
 import msgspec
 
+from cloud.cancelled import cancelled
 from cloud.metrics import Metrics
 from cloud.outgoing import BoundedTransport
 from cloud.telemetry.message import HEADERS, encode
@@ -92,9 +93,7 @@ class Telemetry:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
         try:
             async with asyncio.timeout(_LAST_WITHIN):
                 await self._leave()

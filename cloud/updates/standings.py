@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select,
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from cloud.cancelled import cancelled
 from cloud.db.changes import Changes
 from cloud.db.dialect import insert_into, one_after_another
 from cloud.db.lease import Lease, Mine
@@ -218,8 +219,7 @@ class Watch:
     async def stop(self) -> None:
         """Stop."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
 
     async def _run(self) -> None:
         while True:

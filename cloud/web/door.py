@@ -20,6 +20,7 @@ import httptools
 from prometheus_client import Counter
 from tornado.httpserver import HTTPServer
 
+from cloud.cancelled import cancelled
 from cloud.errors import Refused
 from cloud.metrics import Metrics
 from cloud.operations.answers import Answer, refusal
@@ -114,8 +115,7 @@ class Door:
     async def stop(self) -> None:
         """Close what is open."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancelled(self._task)
         for connection in list(self._connections):
             connection.close()
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.bus.bus import Bus, Peer
 from cloud.bus.redis import RedisSeen
+from cloud.cancelled import cancelled
 from cloud.db.engine import explain
 from cloud.db.writer import Writer
 from cloud.kiosks.registry import Registry
@@ -66,9 +67,7 @@ class Health:
 
     async def stop(self) -> None:
         """Stop looking."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
 
     def troubles(self) -> dict[str, str]:
         """What is wrong with the hub itself: `database`, `redis`, each with a sentence."""

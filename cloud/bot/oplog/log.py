@@ -18,6 +18,7 @@ from cloud.bot.reply import Language, Target
 from cloud.bot.talk import Limited, Rejected, Talk, TalkError
 from cloud.bot.texts import Texts
 from cloud.bot.texts.times import span
+from cloud.cancelled import cancelled
 from cloud.operations.feed import Feed, Reader, Told
 
 log = logging.getLogger(__name__)
@@ -85,8 +86,7 @@ class OpLog:
         self._leaving = True
         self._feed.close(self._reader)
         await asyncio.wait([self._task], timeout=_AT_STOP)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled(self._task)
 
     async def __aenter__(self) -> "OpLog":
         self.start()
@@ -129,8 +129,7 @@ class OpLog:
                     await asyncio.sleep(_LOOK_EVERY)  # together with what comes right after
         finally:
             if under_way is not None:
-                under_way[1].cancel()
-                await asyncio.gather(under_way[1], return_exceptions=True)
+                await cancelled(under_way[1])
 
     def _read(self, reader: Reader) -> None:
         now = self._clock()
