@@ -41,6 +41,9 @@ __all__ = ["CRASH_POINTS", "NOT_PROVED", "Link", "Links", "Owner"]
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
+# A timer that comes so much later than it was due: the hub stood still, and what kiosks said meanwhile is not read yet.
+# So long it is given to read that, before anybody is judged for having been silent.
+_LATE, _READS_WITHIN = 0.25, 0.25
 _REASONS = {
     CloseCode.REPLACED: "replaced by a newer connection of this kiosk",
     CloseCode.DUPLICATE: "another box is connected with this kiosk's identity",
@@ -313,7 +316,7 @@ class Links:
     def _act(self, link: Link, newcomer: Newcomer, verdict: Verdict) -> None:
         if verdict is Verdict.ASK:
             newcomer.asked_at = self._loop.time()
-            newcomer.timer = self._loop.call_later(ANSWER_WITHIN, self._unanswered, link, newcomer)
+            newcomer.timer = self._loop.call_later(ANSWER_WITHIN, self._is_time, link, newcomer)
             self._ping(link)
         elif verdict is Verdict.LET_IN:
             self._forget_newcomer(link)
@@ -325,6 +328,13 @@ class Links:
             self._take(link, newcomer, newcomer.box)
         else:
             self._turn_away(link, _code_of(verdict))
+
+    def _is_time(self, link: Link, newcomer: Newcomer) -> None:
+        asked_at = newcomer.asked_at
+        if asked_at is not None and self._loop.time() - asked_at >= ANSWER_WITHIN + _LATE:
+            newcomer.timer = self._loop.call_later(_READS_WITHIN, self._unanswered, link, newcomer)
+        else:
+            self._unanswered(link, newcomer)
 
     def _unanswered(self, link: Link, newcomer: Newcomer) -> None:
         if newcomer.box is not None:
@@ -538,7 +548,10 @@ class Links:
 
     async def _watch(self) -> None:
         while True:
+            due_at = self._loop.time() + _TICK
             await asyncio.sleep(_TICK)
+            if self._loop.time() - due_at >= _LATE:
+                await asyncio.sleep(_READS_WITHIN)
             now = self._loop.time()
             for link in list(self._links.values()):
                 if link.socket is not None:

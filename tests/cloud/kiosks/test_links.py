@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -255,6 +257,59 @@ async def test_a_newcomer_takes_over_from_one_that_does_not_answer(monkeypatch: 
     await asyncio.sleep(0.01)
     links.heard(link, one, one.pings[0])
     assert (link.socket, two.closed, links.duplicated, link.heartbeat.heard_at) == (two, [], 0, heard_at)
+
+
+def stand_still() -> None:
+    """As a hub does whose machine was stopped."""
+    time.sleep(0.5)
+
+
+def turns_later(turns: int, call: Callable[[], object]) -> None:
+    """What has come is read in a turn of the loop, and understood in a later one."""
+    asyncio.get_running_loop().call_soon((lambda: turns_later(turns - 1, call)) if turns else call)
+
+
+async def test_a_hub_that_stood_still_reads_the_answer_before_it_gives_the_place_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cloud.kiosks.links.ANSWER_WITHIN", 0.05)
+    links, owner = make()
+    link, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    stand_still()
+    turns_later(4, lambda: links.heard(link, one, one.pings[0]))
+    await until(lambda: two.closed)
+    assert [code for code, _ in two.closed] == [4410]
+    assert (one.closed, link.socket, owner.told) == ([], one, ["ready"])
+
+
+async def test_a_hub_that_stood_still_and_finds_no_answer_gives_the_place_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.kiosks.links.ANSWER_WITHIN", 0.05)
+    links, _ = make()
+    link, one = here(links)
+    _, two = arrive(links, hello("c", "k"))
+    stand_still()
+    await until(lambda: one.closed)
+    assert (link.socket, two.closed) == (two, [])
+
+
+async def test_a_hub_that_stood_still_reads_what_was_said_before_it_calls_anybody_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wire.session.SILENCE_LIMIT", 0.4)
+    monkeypatch.setattr("cloud.kiosks.links._TICK", 0.05)
+    links, owner = make()
+    links.start()
+    link, one = here(links)
+    await asyncio.sleep(0)
+    stand_still()
+    turns_later(4, lambda: links.heard(link, one, b""))
+    heard_at = link.heartbeat.heard_at
+    await until(lambda: link.heartbeat.heard_at != heard_at)
+    assert (one.closed, owner.told) == ([], ["ready"])
+    await until(lambda: one.closed)  # now it is
+    assert owner.told == ["ready", "lost"]
+    await links.stop()
 
 
 async def test_a_newcomer_is_let_in_when_the_older_one_goes() -> None:
