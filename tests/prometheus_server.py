@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from bench.program import free_port
+
+_PATIENT = ("-o", "DPkg::Lock::Timeout=300")  # other rows of tests install something, too
 
 
 class MissingError(Exception):
@@ -23,7 +26,9 @@ def program(name: str) -> str:
         # The package's own service is not to begin.
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
         for command in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", "prometheus"]):
-            subprocess.run(["apt-get", *command], env=environment, capture_output=True, check=False, timeout=300)
+            subprocess.run(
+                ["apt-get", *_PATIENT, *command], env=environment, capture_output=True, check=False, timeout=600
+            )
         found = shutil.which(name)
     if found is None:
         raise MissingError(f"{name} is not installed: apt-get install prometheus")
@@ -40,12 +45,10 @@ class Server:
         self._options = options
         self._config = directory / "prometheus.yaml"
         self._config.write_text(config)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            self.port = probe.getsockname()[1]
+        self.port = port or free_port()
         self._process: subprocess.Popen[bytes] | None = None
         # Made once: each would read all root certificates.
-        self._client = httpx.Client(trust_env=False, timeout=15, verify=False)
+        self._client = httpx.Client(trust_env=False, timeout=60, verify=False)
 
     @property
     def url(self) -> str:
@@ -62,7 +65,7 @@ class Server:
                 *self._options,
             ]
             self._process = subprocess.Popen([self._program, *options], stdout=log, stderr=log, cwd=self._directory)
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while True:
             try:
                 ready = self._client.get(f"{self.url}/-/ready", timeout=2).is_success
@@ -78,7 +81,7 @@ class Server:
         """As when its machine loses power."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def close(self) -> None:

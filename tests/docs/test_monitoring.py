@@ -25,6 +25,7 @@ from tests.cloud.hub import Running, running, until
 from tests.prometheus_server import MissingError, Server, program, running_prometheus
 from wire.problems import CloseCode
 
+PATIENCE = 60.0  # seconds
 DIRECTORY = Path(__file__).parents[2] / "docs" / "monitoring"
 README = (DIRECTORY / "README.md").read_text()
 NAMES = ("hub.json", "fleet.json", "kiosk.json")
@@ -185,7 +186,7 @@ def promtool() -> str:
 )
 def test_promtool_finds_nothing_wrong(promtool: str, command: str) -> None:
     done = subprocess.run(
-        [promtool, *command.split()], cwd=DIRECTORY, capture_output=True, text=True, check=False, timeout=60
+        [promtool, *command.split()], cwd=DIRECTORY, capture_output=True, text=True, check=False, timeout=120
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
 
@@ -242,7 +243,7 @@ def alone(tmp_path: Path) -> Path:
 def config(hub: str, kiosk: str, directory: Path) -> str:
     """The shipped configuration, with these addresses, in a hurry."""
     found = yaml.safe_load((DIRECTORY / "prometheus.yaml").read_text())
-    found["global"] = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "500ms"}
+    found["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "500ms"}
     found["scrape_configs"][0]["static_configs"][0]["targets"] = [hub]
     [listed] = yaml.safe_load((DIRECTORY / "kiosks" / "example.yaml").read_text())
     (directory / "kiosks" / "one.yaml").write_text(yaml.safe_dump([{**listed, "targets": [kiosk]}]))
@@ -290,14 +291,18 @@ async def _ask_all(prometheus: Server) -> None:
     async def scraped() -> bool:
         return len(await ask("count_over_time(up[1m]) >= 3 and up == 1")) == 2
 
-    await until(scraped, 15.0)
+    await until(scraped, PATIENCE)
     for name in NAMES:
         for expression in expressions(name):
             found = await ask(expression)  # whatever it is: no error
             quiet = expression.endswith("== 0)") or any(series in expression for series in BEGIN_LATER)
-            assert found or quiet, (name, expression)
-    firing = {rule["alert"] for rule in RULES if await ask(rule["expr"])}
-    assert firing <= BY_TIME
+            # What took longer than a scrape may is nowhere until the next one.
+            assert found or quiet or await until(lambda: ask(expression), PATIENCE), (name, expression)  # noqa: B023
+
+    async def is_quiet() -> bool:
+        return {rule["alert"] for rule in RULES if await ask(rule["expr"])} <= BY_TIME
+
+    await until(is_quiet, PATIENCE)
     told = await asyncio.to_thread(prometheus.get, "/api/v1/rules")
     health = {rule["name"]: rule["health"] for group in told["groups"] for rule in group["rules"]}
     assert health.keys() == {rule["alert"] for rule in RULES}
@@ -314,4 +319,4 @@ async def _see_it_missing(prometheus: Server) -> None:
         names = {alert["labels"]["alertname"] for alert in told["alerts"]}
         return "KioskwireDeviceDown" in names and [one["metric"]["kiosk"] for one in gone] == ["kiosk_001"]
 
-    await until(seen, 20.0)
+    await until(seen, PATIENCE)
