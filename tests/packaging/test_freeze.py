@@ -92,7 +92,7 @@ def test_a_link_out_of_the_folder_is_not_packed(tmp_path: Path) -> None:
 def test_what_freezes_is_pinned() -> None:
     told = subprocess.run(
         [sys.executable, "packaging/freeze/requirements.py"], cwd=TREE, check=True, capture_output=True, text=True,
-        timeout=30,
+        timeout=60,
     ).stdout.split("\n")  # fmt: skip
     pins = (TREE / "packaging" / "constraints.txt").read_text().splitlines()
     pinned = {plain(line) for line in pins if "==" in line}

@@ -125,9 +125,9 @@ def test_secrets_are_made_once_and_closed_to_others(compose: Any, tmp_path: Path
     script = tmp_path / "secrets.sh"
     script.write_bytes((DOCKER / "secrets.sh").read_bytes())
     for _ in range(2):
-        subprocess.run(["sh", script], check=True, timeout=10)
+        subprocess.run(["sh", script], check=True, timeout=60)
     made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
-    subprocess.run(["sh", script], check=True, timeout=10)
+    subprocess.run(["sh", script], check=True, timeout=60)
     assert made == {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
     assert {Path(secret["file"]).name for secret in compose["secrets"].values()} == set(made)
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700

@@ -51,7 +51,7 @@ class Sockets:
         """Status and words."""
         done = subprocess.run(
             [TREE / "packaging/udev/kioskwire-sockets", *arguments], check=False, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=30,
+            stderr=subprocess.STDOUT, text=True, timeout=60,
             env={"PATH": "/usr/bin:/bin", "KIOSKWIRE_SOCKETS": str(self.file)},
         )  # fmt: skip
         return done.returncode, done.stdout.strip()

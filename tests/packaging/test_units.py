@@ -92,7 +92,7 @@ class Backoff:
             "SERVICE_RESULT": result,
         }
         script = TREE / "systemd" / "kioskwire-backoff"
-        subprocess.run([script, word], check=True, env=environ, timeout=30, stdout=subprocess.DEVNULL)
+        subprocess.run([script, word], check=True, env=environ, timeout=60, stdout=subprocess.DEVNULL)
 
     def start(self) -> int:
         """Seconds that it waited."""

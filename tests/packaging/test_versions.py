@@ -54,7 +54,7 @@ class Versions:
     @contextlib.contextmanager
     def running(self, version: str) -> Iterator[subprocess.Popen[bytes]]:
         """Somebody runs it."""
-        with subprocess.Popen([self.appliance / version / "kioskwire-appliance", "60"]) as process:
+        with subprocess.Popen([self.appliance / version / "kioskwire-appliance", "600"]) as process:
             while not (Path("/proc") / str(process.pid) / "exe").readlink().is_relative_to(self.appliance):
                 time.sleep(0.01)
             try:
