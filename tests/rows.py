@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 # About as long as each other. What is in none of them is the row that is shown as it comes.
 _HUBS = tuple(f"tests/cloud/{room}" for room in ("operations", "kiosks", "bus", "db", "processes"))
@@ -30,33 +29,30 @@ REST = "rest"
 ENDING_S = 30.0  # for tests to put away what they began
 
 
-class Ended(BaseException):
-    """Somebody wants no more of it."""
-
-
 def run(rows: Mapping[str, Sequence[str]], shown: Sequence[str], logs: Path) -> int:
     """Run each row's arguments with pytest, and `shown` where it is seen; returns the worst exit status."""
     logs.mkdir(exist_ok=True)
     began = time.monotonic()
     running: dict[str, subprocess.Popen[bytes]] = {}
     ended: dict[str, tuple[int, float]] = {}
+    # Looked at between steps, not raised: in the middle of a start it would leave a row that nobody knows of.
+    enough: list[signal.Signals] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
-    try:
-        for name, arguments in rows.items():
-            with _log(logs, name).open("wb") as file:
-                running[name] = _pytest(arguments, file.fileno())
-        print(f"{', '.join(rows)} run beside the rest, into {_log(logs, '*')}", flush=True)
-        running[REST] = _pytest(shown, None)
-        while len(ended) < len(running):
-            for name, row in running.items():
-                if name not in ended and row.poll() is not None:
-                    ended[name] = (row.returncode, time.monotonic() - began)
-            time.sleep(0.1)
-    except Ended as error:
-        _stop(running.values())
-        print(f"\nended: {error}", flush=True)
-        return 130
+        signal.signal(number, lambda number, _frame: enough.append(signal.Signals(number)))
+    for name, arguments in rows.items():
+        with _log(logs, name).open("wb") as file:
+            running[name] = _pytest(arguments, file.fileno())
+    print(f"{', '.join(rows)} run beside the rest, into {_log(logs, '*')}", flush=True)
+    running[REST] = _pytest(shown, None)
+    while len(ended) < len(running):
+        for name, row in running.items():
+            if name not in ended and row.poll() is not None:
+                ended[name] = (row.returncode, time.monotonic() - began)
+        if enough:
+            _stop(running.values())
+            print(f"\nended: {enough[0].name}", flush=True)
+            return 130
+        time.sleep(0.1)
     for name in rows:
         text = _log(logs, name).read_text(errors="replace").rstrip("\n")
         print(f"\n== {name}\n{text if ended[name][0] else text.rpartition(chr(10))[2]}")
@@ -74,12 +70,6 @@ def _pytest(arguments: Sequence[str], output: int | None) -> "subprocess.Popen[b
     """In a group of its own: the terminal's Ctrl-C reaches us alone, and each row once, by us."""
     words = [sys.executable, "-m", "pytest", *arguments]
     return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
-
-
-def _end(number: int, _frame: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)  # once is enough
-    raise Ended(signal.Signals(number).name)
 
 
 def _stop(rows: "Iterable[subprocess.Popen[bytes]]") -> None:

@@ -16,12 +16,12 @@ PLAIN = ["-p", "no:cacheprovider", "-c", "none.ini"]
 WAITING = """
 import pathlib, pytest, time
 @pytest.fixture
-def begun():
-    pathlib.Path("{name}.begun").touch()
+def something():
     yield
     pathlib.Path("{name}.put-away").touch()
-def test_that_waits(begun):
-    time.sleep(60)
+def test_that_waits(something):
+    pathlib.Path("{name}.begun").touch()
+    time.sleep(600)
 """
 
 
@@ -56,7 +56,7 @@ def test_what_failed_in_a_row_is_shown_whole_and_what_passed_in_a_line(tmp_path:
         tmp_path, good="def test_a(): print('quiet')\n", bad="def test_b(): assert 'why' == 'so'\n",
         rest="def test_c(): pass\n",
     )  # fmt: skip
-    said, _ = row.communicate(timeout=60)
+    said, _ = row.communicate(timeout=300)
     assert row.returncode == 1, said
     assert "assert 'why' == 'so'" in said
     assert "quiet" not in said
@@ -66,11 +66,11 @@ def test_what_failed_in_a_row_is_shown_whole_and_what_passed_in_a_line(tmp_path:
 
 def test_an_interruption_ends_all_rows_in_order(tmp_path: Path) -> None:
     row = begin(tmp_path, one=WAITING.format(name="one"), two=WAITING.format(name="two"))
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not all((tmp_path / f"{name}.begun").exists() for name in ("one", "two")):
         assert time.monotonic() < until
         time.sleep(0.05)
     os.killpg(row.pid, signal.SIGINT)  # as a terminal does
-    said, _ = row.communicate(timeout=40)
+    said, _ = row.communicate(timeout=200)
     assert row.returncode == 130, said
     assert all((tmp_path / f"{name}.put-away").exists() for name in ("one", "two"))
