@@ -17,6 +17,7 @@ from cloud.bot.reply import Button, Target
 from cloud.bot.talk import Conflict, Limited, Rejected, TalkError, Unauthorized, Unreachable
 from cloud.emulator.server import Emulator
 from cloud.metrics import Metrics
+from tests.cloud.hub import PATIENCE, until
 from wire.environment import Secret
 
 ANN, GROUP = 7, -1001
@@ -165,24 +166,49 @@ CANARY = "987654321:Canary_token-that_must-not-be-seen-00000"
 
 
 @asynccontextmanager
+async def serving(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """Have connections served; gives the address. Whoever has read enough, or waits no more, may hang up.
+
+    It ends with the last connection: one left to its loop's end would fail whichever test the garbage collector comes
+    to it in.
+    """
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            with contextlib.suppress(OSError, EOFError):
+                await serve(reader, writer)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            tasks.discard(task)
+
+    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        await until(lambda: not tasks)
+
+
+@asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that gives one answer to every request; its address, and the heads it got. `%s` quotes the request."""
     heads: list[bytes] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(answer.replace(b"%s", heads[-1].splitlines()[0]))
-        with contextlib.suppress(OSError):  # who has read enough
-            await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+        await writer.drain()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", heads
-    finally:
-        server.close()
+    async with serving(answer_one) as at:
+        yield f"http://{at}", heads
 
 
 @pytest.mark.parametrize(
@@ -270,7 +296,6 @@ async def proxy(login: str = "") -> AsyncIterator[tuple[str, list[str]]]:
             writer.write(
                 b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
-            writer.close()
             return
         host, _, port = target.removeprefix("http://").partition("/")[0].partition(":")
         up_reader, up_writer = await asyncio.open_connection(host, int(port))
@@ -280,17 +305,12 @@ async def proxy(login: str = "") -> AsyncIterator[tuple[str, list[str]]]:
             path = target.removeprefix(f"http://{host}:{port}")
             up_writer.write(f"{method} {path} HTTP/1.1\r\n".encode() + rest.replace(b"keep-alive", b"close"))
         await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer), return_exceptions=True)
-        for end in (writer, up_writer):
-            end.close()
-            with contextlib.suppress(OSError):
-                await end.wait_closed()
+        up_writer.close()
+        with contextlib.suppress(OSError):
+            await up_writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        at = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with serving(serve) as at:
         yield f"http://{login}@{at}" if login else f"http://{at}", asked
-    finally:
-        server.close()
 
 
 async def test_a_proxy_is_used_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,12 +350,8 @@ async def test_https_goes_through_connect() -> None:
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.read(1000))
-        writer.close()
-        await writer.wait_closed()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
-    at = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, proxy() as (way, asked), line(f"https://{at}", CANARY, way) as talk:
+    async with serving(hang_up) as at, proxy() as (way, asked), line(f"https://{at}", CANARY, way) as talk:
         with pytest.raises(Unreachable):
             await talk.me()
         assert asked == [f"CONNECT {at}"]
@@ -345,24 +361,24 @@ async def test_https_goes_through_connect() -> None:
 async def test_an_answer_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.bot.line._CALL_WITHIN", 0.2)
 
-    over = asyncio.Event()
+    begun, over = 0, 0
 
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            await reader.readuntil(b"\r\n\r\n")
+        nonlocal begun, over
+        await reader.readuntil(b"\r\n\r\n")
+        begun += 1
+        try:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
             while True:
                 writer.write(b" ")
                 await writer.drain()
                 await asyncio.sleep(0.02)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        over.set()
+        finally:
+            over += 1
 
-    server = await asyncio.start_server(drip, "127.0.0.1", 0)
-    async with server, line(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "123456:" + "a" * 35) as talk:
-        async with asyncio.timeout(5):
-            with pytest.raises(Unreachable):
-                await talk.send(AT_ANN, "one")
-            await over.wait()
+    async with serving(drip) as at, line(f"http://{at}", "123456:" + "a" * 35) as talk:
+        async with asyncio.timeout(PATIENCE):
+            while not begun:  # where the machine stands still its time is over before the request is there
+                with pytest.raises(Unreachable):
+                    await talk.send(AT_ANN, "one")
+        await until(lambda: over == begun)
