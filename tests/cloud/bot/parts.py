@@ -27,7 +27,7 @@ from wire.environment import Secret
 
 ADMIN, OTHER_ADMIN, STRANGER, GROUP = 7001, 7002, 8001, -1001
 QUICK = Pace(
-    poll=5, after_conflict=0.1, after_unauthorized=0.1, first_pause=0.02, longest_pause=0.1, look=0.05, healed=3.0
+    poll=5, after_conflict=0.1, after_unauthorized=0.1, first_pause=0.02, longest_pause=0.1, look=0.05, healed=60.0
 )
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ class Parts:
         commands: Sequence[Command] = (),
         presses: Mapping[str, Press] | None = None,
         replies: Mapping[str, Answered] | None = None,
-        act_within: float = 5.0,
+        act_within: float = 60.0,
         lease: Lease | None = None,
         webhook: tuple[str, str] | None = None,
         token: str = "",
@@ -132,10 +132,12 @@ class Parts:
         """End as by a kill: nothing is finished, noted or given back."""
         tasks = [self.polling._task, self.incoming._task, *self.incoming._chats.values(), self.lease._task]
         self.incoming._task = None
-        for task in tasks:
-            if task is not None:
+        left = {task for task in tasks if task is not None}
+        while left:
+            for task in left:
                 task.cancel()
-        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+            # Again and again: redis.asyncio uses asyncio.wait_for, in which Python 3.11 can lose a cancellation.
+            _, left = await asyncio.wait(left, timeout=0.1)
         await self.line.close()
 
 

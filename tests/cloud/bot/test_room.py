@@ -5,10 +5,11 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -178,9 +179,13 @@ async def test_the_webhook_takes_what_telegram_brings_once(tmp_path: Path) -> No
 
 
 async def test_telegram_itself_delivers_to_the_hub(tmp_path: Path) -> None:
-    async with Emulator(port=0) as tg, running(tmp_path / "first", kiosks=()) as hub:
-        port = hub.hub.port
-    async with Emulator(port=0) as tg:
+    async with AsyncExitStack() as stack:
+        # Bound and never listened on, so that no other program takes it before the hub does.
+        held = stack.enter_context(socket.socket())
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        tg = await stack.enter_async_context(Emulator(port=0))
         given = {"telegram_webhook_url": f"http://127.0.0.1:{port}/telegram", "port": port}
         async with bot_site(tmp_path / "second", tg=tg, **given) as site:
             assert "/help" in (await site.say("hello"))["text"]
@@ -273,12 +278,11 @@ async def test_one_of_two_hubs_polls_and_the_other_takes_over(
     both: dict[str, Any] = {"ready": False, "redis_url": redis.url}
     async with (
         Emulator(port=0) as tg,
-        bot_site(tmp_path / "first", tg=tg, **both) as first,
+        bot_site(tmp_path / "first", tg=tg, **{**both, "ready": True}) as first,
         bot_site(tmp_path / "second", tg=tg, **both) as second,
     ):
-        await until(lambda: holder(first, second))
+        await until(lambda: second.hub.services.health.telegram() == "standby")
         assert holder(first, second) is first
-        assert second.hub.services.health.telegram() == "standby"
         assert "/help" in (await first.say("hello"))["text"]
         await first.hub.hub.__aexit__(None, None, None)  # it stops, and gives the lease back
         await until(lambda: holder(second))
@@ -289,7 +293,8 @@ async def test_one_of_two_hubs_polls_and_the_other_takes_over(
 
 async def test_when_the_one_that_polls_is_killed_the_other_waits_for_its_time(tmp_path: Path, redis: Server) -> None:
     async with yard(tmp_path) as (tg, engine, stack):
-        lives = [Parts(engine, tg, lease=lease.Lease(redis.url, "killed", seconds=0.5)) for _ in range(2)]
+        # As long as no machine stands still: it ends when the test says so.
+        lives = [Parts(engine, tg, lease=lease.Lease(redis.url, "killed", seconds=60.0)) for _ in range(2)]
         lives[0].start()
         await lives[0].connected()
         lives[1].start()
@@ -297,6 +302,9 @@ async def test_when_the_one_that_polls_is_killed_the_other_waits_for_its_time(tm
         await until(lambda: lives[1].polling.state == "standby")
         await lives[0].die()
         tg.say(ADMIN, "hello")
+        with redis.client() as client:
+            assert client.pttl("killed") > 0
+            client.pexpire("killed", 500)
         await lives[1].said(1)
         assert conflicts(lives[0].metrics) == conflicts(lives[1].metrics) == 0
         await lives[0].lease.stop()
