@@ -16,7 +16,7 @@ from cloud.db.tables import bot_updates
 from cloud.emulator.server import Emulator
 from tests.cloud.bot.acts import Acts, acts
 from tests.cloud.bot.parts import ADMIN, GROUP, OTHER_ADMIN, STRANGER, Parts, parts, yard
-from tests.cloud.hub import broken, change, execute, rows, until
+from tests.cloud.hub import broken, change, rows, until
 
 
 def message(number: int, text: str, *, user: int = ADMIN, date: float, chat: int | None = None) -> bytes:
@@ -26,11 +26,13 @@ def message(number: int, text: str, *, user: int = ADMIN, date: float, chat: int
     return msgspec.json.encode({"update_id": number, "message": said})
 
 
-def store(tmp_path: Path, bot: Parts, number: int, update: bytes, *, at: float = 0, done: float | None = None) -> None:
+async def store(
+    tmp_path: Path, bot: Parts, number: int, update: bytes, *, at: float = 0, done: float | None = None
+) -> None:
     """A row as an earlier life of the bot left it."""
     payload = f"decode('{update.hex()}', 'hex')" if bot.engine.dialect.name == "postgresql" else f"X'{update.hex()}'"
     values = f"{number}, {at or bot.clock()}, {payload}, NULL, {done or 'NULL'}"
-    execute(tmp_path, f"INSERT INTO bot_updates VALUES ({values})")
+    await change(tmp_path, f"INSERT INTO bot_updates VALUES ({values})")
 
 
 async def open_rows(bot: Parts) -> int:
@@ -186,7 +188,7 @@ async def test_what_was_refused_as_not_stored_is_not_done_later(tmp_path: Path) 
         async with broken(tmp_path, "bot_updates"):
             await bot.incoming.take([update])
             await bot.said(1)
-        store(tmp_path, bot, 1, update)  # as where the answer to the commit was lost
+        await store(tmp_path, bot, 1, update)  # as where the answer to the commit was lost
         await bot.incoming.take([message(2, "/look b", date=bot.clock())])
         assert (await bot.said(2))[1] == "did b"
         await all_done(bot)
@@ -292,7 +294,7 @@ async def test_what_is_done_is_forgotten_in_time(tmp_path: Path, monkeypatch: py
         old = now - 8 * 86400
         values = [(1, old, old), (2, old, None), *((number, now, now) for number in range(10, 16))]
         for number, at, done in values:
-            store(tmp_path, bot, number, message(number, "hello", date=at), at=at, done=done)
+            await store(tmp_path, bot, number, message(number, "hello", date=at), at=at, done=done)
         bot.incoming.username = "kiosk_bot"
         bot.incoming.start()
 
@@ -375,7 +377,7 @@ async def test_what_another_hub_on_this_database_is_doing_is_not_told_to_be_cut_
         await bot.incoming.take([message(number, f"/change {number}", date=bot.clock()) for number in (1, 2)])
         await doing.begun.wait()
         await until(lambda: len(bot.incoming._known) == 2)
-        store(tmp_path, bot, 3, message(3, "/change 3", date=bot.clock(), user=OTHER_ADMIN), at=bot.clock())
+        await store(tmp_path, bot, 3, message(3, "/change 3", date=bot.clock(), user=OTHER_ADMIN), at=bot.clock())
         await change(tmp_path, "UPDATE bot_updates SET begun_at = 1 WHERE update_id IN (2, 3)")
         doing.gate.set()
         assert await bot.said(1) == ["did 1"]
