@@ -118,7 +118,7 @@ class Emulator(People):
         """How the bot has answered a pressed button: `text`, `show_alert`; None if it has not."""
         return self.world.presses[press].answer
 
-    async def until(self, check: Callable[[], Any], timeout: float = 5.0) -> Any:
+    async def until(self, check: Callable[[], Any], timeout: float = 20.0) -> Any:
         """Poll `check`, a function or a coroutine function, until it gives something true; returns that."""
         async with asyncio.timeout(timeout):
             while True:

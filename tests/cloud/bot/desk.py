@@ -24,7 +24,7 @@ from cloud.db.engine import open_engine
 from cloud.emulator.server import Emulator
 from cloud.errors import Refused
 from cloud.kiosks.registry import Registry
-from tests.cloud.hub import database_of, execute
+from tests.cloud.hub import PATIENCE, database_of, execute
 from wire.environment import Secret
 
 ANN, BOB, GROUP = 7001, 7002, -100500
@@ -105,7 +105,7 @@ class Desk:
 
     async def written(self) -> None:
         """Wait until what was told stands in the database."""
-        assert await self.memory.saved(5.0)
+        assert await self.memory.saved(PATIENCE)
 
 
 @asynccontextmanager

@@ -1,6 +1,8 @@
 """What is answered: to commands, buttons, replies, strangers; and that an answer finds its way."""
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -116,13 +118,24 @@ async def test_a_reply_answers_a_question_once(tmp_path: Path) -> None:
         assert doing.done == ["k because it hung", "x"]
 
 
-async def test_an_answer_waits_out_a_limit(tmp_path: Path) -> None:
+async def test_an_answer_waits_out_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others, waits = asyncio.Event(), []
+
+    async def sleep(seconds: float) -> None:
+        """No shorter than it is told, and until the others have their answer."""
+        waits.append(seconds)
+        await others.wait()
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr(doing_module, "asyncio", SimpleNamespace(timeout=asyncio.timeout, sleep=sleep))
     async with parts(tmp_path, **acts().given) as bot:
         bot.tg.limit(ADMIN, 1, 1)
         bot.tg.say(ADMIN, "/change a")
         bot.tg.say(OTHER_ADMIN, "/change b")
         await bot.said(1, OTHER_ADMIN)  # others do not wait
+        await until(lambda: waits)
         assert not bot.messages()
+        others.set()
         assert await bot.said(1) == ["did a"]
         assert len(bot.tg.refused) == 1
 
@@ -151,7 +164,7 @@ async def test_an_answer_that_telegram_does_not_take_holds_up_nothing(tmp_path: 
 async def test_patience_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(doing_module, "_PATIENCE", 5.0)
+    monkeypatch.setattr(doing_module, "_PATIENCE", 60.0)
     async with parts(tmp_path, **acts().given) as bot:
         bot.tg.limit(ADMIN, 3600, 1)
         bot.tg.say(ADMIN, "/look a")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from cloud.bot import polling
 from cloud.bot.line import Line
 from cloud.bus.lease import Lease
 from cloud.db.engine import open_engine
@@ -114,7 +115,7 @@ async def test_a_conflict_is_said_once_until_it_has_healed(tmp_path: Path, caplo
         bot.tg.say(ADMIN, "hello")
         await bot.said(1)
         assert bot.polling._conflict_at is not None
-        bot.polling._conflict_at -= 10  # long ago
+        bot.polling._conflict_at -= 100  # long ago
         with bot.tg.steal():
             await until(lambda: len(told(caplog, logging.WARNING)) == 2)
 
@@ -206,7 +207,10 @@ async def test_the_menu_is_set_though_telegram_is_away_a_moment_after_it_was_gre
         assert told(caplog, logging.WARNING) == ["the bot's menu is not set yet"]
 
 
-async def test_a_command_that_a_hub_ran_before_it_stopped_is_not_run_by_the_other(tmp_path: Path) -> None:
+async def test_a_command_that_a_hub_ran_before_it_stopped_is_not_run_by_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "_CONFIRM_WITHIN", 30.0)
     async with two_hubs(tmp_path) as (tg, (first, second), (doing, other)):
         # As soon as it is taken the hub is stopped: it stores it, and has told Telegram nothing yet.
         take, taken = first.incoming.take, asyncio.Event()

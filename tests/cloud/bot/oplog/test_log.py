@@ -23,7 +23,7 @@ from cloud.operations.feed import Feed
 from tests.cloud.bot.oplog.telling import done, refused, told
 from tests.cloud.bot.site import Site, bot_site
 from tests.cloud.fleet import fleet
-from tests.cloud.hub import until
+from tests.cloud.hub import PATIENCE, until
 from tests.cloud.local_bus import LocalNet
 from wire.environment import Secret
 
@@ -148,6 +148,7 @@ async def test_operations_are_answered_while_telegram_hangs(tmp_path: Path) -> N
 
 async def test_what_ends_while_the_hub_stops_is_shown(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("cloud.app._FINISH_WITHIN", 0.2)
+    monkeypatch.setattr(log, "_AT_STOP", 60.0)
     async with Emulator(port=0) as tg:
         tg.group(CHAT)
         async with bot_site(tmp_path, tg=tg, telegram_log_chat_id=str(CHAT)) as site, site.hub.kiosk() as kiosk:
@@ -236,7 +237,8 @@ async def test_two_hundred_a_second_are_a_few_messages() -> None:
         assert len(alone.tg.sent) <= 20
 
 
-async def test_what_is_under_way_is_shown_before_it_stops() -> None:
+async def test_what_is_under_way_is_shown_before_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_AT_STOP", 60.0)
     async with logging() as alone:
         alone.tell(done())
     assert len(alone.texts()) == 1
@@ -248,9 +250,13 @@ async def test_a_chat_that_is_gone_is_said_once_in_the_log(caplog: Any) -> None:
         alone.tell(done())
         await alone.tg.until(lambda: alone.tg.refused)
         for _ in range(3):
-            alone.later(61)
+            calls = len(alone.tg.refused)
             alone.tell(done("more"))
-            await asyncio.sleep(0.15)
+            async with asyncio.timeout(PATIENCE):
+                while len(alone.tg.refused) == calls:
+                    alone.later(61)
+                    await asyncio.sleep(0.05)
+        await alone.tg.until(lambda: alone.log._failing)
         said = [record for record in caplog.records if "not taken" in record.message]
         assert len(said) == 1
         assert alone.tg.token not in caplog.text
