@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.emulator.server import Emulator
-from tests.cloud.hub import Running, running, until
+from tests.cloud.hub import Running, rows, running, until
 from wire.environment import Secret
 
 ADMIN, STRANGER = 7001, 8001
@@ -20,7 +20,8 @@ class Site:
     admin = ADMIN
     stranger = STRANGER
 
-    def __init__(self, hub: Running, tg: Emulator) -> None:
+    def __init__(self, state_dir: Path, hub: Running, tg: Emulator) -> None:
+        self.state_dir = state_dir
         self.hub = hub
         self.tg = tg
 
@@ -57,6 +58,10 @@ class Site:
         before = self._seen(chat)
         await self.say("hello")
         assert chat == ADMIN or self._seen(chat) == before
+
+    async def done(self) -> None:
+        """Wait until all that it was told is noted as done: what is not, the next life of the hub tells of again."""
+        await until(lambda: not rows(self.state_dir, "SELECT 1 FROM bot_updates WHERE done_at IS NULL"))
 
     def buttons(self, message: Json) -> list[str]:
         """What the buttons under a message say."""
@@ -97,4 +102,4 @@ async def bot_site(
     async with running(tmp_path, **given) as hub:
         if ready:
             await until(lambda: hub.services.health.telegram() == "connected")
-        yield Site(hub, tg)
+        yield Site(tmp_path, hub, tg)

@@ -54,6 +54,7 @@ async def test_long_bodies_come_as_a_file(tmp_path: Path) -> None:
         asked = found.hub.sending({"lines": ["<tea>"] * 2000, "phone": "+77011234567"}, key="shop-1")
         await kiosk.answer(await kiosk.request(), {"paid": True})
         request_id = (await asked).headers["x-request-id"]
+        await found.hub.idle()
         shown, file = await found.say(f"/operation {request_id}", count=2)
         assert "in the file below" in shown["text"]
         assert (file["document"]["file_name"], file["caption"]) == (f"operation-{request_id}.txt", f"✅ {request_id}")
@@ -207,8 +208,10 @@ async def test_the_dialog_goes_on_after_a_restart(tmp_path: Path) -> None:
         async with bot_site(tmp_path, tg=tg) as found, found.hub.kiosk() as kiosk:
             request_id = await left_unknown(found.hub, kiosk)
             question = await found.press(await found.say(f"/operation {request_id}"), "Settle…")
+            await found.done()
         async with bot_site(tmp_path, tg=tg) as found:
             _, why = await found.press(question, "It was executed", count=2)
+            await found.done()
         async with bot_site(tmp_path, tg=tg) as found:
             assert "was executed" in (await found.say(WHY, reply_to=why["message_id"]))["text"]
             assert (await found.hub.operation(request_id))["state"] == "succeeded"

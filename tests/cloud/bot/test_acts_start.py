@@ -61,5 +61,6 @@ async def test_the_language_outlives_the_hub(tmp_path: Path) -> None:
     async with Emulator(port=0) as tg:
         async with bot_site(tmp_path, tg=tg) as site:
             await site.say("/language ru")
+            await site.done()
         async with bot_site(tmp_path, tg=tg) as site:
             assert (await site.say("/help"))["text"].startswith("Команды")
