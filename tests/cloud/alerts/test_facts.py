@@ -16,7 +16,7 @@ from cloud.alerts.presence import Presence
 from cloud.alerts.standing import Standing
 from cloud.db.engine import open_engine
 from cloud.updates.standings import Rollouts
-from tests.cloud.hub import Running, broken, change, database_of, execute, rows, running, until
+from tests.cloud.hub import PATIENCE, Running, broken, change, database_of, execute, rows, running, until
 from wire.problems import CloseCode
 
 
@@ -80,9 +80,11 @@ async def test_a_kiosk_that_never_came_is_not_missed_and_one_that_went_is_since_
         assert await see.look("kiosk-offline") == []
         async with see.hub.kiosk():
             assert await see.look("kiosk-offline") == []
+            here_until = time.time()
         await see.hub.gone()
         (condition,) = await see.look("kiosk-offline")
-        assert (condition.kiosk_id, condition.since) == ("kiosk_001", pytest.approx(time.time(), abs=5))
+        assert condition.kiosk_id == "kiosk_001"
+        assert here_until - 1 < condition.since < time.time() + 1
         async with see.hub.kiosk():
             assert await see.look("kiosk-offline") == []
         await see.hub.gone()
@@ -97,6 +99,7 @@ async def test_a_kiosk_is_missed_by_the_hubs_next_life_too_and_not_once_it_is_re
         await see.hub.gone()
         await see.read()
     execute(tmp_path, "UPDATE presences SET at = 1000000")
+    ended = time.time()
     async with looking(tmp_path) as see:
         assert "kiosk-offline" in see.facts.look().blind
         (condition,) = await see.look("kiosk-offline")
@@ -105,7 +108,7 @@ async def test_a_kiosk_is_missed_by_the_hubs_next_life_too_and_not_once_it_is_re
         await change(tmp_path, "UPDATE presences SET here = true")
         see.presence._known = None
         (condition,) = await see.look("kiosk-offline")  # that life crashed: nobody saw it go
-        assert condition.since == pytest.approx(time.time(), abs=5)
+        assert ended - 1 < condition.since < time.time() + 1
         await see.hub.services.registry.remove("kiosk_001")
         await see.read()
         await see.hub.services.registry.add("kiosk_001")
@@ -118,8 +121,10 @@ async def test_who_is_here_when_the_hub_stops_was_seen_until_then(
     monkeypatch.setattr("cloud.alerts.room._LEAVE_WITHIN", 30.0)
     async with running(tmp_path) as hub, hub.kiosk():
         await until(lambda: rows(tmp_path, "SELECT kiosk_id FROM presences") == [("kiosk_001",)])
+        here_until = time.time()
     ((here, at),) = rows(tmp_path, "SELECT here, at FROM presences")
-    assert (bool(here), at) == (False, pytest.approx(time.time(), abs=5))
+    assert not here
+    assert here_until - 1 < at < time.time() + 1
 
 
 async def test_two_boxes_with_one_identity(tmp_path: Path) -> None:
@@ -287,12 +292,12 @@ async def test_a_hub_raises_tells_and_clears_by_itself(tmp_path: Path) -> None:
         await hub.gone()
         alerts = hub.services.alerts
         await alerts.look()  # as it does every three seconds
-        (notice,) = await alerts.next("telegram", 5.0)
+        (notice,) = await alerts.next("telegram", PATIENCE)
         assert (notice.kind, notice.alerts[0].kiosk_id) == ("kiosk-offline", "kiosk_001")
         await alerts.told("telegram", [notice])
         async with hub.kiosk():
             await alerts.look()
-            (notice,) = await alerts.next("telegram", 5.0)
+            (notice,) = await alerts.next("telegram", PATIENCE)
             assert notice.what == "cleared"
             await alerts.told("telegram", [notice])
             assert alerts.standing() == []

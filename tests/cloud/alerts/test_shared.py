@@ -1,6 +1,7 @@
 """Alerts of several hubs on one PostgreSQL: one raises and tells, all show, and anybody may take note anywhere."""
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -21,8 +22,9 @@ from cloud.db.lease import SharedLease
 from cloud.metrics import Metrics
 from cloud.settings import Settings, database_url
 from tests.cloud.fleet import new_database
-from tests.cloud.hub import until
+from tests.cloud.hub import PATIENCE, until
 
+SECONDS = 60.0  # of a lease that ends only where a test says so: a machine that is busy stands still
 QUICK = Rules(kinds={kind: msgspec.structs.replace(rule, after=0.0, gather=0.0) for kind, rule in k.KINDS.items()})
 
 
@@ -43,7 +45,7 @@ class Hub:
 
     def __init__(self, url: str, number: int, world: World) -> None:
         self.engine: AsyncEngine = open_engine(database_url(Settings(database_url=url)))
-        self.lease = SharedLease(self.engine, "jobs", str(number).rjust(32, "0"), seconds=3.0, clock=self.clock)
+        self.lease = SharedLease(self.engine, "jobs", str(number).rjust(32, "0"), seconds=SECONDS, clock=self.clock)
         self.slept = 0.0
         self.memory = Memory(self.engine, self.lease, self.lease.fence)
         self.alerts = Alerts(
@@ -103,6 +105,19 @@ async def hubs(count: int) -> AsyncIterator[tuple[World, list[Hub]]]:
             await hub.stop()
 
 
+async def stands_still(hub: Hub, *waiting: Hub) -> None:
+    """It does for longer than its lease lasts, which one of those who wait sees, and takes it."""
+    hub.slept += 2 * SECONDS
+    pause = 1.0
+    while not any(each.lease.is_held for each in waiting):
+        for each in waiting:
+            each.slept += SECONDS
+        # Whoever is just taking it has to be left the time to, on a machine however slow.
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: any(each.lease.is_held for each in waiting), pause)
+        pause = min(2 * pause, 10.0)
+
+
 async def test_one_tells_and_all_show() -> None:
     async with hubs(3) as (world, all_):
         world.fault("bills")
@@ -125,16 +140,17 @@ async def test_nothing_is_told_twice_when_another_goes_on() -> None:
         await until(lambda: world.told[What.RAISED, "printer"])
         (other,) = (hub for hub in all_[1:] if hub.alerts.tells)
         await asyncio.sleep(0.2)  # what it told in the last moment might be told again, as after a crash
-        assert await other.memory.saved(5.0)
+        assert await other.memory.saved(PATIENCE)
         # It stands still: the third goes on, and it is a reader when it wakes up.
-        other.slept += 10.0
+        await stands_still(other, *all_[1:])
         world.fault("coins")
         await until(lambda: world.told[What.RAISED, "coins"])
+        numbers = [1, 2, 3]
+        await until(lambda: all([alert.number for alert in hub.alerts.standing()] == numbers for hub in all_[1:]))
         await asyncio.sleep(0.5)
         assert set(world.told.values()) == {1}
         assert sum(hub.alerts.tells for hub in all_[1:]) == 1
-        numbers = [[alert.number for alert in hub.alerts.standing()] for hub in all_[1:]]
-        assert numbers == [[1, 2, 3], [1, 2, 3]]
+        assert [[alert.number for alert in hub.alerts.standing()] for hub in all_[1:]] == [numbers, numbers]
 
 
 async def test_people_take_note_and_mute_at_any_hub() -> None:
@@ -162,9 +178,10 @@ async def test_who_has_the_lease_no_more_writes_nothing() -> None:
     async with hubs(2) as (world, (one, two)):
         world.fault("bills")
         await until(world.told.total)
-        one.slept += 10.0
+        one.slept += 2 * SECONDS
         one.memory.mute(mute_by(one))
-        await one.memory.saved(5.0)
+        await one.memory.saved(PATIENCE)
+        await stands_still(one, two)
         await until(lambda: two.alerts.tells)
         await asyncio.sleep(0.3)
         assert two.alerts.mutes() == []

@@ -3,8 +3,9 @@
 import base64
 import json
 import logging
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +229,12 @@ async def test_gone_is_the_end_of_this_one(tmp_path: Path, caplog: pytest.LogCap
 async def test_a_receiver_that_is_away_is_told_once_it_is_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sockets = bind_sockets(0, "127.0.0.1")
-    port = sockets[0].getsockname()[1]
-    for each in sockets:
-        each.close()
-    url = f"http://somebody:hidden-word@127.0.0.1:{port}/hook?key=hidden-key"
-    async with desk(tmp_path, url) as d:
+    async with AsyncExitStack() as stack:
+        # Bound and not listened on: nobody is there, and no other program takes the port meanwhile.
+        held = stack.enter_context(socket.socket())
+        held.bind(("127.0.0.1", 0))
+        url = f"http://somebody:hidden-word@127.0.0.1:{held.getsockname()[1]}/hook?key=hidden-key"
+        d = await stack.enter_async_context(desk(tmp_path, url))
         await d.begin("paper-out", "kiosk_001")
         await until(lambda: "ConnectError" in str([r.__dict__ for r in caplog.records]))
         logged = str([r.__dict__ for r in caplog.records])
