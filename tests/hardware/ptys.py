@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import pty
+import select
 from pathlib import Path
 
 
@@ -39,6 +40,10 @@ class Pty:
 
     def send(self, data: bytes) -> None:
         assert os.write(self.fd, data) == len(data)
+        # A worker of the kernel hands it over, in its own time. Asking whether there is something does it at once.
+        asked = select.poll()
+        asked.register(self._slave, select.POLLIN)
+        asked.poll(0)
 
     async def heard(self, count: int) -> bytes:
         """The next so many bytes from the host."""

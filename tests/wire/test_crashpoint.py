@@ -26,7 +26,7 @@ print("alive", flush=True)
 def run(at: str, tree: Path = Path(crashpoint.__file__).parents[1]) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, VARIABLE: at, "PYTHONPATH": str(tree)}
     script = [sys.executable, "-c", SCRIPT]
-    return subprocess.run(script, env=environment, cwd=tree, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(script, env=environment, cwd=tree, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_no_other_thread_goes_on_meanwhile() -> None:
         "PYTHONPATH": str(Path(crashpoint.__file__).parents[1]),
     }
     ended = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert (ended.stdout, ended.returncode) == ("0\n", 0)
 

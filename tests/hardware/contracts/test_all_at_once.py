@@ -29,7 +29,7 @@ from tests.hardware.contracts.implementations import (
 )
 from wire.receipt import Line, Receipt, ReceiptKind, Settlement, Tender
 
-WITHIN_S = 25.0
+WITHIN_S = 100.0
 
 
 class Place:
@@ -127,7 +127,7 @@ WALKS: tuple[tuple[tuple[Implementation, ...], Callable[[Place], Awaitable[None]
 )
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=240)
 async def test_every_device_of_a_kiosk_at_the_same_time(tmp_path: Path) -> None:
     names, walks = [], []
     for implementations, walk in WALKS:

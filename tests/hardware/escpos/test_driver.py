@@ -60,7 +60,7 @@ async def test_why_it_is_not_ready(tmp_path: Path, answers: str, hand: str, code
         printer = EscposPrinter("slips", host.url, FileJournal(tmp_path / "journal", tell), flow="")
         await printer.open()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await reached.wait()
             with pytest.raises(DeviceFault if hand else TransportError, match=words):
                 await printer.ready(0.01)

@@ -306,7 +306,10 @@ async def test_rts_is_the_flow_controls_where_there_is_one(wire: Pty, recorded: 
     assert recorded(port) == ["dtr True", "quick True", "dtr False"]
 
 
-async def test_a_printer_with_dsr_down_is_waited_for(wire: Pty, recorded: Callable[[Port], list[str]]) -> None:
+async def test_a_printer_with_dsr_down_is_waited_for(
+    wire: Pty, recorded: Callable[[Port], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serial_port.SerialPort, "_write_limit_s", lambda _self, _size: 60.0)
     port = await open_port(wire.url, LineSettings(flow="dsrdtr"))
     Recorded.ready = iter([False, False, True, True])
     await port.write(bytes(100))
