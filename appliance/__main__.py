@@ -5,17 +5,19 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from wire.version import VERSION
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
+    from appliance.logs import Logs
     from appliance.settings import Loaded
 
 EXIT_USAGE = 2
 
+_THREADS_END_S = 2.0
 _DESCRIPTION = """\
 Runs on a kiosk: holds one connection to the hub, takes operations from it and passes each to a local gateway (a card
 terminal's, a fiscal service's) at most once. What it did is on the disk before it is told, and is told until the hub
@@ -220,6 +222,7 @@ def _configured(options: argparse.Namespace) -> int:
 def _run(loaded: "Loaded") -> int:
     import asyncio
     import gc
+    import threading
 
     gc.disable()  # what is imported stays: looking through it again and again is a tenth of the start
     from appliance.app import run
@@ -238,6 +241,11 @@ def _run(loaded: "Loaded") -> int:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(run(loaded, logs))
+            # A thread that asks for a name which nobody answers cannot be told to end: it is not waited for.
+            leaving = threading.Timer(_THREADS_END_S, _leave, (logs,))
+            leaving.daemon = True
+            leaving.start()
+        leaving.cancel()
         status = 0
     except (JournalInUseError, StorageError) as error:
         status = _complain([f"STATE_DIR={settings.state_dir}: {error}"])
@@ -248,9 +256,17 @@ def _run(loaded: "Loaded") -> int:
     except BaseException:
         logs.stop()
         raise
+    if status == 0:
+        _leave(logs)
     if not logs.stop():
         os._exit(status)
     return status
+
+
+def _leave(logs: "Logs") -> NoReturn:
+    """End as with 0, but for threads of C libraries: libuv asks for names in its own, and waits for them."""
+    logs.stop()
+    os._exit(0)
 
 
 def _loop_factory() -> "Callable[[], AbstractEventLoop] | None":

@@ -3,8 +3,10 @@
 import argparse
 import asyncio
 import contextlib
+import logging
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -32,6 +34,8 @@ a hub in three lines:
 A running hub obeys `kiosk`, `apikey`, `account` and `rollout` within two seconds. Exit status: 0 done, 1 refused or
 failed, 2 wrong use or settings.
 """
+
+_THREADS_END_WITHIN = 2.0
 
 
 def main() -> None:
@@ -161,11 +165,13 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         import uvloop
     except ImportError:
-        run: Callable[[Any], None] = asyncio.run
+        new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
     else:
-        run = uvloop.run
+        new_loop = uvloop.new_event_loop
     try:
-        run(serve(settings, warnings, supervised))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(serve(settings, warnings, supervised))
+            _leave_within(_THREADS_END_WITHIN)
     except NotHeldError as error:
         print(f"kioskwire-hub: the database is not for this hub: {error}", file=sys.stderr)
         return 1
@@ -175,7 +181,22 @@ def _serve(arguments: argparse.Namespace) -> int:
     except SQLAlchemyError as error:
         print(f"kioskwire-hub: the database does not work: {getattr(error, 'orig', None) or error}", file=sys.stderr)
         return 1
-    return 0
+    return _leave()
+
+
+def _leave_within(seconds: float) -> None:
+    """All is closed. A thread that asks for a name which nobody answers cannot be told to end: it is not waited for."""
+    timer = threading.Timer(seconds, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
+
+
+def _leave() -> int:
+    """As `sys.exit(0)` does, but for the threads of C libraries: libuv asks for names in its own."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _supervise(settings: "Settings", env_file: str | None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appliance.__main__ import main
-from tests.appliance.worlds import TOKEN, gateway, hub, request, until
+from tests.appliance.worlds import PATIENCE_S, TOKEN, gateway, hub, request, until
 from wire.version import VERSION
 
 
@@ -75,7 +75,8 @@ async def test_the_program_works_reloads_and_stops(tmp_path: Path) -> None:
             second = await asyncio.create_subprocess_exec(
                 *command, cwd=tmp_path, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
             )
-            _, words = await asyncio.wait_for(second.communicate(), 20)
+            async with asyncio.timeout(PATIENCE_S):
+                _, words = await second.communicate()
             assert (second.returncode, b"another process" in words, b"Traceback" in words) == (2, True, False)
             await there.ask(request())
             await until(lambda: there.responses("request-1"))
@@ -88,7 +89,8 @@ async def test_the_program_works_reloads_and_stops(tmp_path: Path) -> None:
             # The event follows the hello; a stop in between would leave it in the journal for the next connection.
             await until(lambda: "routes-changed" in [event.kind for event in there.events()])
             process.send_signal(signal.SIGTERM)
-            out, _ = await asyncio.wait_for(process.communicate(), 20)
+            async with asyncio.timeout(PATIENCE_S):
+                out, _ = await process.communicate()
         finally:
             if process.returncode is None:
                 process.kill()
@@ -99,6 +101,49 @@ async def test_the_program_works_reloads_and_stops(tmp_path: Path) -> None:
         assert TOKEN not in out.decode()
         kinds = [event.kind for event in there.events()]
         assert kinds == ["started", "routes-rejected", "routes-changed"]
+
+
+_HANGING = """
+import atexit, time
+from concurrent.futures import ThreadPoolExecutor
+
+atexit.register(time.sleep, 600)
+submit = ThreadPoolExecutor.submit
+
+
+def beside(self, *arguments, **more):
+    if self._thread_name_prefix in {"asyncio", "uvloop"}:
+        ThreadPoolExecutor.submit = submit
+        submit(self, time.sleep, 600)
+    return submit(self, *arguments, **more)
+
+
+ThreadPoolExecutor.submit = beside
+"""
+
+
+async def test_a_thread_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    """One that asks for a name which nobody answers: Python's, or libuv's own, which is waited for at the very end."""
+    (tmp_path / "sitecustomize.py").write_text(_HANGING)
+    (tmp_path / "routing_config.yaml").write_text("default: {url: 'http://127.0.0.1:9'}\n")
+    async with hub() as there:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "appliance", "run", cwd=tmp_path, stdout=asyncio.subprocess.PIPE, env={
+                "PATH": os.environ["PATH"], "WS_SERVER_URL": there.url, "WS_TOKEN": TOKEN, "HEALTH_CHECK_PORT": "0",
+                "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "DISK_MIN_FREE_MB": "0",
+            },
+        )  # fmt: skip
+        try:
+            await until(lambda: there.session.hello)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(3 * PATIENCE_S):
+                out, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0
+        assert json.loads(out.splitlines()[-1])["message"] == "stopped"
 
 
 async def test_an_operation_cut_off_by_kill_9_is_told_as_unknown_and_not_repeated(tmp_path: Path) -> None:
@@ -131,4 +176,5 @@ async def test_an_operation_cut_off_by_kill_9_is_told_as_unknown_and_not_repeate
             await until(lambda: "operation-unknown" in [event.kind for event in there.events()])
         finally:
             second.terminate()
-            await asyncio.wait_for(second.wait(), 20)
+            async with asyncio.timeout(PATIENCE_S):
+                await second.wait()

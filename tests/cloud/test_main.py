@@ -347,6 +347,25 @@ async def test_a_running_hub_obeys_new_and_revoked_api_keys_within_two_seconds(t
         await engine.dispose()
 
 
+_HANGING = """
+import atexit, time
+from concurrent.futures import ThreadPoolExecutor
+
+atexit.register(time.sleep, 600)
+submit = ThreadPoolExecutor.submit
+
+
+def beside(self, *arguments, **more):
+    if self._thread_name_prefix in {"asyncio", "uvloop"}:
+        ThreadPoolExecutor.submit = submit
+        submit(self, time.sleep, 600)
+    return submit(self, *arguments, **more)
+
+
+ThreadPoolExecutor.submit = beside
+"""
+
+
 class Process:
     """A hub in a process of its own, and what it logs."""
 
@@ -428,6 +447,16 @@ async def test_a_stopped_hub_finishes_what_runs_closes_with_1012_and_exits_with_
     async with running(tmp_path, kiosks=()) as again:
         assert (await again.operation(answered["request_id"]))["state"] == "succeeded"
         assert (await again.operation(left["request_id"]))["state"] == "unknown"
+
+
+async def test_a_stopped_hub_does_not_wait_for_a_thread_that_hangs(tmp_path: Path) -> None:
+    """One that asks for a name which nobody answers: Python's, or libuv's own, which is waited for at the very end."""
+    (tmp_path / "sitecustomize.py").write_text(_HANGING)
+    async with serving(tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{_TREE}") as hub:
+        hub.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await hub.process.wait() == 0
+        await until(lambda: '"stopped"' in hub.text, timeout=20)
 
 
 async def test_no_secret_and_no_card_number_is_ever_logged(tmp_path: Path) -> None:
