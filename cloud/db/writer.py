@@ -125,7 +125,7 @@ class Writer:
         self._task = asyncio.create_task(self._run(), name="database-writer")
 
     async def stop(self) -> None:
-        """Write what waits, then end."""
+        """Write what waits, then end. Where the database does not take writes, that is tried once."""
         self._closing = True
         self._wake.set()
         if self._task:
@@ -160,8 +160,16 @@ class Writer:
                 while self._waiting:
                     group, self._waiting = self._waiting[:_GROUP_MAX], self._waiting[_GROUP_MAX:]
                     await self._write_group(group)
+                    if self._closing and self.error is not None:  # each group would wait for it, 10 s or more
+                        self._give_up()
         finally:
             await self._target.close()
+
+    def _give_up(self) -> None:
+        """The hub ends, and the database does not take writes."""
+        waiting, self._waiting = self._waiting, []
+        for item in waiting:
+            _fail(item, StorageError("the database does not take writes, and the hub ends"), may_stand=False)
 
     async def _write_group(self, group: list[_Waiting]) -> None:
         started = time.perf_counter()

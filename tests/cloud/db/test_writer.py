@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -135,6 +135,38 @@ async def test_stopping_writes_what_waits_and_takes_no_more(tmp_path: Path) -> N
         assert len(stored(tmp_path)) == 20
         with pytest.raises(StorageError):
             await db.write("too-late")
+
+
+async def test_stopping_waits_for_a_database_that_is_away_once_and_not_once_a_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_GROUP_MAX", 5)
+    tried = []
+
+    async def away(_batches: object) -> list[Sequence[bool]]:
+        tried.append(True)
+        raise OSError("nobody answers")
+
+    async with bench(tmp_path) as db:
+        monkeypatch.setattr(db.writer._target, "commit", away)
+        waiting = [db.write(f"kiosk_{n}") for n in range(20)]
+        await db.writer.stop()
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert ([StorageError] * 20, [False] * 20) == (
+            [type(each) for each in told],
+            [isinstance(each, StorageError) and each.may_stand for each in told],
+        )
+        assert tried == [True]
+
+
+async def test_stopping_writes_what_waits_at_a_database_that_was_away(tmp_path: Path) -> None:
+    async with bench(tmp_path) as db:
+        with broken_table(tmp_path, "kiosks"), pytest.raises(StorageError):
+            await db.write("lost")
+        assert db.writer.error
+        waiting = db.write("kiosk_1")
+        await db.writer.stop()
+        assert (waiting.exception(), stored(tmp_path)) == (None, ["kiosk_1"])
 
 
 async def test_a_kind_that_tells_says_which_rows_were_there_already(tmp_path: Path) -> None:
