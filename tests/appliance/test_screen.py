@@ -13,12 +13,12 @@ from appliance.operations.operation import State
 from appliance.routes import Route
 from appliance.screen import Overrun, Screen, Watcher
 from appliance.targets import Answered, Ask, NeverGot, Target, Targets, answer
-from tests.appliance.worlds import journal, request, route, table, until
+from tests.appliance.worlds import PATIENCE_S, journal, request, route, table, until
 from wire.messages import Response
 
 
 async def heard(watcher: Watcher, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return [await watcher.get() for _ in range(count)]
 
 

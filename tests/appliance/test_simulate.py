@@ -21,12 +21,13 @@ from appliance.gateways.faults import FAULTS
 from appliance.gateways.http import Pinned
 from appliance.gateways.kaspi_faults import KASPI_FAULTS
 from appliance.simulate import COMMANDS, main
+from tests.appliance.worlds import PATIENCE_S
 from wire.version import VERSION
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "appliance.simulate", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @contextmanager
@@ -95,18 +96,22 @@ def test_it_says_where_it_listens_and_acts_on_the_ledger(tmp_path: Path) -> None
     ledger = tmp_path / "ledger.jsonl"
     with running("--ledger", str(ledger), "--fault", "payment=decline") as (process, line):
         assert line["message"] == "listening"
-        answer = httpx.post(f"{line['url']}/api/v1/payment", json={"order_id": "A1", "sum": 1}, trust_env=False)
+        answer = httpx.post(
+            f"{line['url']}/api/v1/payment", json={"order_id": "A1", "sum": 1}, trust_env=False, timeout=PATIENCE_S
+        )
         assert answer.json()["status"] == "declined"
         assert [json.loads(text)["effect"] for text in ledger.read_text().splitlines()] == ["declined"]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 def test_a_kill_takes_nothing_from_the_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     with running("--ledger", str(ledger)) as (process, line):
         for order in range(20):
-            httpx.post(f"{line['url']}/api/v1/payment", json={"order_id": order, "sum": 1}, trust_env=False)
+            httpx.post(
+                f"{line['url']}/api/v1/payment", json={"order_id": order, "sum": 1}, trust_env=False, timeout=PATIENCE_S
+            )
         os.kill(process.pid, signal.SIGKILL)
     assert [json.loads(text)["order_id"] for text in ledger.read_text().splitlines()] == [str(i) for i in range(20)]
 
@@ -135,10 +140,10 @@ def test_all_mistakes_of_a_terminal_are_told_at_once(capsys: pytest.CaptureFixtu
 def test_a_terminal_charges_and_keeps_a_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     with running("--ledger", str(ledger), "--speed", "50", service="kaspi-pos") as (process, line):
-        with httpx.Client(base_url=line["url"], trust_env=False) as client:
+        with httpx.Client(base_url=line["url"], trust_env=False, timeout=PATIENCE_S) as client:
             begun = client.get("/v2/payment", params={"amount": "1250", "owncheque": "false"}).json()["data"]
             told = {"status": "wait"}
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE_S
             while told["status"] == "wait" and time.monotonic() < deadline:
                 told = client.get("/v2/status", params={"processId": begun["processId"]}).json()["data"]
             assert told["status"] == "success"
@@ -147,20 +152,20 @@ def test_a_terminal_charges_and_keeps_a_ledger(tmp_path: Path) -> None:
             ("charge", 125000, begun["processId"])
         ]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by the openssl command")
 async def test_a_terminal_with_a_certificate_of_its_own_is_known_by_its_fingerprint() -> None:
     with running("--tls", service="kaspi-pos") as (_process, line):
         gateways, url = Gateways(), f"{line['url']}/v2/deviceinfo"
-        right = await gateways.fetch(url, timeout=5.0, trust=Pinned(line["fingerprint"]))
+        right = await gateways.fetch(url, timeout=PATIENCE_S, trust=Pinned(line["fingerprint"]))
         assert isinstance(right, Answered)
         assert b"serialNum" in bytes(right.body)
-        wrong = await gateways.fetch(url, timeout=5.0, trust=Pinned("0" * 64))
+        wrong = await gateways.fetch(url, timeout=PATIENCE_S, trust=Pinned("0" * 64))
         assert isinstance(wrong, NeverGot)
         assert f"its certificate has the fingerprint {line['fingerprint']}, not the one" in wrong.detail
-        unsaid = await gateways.fetch(url, timeout=5.0)
+        unsaid = await gateways.fetch(url, timeout=PATIENCE_S)
         assert isinstance(unsaid, NeverGot)
         assert "verify failed" in unsaid.detail
         await gateways.close()
@@ -175,7 +180,7 @@ def test_atol_web_is_the_device_under_the_name_of_its_route(tmp_path: Path) -> N
             where = process.stdout.readline().split()
             assert where[:2] == ["atol", "at"]
             url = where[2].rstrip(";").replace("tcp://", "http://")
-            answer = httpx.get(f"{url}/api/v2/requests/1", trust_env=False)
+            answer = httpx.get(f"{url}/api/v2/requests/1", trust_env=False, timeout=PATIENCE_S)
             assert (answer.status_code, answer.json()["error"]["code"]) == (404, 505)
         finally:
             process.kill()

@@ -32,9 +32,10 @@ from wire.session import BATCH, Close, Heard, HubSession, Send
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJraW9za18wMDEifQ.canary-signature"
 Answer = Callable[["Call"], Awaitable[bytes | None]]
+PATIENCE_S = 60.0  # for what surely comes, on a machine that is busy with something else
 
 
-async def until(fact: Callable[[], object], timeout: float = 30.0) -> None:
+async def until(fact: Callable[[], object], timeout: float = PATIENCE_S) -> None:
     """Wait until the fact holds; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not fact():

@@ -14,7 +14,7 @@ from appliance.engineer import pin
 from appliance.engineer.work import Job
 from appliance.logs import Logs
 from appliance.settings import load
-from tests.appliance.worlds import TOKEN, until
+from tests.appliance.worlds import PATIENCE_S, TOKEN, until
 
 PIN = "907351"
 
@@ -25,7 +25,7 @@ class Door:
     def __init__(self, appliance: Appliance, url: str) -> None:
         self.appliance = appliance
         self.url = url
-        self.client = httpx.AsyncClient(base_url=url)
+        self.client = httpx.AsyncClient(base_url=url, timeout=PATIENCE_S)
         self.engineer = appliance.engineer
 
     async def get(self, path: str = "", **more: Any) -> httpx.Response:

@@ -20,7 +20,7 @@ from appliance.journal.files import JOURNAL, Files
 from appliance.journal.schema import connect
 from appliance.journal.store import Store
 from tests.appliance.journal.test_journal import response
-from tests.appliance.worlds import journal, request, until
+from tests.appliance.worlds import PATIENCE_S, journal, request, until
 from wire.messages import Event
 
 _WRITER = """
@@ -59,7 +59,7 @@ async def test_kill_9_loses_nothing_that_was_told(tmp_path: Path) -> None:
             if len(lines) == 20 + life * 17:
                 process.send_signal(signal.SIGKILL)
                 break
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=PATIENCE_S)
         whole = ("".join(lines) + rest).splitlines()
         told |= {line for line in whole if line.startswith(("started request-", "done request-")) and len(line) > 16}
         with sqlite3.connect(tmp_path / JOURNAL) as connection:

@@ -40,7 +40,7 @@ class Kiosk:
             "STATE_DIR": str(self.state),
         }  # fmt: skip
         return subprocess.run(
-            [LAUNCH, *arguments], env=environ, capture_output=True, text=True, timeout=20, check=False
+            [LAUNCH, *arguments], env=environ, capture_output=True, text=True, timeout=60, check=False
         )
 
     def run(self) -> str:

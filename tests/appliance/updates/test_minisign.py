@@ -51,7 +51,7 @@ def test_a_file_of_keys_has_keys() -> None:
 def test_what_the_real_minisign_signs_is_taken_and_what_it_would_not_take_is_not(tmp_path: Path) -> None:
     def minisign(*arguments: str) -> int:
         command = ["minisign", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=20, check=False).returncode
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False).returncode
 
     (tmp_path / "file").write_bytes(DATA)
     assert minisign("-G", "-W", "-p", "key.pub", "-s", "key.sec") == 0

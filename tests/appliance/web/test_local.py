@@ -21,7 +21,7 @@ from appliance.web.local import Audience
 from appliance.web.rate import Rate
 from appliance.web.server import WebServer, make_app
 from tests.appliance.supervisor.yard import virtual
-from tests.appliance.worlds import until
+from tests.appliance.worlds import PATIENCE_S, until
 
 OURS = "http://localhost:3000"
 
@@ -51,6 +51,7 @@ class Door:
         return connect(
             f"ws://{host or '127.0.0.1'}:{self.port}/events", host=address, port=self.port,
             origin=None if origin is None else Origin(origin), proxy=None, close_timeout=1,
+            open_timeout=PATIENCE_S,
         )  # fmt: skip
 
     async def ask(
@@ -64,7 +65,7 @@ class Door:
         head = f"{method} {path} HTTP/1.1\r\n{''.join(lines)}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         reader, writer = await asyncio.open_connection(address, self.port)
         writer.write(head.encode() + body)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             text = await reader.read()
         writer.close()
         top, _, rest = text.partition(b"\r\n\r\n")
@@ -83,7 +84,7 @@ async def door(bound: str = "127.0.0.1") -> AsyncIterator[Door]:
 
 
 async def told(page: ClientConnection, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return [msgspec.json.decode(await page.recv()) for _ in range(count)]
 
 
@@ -298,6 +299,7 @@ async def test_who_holds_many_connections_open_pushes_no_page_out() -> None:
             writer.close()
 
 
+@virtual
 async def test_pages_are_told_to_go_when_the_program_stops() -> None:
     async with door() as there, there.listen() as page:
         await told(page, 1)

@@ -28,7 +28,7 @@ from appliance.web.page_facts import DeviceView, LastEvent, View
 from appliance.web.page_home import render_parts
 from appliance.web.page_words import WORDS, Teller
 from hardware.events import DeviceState
-from tests.appliance.worlds import until
+from tests.appliance.worlds import PATIENCE_S, until
 from wire.messages import Error, Executed, Response
 
 LANGUAGES = ("kk", "ru", "en")
@@ -60,7 +60,7 @@ async def kiosk(directory: Path, **settings: str) -> AsyncIterator[tuple[Applian
     appliance = Appliance(load(None, environ))
     url = await appliance.start()
     try:
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE_S) as client:
             yield appliance, client
     finally:
         await appliance.stop()
@@ -227,13 +227,20 @@ async def test_a_kiosk_to_be_set_up_leads_there_and_shows_its_page_all_the_same(
 def socket(client: httpx.AsyncClient, origin: str = "", path: str = "/live?lang=en") -> Any:
     base = client.base_url
     own = Origin(origin or f"http://{base.netloc.decode()}")
-    return connect(f"ws://{base.netloc.decode()}{path}", origin=own, proxy=None, close_timeout=1, max_queue=1)
+    return connect(
+        f"ws://{base.netloc.decode()}{path}",
+        origin=own,
+        proxy=None,
+        open_timeout=PATIENCE_S,
+        close_timeout=1,
+        max_queue=1,
+    )
 
 
 async def test_an_open_page_is_told_what_changes_and_only_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "TURN_S", 0.05)
     async with kiosk(tmp_path) as (appliance, client), socket(client) as page:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             first = json.loads(await page.recv())
             assert {"verdict", "devices", "network", "connection", "operations", "kiosk"} == first["parts"].keys()
             appliance.network.running = True
@@ -248,14 +255,16 @@ async def test_one_viewer_too_many_and_pages_of_others_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "VIEWERS_MAX", 2)
-    async with kiosk(tmp_path) as (_, client), socket(client) as one, socket(client) as two:
+    async with kiosk(tmp_path) as (appliance, client), socket(client) as one, socket(client) as two:
         await one.recv()
         await two.recv()
         with pytest.raises(InvalidStatus, match="503"):
             async with socket(client):
                 pass
         await two.close()
-        await asyncio.sleep(0.05)
+        viewers = appliance.web._listeners[-1]
+        assert isinstance(viewers, live.Viewers)
+        await until(lambda: not viewers.full("127.0.0.1"))
         async with socket(client) as three:
             await three.recv()
         with pytest.raises(InvalidStatus, match="403"):
@@ -298,7 +307,7 @@ async def test_a_page_that_talks_is_sent_away_and_one_that_asks_plainly_told(tmp
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(live.HEARD_MAX + 5):
                     await page.send("hello")
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(PATIENCE_S):
                     async for _ in page:
                         pass
             assert page.close_code == 1008
@@ -321,7 +330,7 @@ async def test_a_page_that_does_not_read_is_let_go(tmp_path: Path, monkeypatch: 
         viewers = appliance.web._listeners[-1]
         assert isinstance(viewers, live.Viewers)
         await until(lambda: viewers._open)
-        await until(lambda: not viewers._open, 10)
+        await until(lambda: not viewers._open)
         writer.close()
 
 

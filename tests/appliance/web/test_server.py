@@ -12,6 +12,7 @@ from appliance.screen import Screen
 from appliance.web.guard import Guard, host_name
 from appliance.web.local import Audience
 from appliance.web.server import PortTakenError, WebServer, make_app
+from tests.appliance.worlds import PATIENCE_S
 
 
 def web_server(port: int = 0, status: int = 200) -> WebServer:
@@ -40,7 +41,8 @@ async def ask(port: int, path: str = "/health", method: str = "GET", **headers: 
     fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"{method} {path} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n".encode())
-    text = await asyncio.wait_for(reader.read(), 5)
+    async with asyncio.timeout(PATIENCE_S):
+        text = await reader.read()
     writer.close()
     await writer.wait_closed()
     head, _, body = text.partition(b"\r\n\r\n")
@@ -138,7 +140,7 @@ async def test_connections_from_the_network_cut_off_none_of_this_machine(monkeyp
         flood = [await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0)) for _ in range(100)]
         await asyncio.sleep(0.05)
         here.write(b"Host: 127.0.0.1\r\nConnection: close\r\n\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await reader.read()).startswith(b"HTTP/1.1 200")
         for _, writer in [*flood, (reader, here)]:
             writer.close()
