@@ -248,6 +248,8 @@ class TcpWire(Wire):
         except OSError:
             return
         if self._client is not None:
+            self._read()  # it may have hung up, and that be noticed only after this one's coming
+        if self._client is not None:
             client.close()
             return
         client.setblocking(False)
