@@ -236,6 +236,7 @@ class AtolWebTarget(Target):
         """Ask until all of it is over; () when the server does not know it; None when it is not known by then."""
         pause, told, unknown_since, nudge_at = self._timing.poll_s, "", 0.0, time.monotonic()
         while True:
+            asked = time.monotonic()  # an answer that lay here for long says nothing of what came meanwhile
             reply = await self._server.get(kept.uuid)
             now = time.monotonic()
             stage, words = "register-away", ""
@@ -251,7 +252,7 @@ class AtolWebTarget(Target):
                     await self._server.nudge()
             elif unknown:
                 unknown_since = unknown_since or now
-                if now - unknown_since >= self._timing.settle_s:
+                if asked - unknown_since >= self._timing.settle_s:
                     return ()
                 stage, words = "sending", "the web server does not know it yet"
             else:

@@ -27,7 +27,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def read_answer(query: StatusQuery, answer: Answered, lost_ago: float, *, absent_before: bool) -> Verdict:
-    """Judge the answer to a status query made `lost_ago` seconds after the operation's own answer was lost. Pure.
+    """Judge the answer to a status query that was sent `lost_ago` seconds after the operation's own was lost. Pure.
 
     Absence is believed when the answer before said it too: a gateway that starts up answers 404 to everything for a
     moment, and the payment that it made before would be called not executed.
@@ -67,13 +67,15 @@ async def inquire(
         if len(pairs) < len(query.params):
             _log.warning("the request lacks a field that the status query needs", extra={"request_id": request_id})
             return None
+        # The question's time counts: its answer may have lain here for long, and says nothing of what came after it.
+        lost_ago = time.monotonic() - began
         try:
             result = await gateways.ask(query.url, pairs, route.tls, query.timeout)
         except ValueError as error:
             _log.warning("the status query cannot be made", extra={"request_id": request_id, "reason": str(error)})
             return None
         if isinstance(result, Answered):
-            verdict = read_answer(query, result, time.monotonic() - began, absent_before=absent_before)
+            verdict = read_answer(query, result, lost_ago, absent_before=absent_before)
             if verdict.outcome is not None:
                 return verdict.outcome
             reason = verdict.not_yet

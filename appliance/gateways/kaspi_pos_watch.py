@@ -63,6 +63,7 @@ async def watch(
     pause, told, unknown_times, unknown_since = poll, "", 0, 0.0
     while True:
         await each()
+        asked = time.monotonic()  # an answer that lay here for long says nothing of what came meanwhile
         heard = await ask("status")
         now = time.monotonic()
         if _process(heard, "unknown") and now >= actualize_at:
@@ -90,7 +91,7 @@ async def watch(
         if isinstance(heard, Said) and heard.code in GONE_CODES:
             unknown_times += 1
             unknown_since = unknown_since or now
-            if unknown_times >= GONE_TIMES and now - unknown_since >= timing.gone:
+            if unknown_times >= GONE_TIMES and asked - unknown_since >= timing.gone:
                 return Gone(heard.words())
         elif isinstance(heard, Said):
             unknown_times, unknown_since = 0, 0.0

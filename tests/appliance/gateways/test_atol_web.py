@@ -15,15 +15,19 @@ import pytest
 
 from appliance.gateways import Gateways
 from appliance.gateways.atol_web import AtolWeb, AtolWebTarget
+from appliance.gateways.atol_web_talk import Server
+from appliance.gateways.atol_web_verdict import Kept
 from appliance.journal import Journal
 from appliance.kinds import AtolWebRoute
 from appliance.routes import Route
 from appliance.targets import Answered, Ask, NeverGot, NoAnswer, NotUnderstood, Result
 from hardware.atol.simulator import AtolSimulator
+from hardware.atol.states import TaskStatus
 from hardware.atol.steps import Timing
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.store import Store
 from hardware.simulation.wires import TcpWire
+from tests.appliance.quick import quick
 from tests.appliance.worlds import journal, until
 from tests.chaos.points import ROOT
 
@@ -108,6 +112,7 @@ def said(result: object) -> dict[str, Any]:
     return found
 
 
+@quick
 async def test_a_native_task_is_done_and_its_document_told(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         answer = said(await here.send(SELL))
@@ -120,6 +125,7 @@ async def test_a_native_task_is_done_and_its_document_told(tmp_path: Path) -> No
         assert here.told[0]["stage"] == "sending"
 
 
+@quick
 async def test_several_tasks_go_one_after_another(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         slip = {"type": "nonFiscal", "items": [{"type": "text", "text": "Спасибо"}]}
@@ -128,6 +134,7 @@ async def test_several_tasks_go_one_after_another(tmp_path: Path) -> None:
         assert answer["fiscal"]["number"] == documents(there)[0]["number"]
 
 
+@quick
 async def test_what_the_register_refuses_is_an_answer_and_no_document(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         wrong = {**SELL, "payments": [{"type": "cash", "sum": 1.0}]}
@@ -139,6 +146,7 @@ async def test_what_the_register_refuses_is_an_answer_and_no_document(tmp_path: 
         assert said(await here.find_out(wrong)) == answer
 
 
+@quick
 async def test_what_the_register_says_beforehand_has_begun_nothing(tmp_path: Path) -> None:
     async with register(shift=False) as there, kiosk(tmp_path, there.url) as here:
         closed = await here.send(SELL)
@@ -153,6 +161,7 @@ async def test_what_the_register_says_beforehand_has_begun_nothing(tmp_path: Pat
         assert electronic["registered"]
 
 
+@quick
 async def test_a_server_that_is_not_there_was_never_asked(tmp_path: Path) -> None:
     async with kiosk(tmp_path, "http://127.0.0.1:9") as here:
         for number, body in enumerate([SELL, {"type": "getShiftStatus"}, {"type": "cashIn", "cashSum": 10}]):
@@ -161,6 +170,7 @@ async def test_a_server_that_is_not_there_was_never_asked(tmp_path: Path) -> Non
             assert result.problem == "gateway-unreachable"
 
 
+@quick
 async def test_a_login_is_sent_and_said_in_words_when_it_is_wrong(tmp_path: Path) -> None:
     async with register(login="kiosk", password="s3cret") as there, kiosk(tmp_path, there.url) as here:
         wrong = await here.send(SELL, "request-0", user="kiosk", password="other")
@@ -172,6 +182,7 @@ async def test_a_login_is_sent_and_said_in_words_when_it_is_wrong(tmp_path: Path
         assert b"s3cret" not in bytes(work.data)
 
 
+@quick
 async def test_a_question_is_answered_and_leaves_no_work(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         answer = said(await here.send({"type": "getShiftStatus"}))
@@ -180,6 +191,7 @@ async def test_a_question_is_answered_and_leaves_no_work(tmp_path: Path) -> None
         assert await here.journal.read(lambda book: book.find_work("request-1")) is None
 
 
+@quick
 async def test_the_route_lets_go_and_the_end_is_found_out_under_the_same_uuid(tmp_path: Path) -> None:
     async with register(speed=4.0) as there, kiosk(tmp_path, there.url) as here:
         assert isinstance(await here.send(SELL, timeout=0.3), NoAnswer)
@@ -189,6 +201,7 @@ async def test_the_route_lets_go_and_the_end_is_found_out_under_the_same_uuid(tm
 
 @pytest.mark.parametrize("on_cut", ["interrupted", "error", "blocked"])
 @pytest.mark.parametrize("printing", [False, True], ids=["the lines go out", "it is registered and being printed"])
+@quick
 async def test_the_registers_power_goes_in_the_middle(tmp_path: Path, on_cut: str, printing: bool) -> None:
     async with register(speed=1.0, on_cut=on_cut) as there, kiosk(tmp_path, there.url) as here:
         task = asyncio.create_task(here.send(SELL, timeout=15.0))
@@ -203,6 +216,7 @@ async def test_the_registers_power_goes_in_the_middle(tmp_path: Path, on_cut: st
             assert answer["fiscal"]["number"] == documents(there)[0]["number"]
 
 
+@quick
 async def test_a_blocked_queue_waits_for_a_person(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         there.do("block")
@@ -212,6 +226,7 @@ async def test_a_blocked_queue_waits_for_a_person(tmp_path: Path) -> None:
         assert documents(there) == []
 
 
+@quick
 async def test_a_task_that_blocks_goes_on_under_its_uuid(tmp_path: Path) -> None:
     async with register(speed=5.0, on_paper="block", unblock="continue") as there, kiosk(tmp_path, there.url) as here:
         task = asyncio.create_task(here.send(SELL, continue_print=True, timeout=10.0))
@@ -225,6 +240,7 @@ async def test_a_task_that_blocks_goes_on_under_its_uuid(tmp_path: Path) -> None
         assert len(documents(there)) == 1
 
 
+@quick
 async def test_a_server_that_forgot_is_judged_by_the_storage(tmp_path: Path) -> None:
     async with register(speed=4.0) as there, kiosk(tmp_path, there.url) as here:
         assert isinstance(await here.send(SELL, timeout=0.3), NoAnswer)
@@ -235,6 +251,7 @@ async def test_a_server_that_forgot_is_judged_by_the_storage(tmp_path: Path) -> 
         assert answer["fiscal"]["number"] == documents(there)[0]["number"]
 
 
+@quick
 async def test_what_nobody_can_tell_is_for_a_person(tmp_path: Path) -> None:
     async with register(speed=4.0, documents="no") as there, kiosk(tmp_path, there.url) as here:
         assert isinstance(await here.send(SELL, timeout=0.3), NoAnswer)
@@ -247,6 +264,31 @@ async def test_what_nobody_can_tell_is_for_a_person(tmp_path: Path) -> None:
         assert len(await here.unclear()) == 1
 
 
+@quick
+async def test_a_server_that_did_not_know_it_yet_and_was_heard_late_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kiosk stands still while answers lie there; meanwhile the server has got what was on its way."""
+    async with register() as there, kiosk(tmp_path, there.url) as here:
+        said(await here.send(SELL))
+        get, early = Server.get, 2
+
+        async def late(server: Server, uuid: str) -> Any:
+            nonlocal early
+            early -= 1
+            answer = await get(server, uuid if early < 0 else "another")
+            await asyncio.sleep(QUICK.settle_s * 2)
+            return answer
+
+        monkeypatch.setattr(Server, "get", late)
+        target, ask = here.target(), here.ask(SELL)
+        kept = Kept(kind=here.route().kind, uuid=target._server.uuid("request-1"))
+        outcomes = await target._follow(ask, kept, time.monotonic() + 60.0)
+        assert outcomes
+        assert [outcome.status for outcome in outcomes] == [TaskStatus.READY]
+
+
+@quick
 async def test_a_line_that_loses_requests_and_answers(tmp_path: Path) -> None:
     async with register(speed=20.0) as there, kiosk(tmp_path, there.url) as here:
         sold = 0
@@ -264,6 +306,7 @@ async def test_a_line_that_loses_requests_and_answers(tmp_path: Path) -> None:
         assert len(documents(there)) == sold
 
 
+@quick
 async def test_the_queue_takes_a_repeated_uuid_once(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         first = said(await here.send(SELL))
@@ -330,6 +373,7 @@ async def test_killed_at_a_point(tmp_path: Path, point: str) -> None:
         ([SELL], "not a JSON object"),
     ],
 )  # fmt: skip
+@quick
 async def test_mistakes_are_told_at_once(tmp_path: Path, body: Any, words: str) -> None:
     async with kiosk(tmp_path, "http://127.0.0.1:9") as here:
         with pytest.raises(NotUnderstood) as caught:
@@ -337,6 +381,7 @@ async def test_mistakes_are_told_at_once(tmp_path: Path, body: Any, words: str) 
         assert words in str(caught.value)
 
 
+@quick
 async def test_numbers_reach_the_server_as_they_stand(tmp_path: Path) -> None:
     async with register() as there, kiosk(tmp_path, there.url) as here:
         text = msgspec.json.encode(SELL).replace(b"301.0", b"301.00").replace(b'"quantity":2', b'"quantity":2.000')

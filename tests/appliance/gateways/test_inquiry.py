@@ -1,13 +1,18 @@
 """What answers to a status query mean."""
 
+import asyncio
+import time
+from typing import Any
+
 import msgspec
 import pytest
 
 from appliance.gateways import Answered, NeverGot
 from appliance.gateways.answer import wrap
-from appliance.gateways.inquiry import read_answer
+from appliance.gateways.inquiry import inquire, read_answer
 from appliance.routes import StatusQuery
-from tests.appliance.worlds import status
+from tests.appliance.supervisor.yard import virtual
+from tests.appliance.worlds import route, status
 
 QUERY = status("http://h", absent_after=35.0, pending_field="state.name", pending_values=("pending", "true"))
 
@@ -55,3 +60,20 @@ def test_absent_is_believed_only_when_the_gateway_cannot_be_at_work_any_more() -
 
 def test_absent_is_not_believed_when_it_is_said_once() -> None:
     assert judge(QUERY, answer(404), 1e9, absent_before=False) is None
+
+
+@virtual
+async def test_an_absence_that_was_said_early_and_heard_late_is_not_believed() -> None:
+    """The kiosk stands still while an answer lies there; meanwhile the gateway does what it was asked for."""
+    acts_at = time.monotonic() + 30.0
+    found = answer(200, b'{"paid":1}')
+
+    class Slow:
+        async def ask(self, *_: object) -> Answered:
+            said = found if time.monotonic() >= acts_at else answer(404)
+            await asyncio.sleep(40.0)
+            return said
+
+    asked: Any = Slow()
+    where = route("http://h", status=status("http://h", params={}, absent_after=35.0))
+    assert await inquire(asked, lambda: where, b"{}", request_id="r") == found
