@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from appliance.gateways import Answered, Gateways, NeverGot, NoAnswer
+from tests.appliance.quick import quick
 from tests.appliance.worlds import Call, gateway, reply, route, until
 
 
@@ -23,6 +24,7 @@ async def gateways() -> AsyncIterator[Gateways]:
         await opened.close()
 
 
+@quick
 async def test_a_post_carries_the_body_and_nothing_else() -> None:
     async with gateway() as there, gateways() as here:
         result = await here.call(route(there.url + "?x=1"), "POST", b'{"sum": 1.10}')
@@ -37,6 +39,7 @@ async def test_a_post_carries_the_body_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
+@quick
 async def test_an_answer_that_comes_twice_is_not_the_next_calls(late: bool) -> None:
     """Neither one that came together with the first nor one that comes when the next request is on its way."""
 
@@ -57,6 +60,7 @@ async def test_an_answer_that_comes_twice_is_not_the_next_calls(late: bool) -> N
         assert [call.headers["connection"] for call in there.calls] == ["close"] * 3
 
 
+@quick
 async def test_a_redirect_is_an_answer() -> None:
     async def redirect(_call: Call) -> bytes:
         return b"HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
@@ -67,6 +71,7 @@ async def test_a_redirect_is_an_answer() -> None:
         assert (result.status, bytes(result.body)) == (302, b"{}")
 
 
+@quick
 async def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
@@ -75,11 +80,13 @@ async def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://name.invalid/", "https://127.0.0.1:1/", "http://xn--/"])
+@quick
 async def test_who_cannot_be_reached_never_got_it(url: str) -> None:
     async with gateways() as here:
         assert isinstance(await here.call(route(url), "POST", b"{}"), NeverGot)
 
 
+@quick
 async def test_a_failed_tls_handshake_never_got_it() -> None:
     async with gateway() as there, gateways() as here:
         url = there.url.replace("http://", "https://")
@@ -87,6 +94,7 @@ async def test_a_failed_tls_handshake_never_got_it() -> None:
         assert there.calls == []
 
 
+@quick
 async def test_whatever_a_library_raises_before_a_byte_was_sent_it_never_got_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -98,6 +106,7 @@ async def test_whatever_a_library_raises_before_a_byte_was_sent_it_never_got_it(
         assert isinstance(await here.call(route("http://127.0.0.1:1"), "POST", b"{}"), NeverGot)
 
 
+@quick
 async def test_a_connection_reset_as_soon_as_it_stands_is_a_result() -> None:
     resets = []
 
@@ -115,6 +124,7 @@ async def test_a_connection_reset_as_soon_as_it_stands_is_a_result() -> None:
         await until(lambda: len(resets) == 200)  # what stands in the server's queue when it closes is left open
 
 
+@quick
 async def test_a_reset_after_the_request_is_no_answer() -> None:
     async def reset(call: Call) -> None:
         call.reset()
@@ -125,6 +135,7 @@ async def test_a_reset_after_the_request_is_no_answer() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"garbage\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"])
+@quick
 async def test_half_an_answer_is_none(text: bytes) -> None:
     async def half(call: Call) -> None:
         call.writer.write(text)
@@ -133,6 +144,7 @@ async def test_half_an_answer_is_none(text: bytes) -> None:
         assert isinstance(await here.call(route(there.url), "POST", b"{}"), NoAnswer)
 
 
+@quick
 async def test_the_timeout_is_for_the_whole_call() -> None:
     async def drip(call: Call) -> None:
         call.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
@@ -147,6 +159,7 @@ async def test_the_timeout_is_for_the_whole_call() -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
+@quick
 async def test_reading_stops_at_the_limit(declared: bool) -> None:
     async def huge(call: Call) -> None:
         length = b"Content-Length: 100000000\r\n" if declared else b""
@@ -162,6 +175,7 @@ async def test_reading_stops_at_the_limit(declared: bool) -> None:
         assert (True, 100_000_000 if declared else None) == (fields["truncated"], fields["size"])
 
 
+@quick
 async def test_a_get_is_retried_and_a_post_is_not() -> None:
     async def second_time(call: Call) -> bytes | None:
         if call.method == "POST" or len(there.calls) < 2:
@@ -175,6 +189,7 @@ async def test_a_get_is_retried_and_a_post_is_not() -> None:
         assert len(there.calls) == 3
 
 
+@quick
 async def test_a_get_that_may_have_arrived_once_is_never_called_unreached() -> None:
     async with gateways() as here:
         async with gateway() as there:
@@ -187,6 +202,7 @@ async def test_a_get_that_may_have_arrived_once_is_never_called_unreached() -> N
         assert isinstance(result, NoAnswer)
 
 
+@quick
 async def test_forgetting_leaves_running_calls_undisturbed() -> None:
     forgotten = asyncio.Event()
 
@@ -204,6 +220,7 @@ async def test_forgetting_leaves_running_calls_undisturbed() -> None:
         assert isinstance(await running, Answered)
 
 
+@quick
 async def test_a_gateways_cookies_are_not_kept() -> None:
     async def bake(_call: Call) -> bytes:
         return b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 2\r\n\r\n{}"

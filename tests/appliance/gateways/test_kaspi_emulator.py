@@ -1,10 +1,13 @@
 """The simulated Kaspi terminal acts, remembers, and misbehaves on demand."""
 
+import asyncio
+
 import httpx
 import pytest
 
 from appliance.gateways.kaspi_faults import KASPI_FAULTS, KASPI_ROUTES, parse_kaspi_fault
 from tests.appliance.gateways.kaspi_world import Counter, counter
+from tests.appliance.quick import quick
 from tests.appliance.worlds import until
 
 
@@ -14,6 +17,7 @@ async def get(there: Counter, path: str, **query: str) -> dict[str, object]:
         return found
 
 
+@quick
 async def test_it_goes_through_its_states_in_time() -> None:
     async with counter(speed=4.0) as there:
         started = await get(there, "/v2/payment", amount="1250", owncheque="false")
@@ -25,6 +29,7 @@ async def test_it_goes_through_its_states_in_time() -> None:
             assert isinstance(told, dict)
             if (told["status"], told["subStatus"]) not in seen:
                 seen.append((told["status"], told["subStatus"]))
+            await asyncio.sleep(0.01)  # or no time would pass
         assert seen[-3:] == [
             ("wait", "WaitUser"),
             ("wait", "WaitForQrConfirmation"),
@@ -35,6 +40,7 @@ async def test_it_goes_through_its_states_in_time() -> None:
         assert [(line["effect"], line["minor"], line["n"]) for line in lines] == [("charge", 125000, 1)]
 
 
+@quick
 async def test_it_serves_one_customer_at_a_time() -> None:
     async with counter(speed=10.0) as there:
         await get(there, "/v2/payment", amount="1250")
@@ -55,6 +61,7 @@ async def test_it_serves_one_customer_at_a_time() -> None:
         ("/v2/revoke", {"name": "x", "refreshToken": "y"}, 105),
     ],
 )  # fmt: skip
+@quick
 async def test_what_it_cannot_do(path: str, query: dict[str, str], code: int) -> None:
     async with counter() as there:
         answer = await get(there, path, **query)
@@ -62,6 +69,7 @@ async def test_what_it_cannot_do(path: str, query: dict[str, str], code: int) ->
         assert there.effects() == []
 
 
+@quick
 async def test_a_payment_that_ended_cannot_be_asked_of_the_bank() -> None:
     async with counter() as there:
         data = (await get(there, "/v2/payment", amount="1"))["data"]
@@ -70,6 +78,7 @@ async def test_a_payment_that_ended_cannot_be_asked_of_the_bank() -> None:
         assert (await get(there, "/v2/actualize", processId=data["processId"]))["statusCode"] == 103
 
 
+@quick
 async def test_faults_come_from_outside_and_are_used_up() -> None:
     async with counter() as there, httpx.AsyncClient(base_url=there.url, trust_env=False) as client:
         added = await client.post("/sim/faults", json={"route": "payment", "fault": "busy", "count": 1})

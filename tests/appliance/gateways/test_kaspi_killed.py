@@ -12,6 +12,7 @@ import pytest
 
 from appliance.targets import Answered, NeverGot
 from tests.appliance.gateways.kaspi_world import Counter, Kiosk, counter, kiosk, said
+from tests.appliance.quick import quick
 from tests.chaos.points import ROOT
 
 _FAST = 400.0  # customers a second of whom is 2.5 ms
@@ -71,6 +72,7 @@ async def agree(here: Kiosk, there: Counter, body: dict[str, Any], request_id: s
     return "unclear"
 
 
+@quick
 async def test_cut_off_at_every_wait(tmp_path: Path) -> None:
     came = {"known": 0, "never": 0, "unclear": 0}  # what was being written is written: nothing is never begun
     async with counter(speed=_FAST) as there, kiosk(tmp_path, there.url) as here:

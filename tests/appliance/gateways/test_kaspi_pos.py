@@ -10,12 +10,14 @@ import pytest
 from appliance.gateways.kaspi_pos_watch import Timing
 from appliance.targets import Answered, NeverGot, NoAnswer
 from tests.appliance.gateways.kaspi_world import QUICK, counter, kiosk, said
+from tests.appliance.quick import quick
 from tests.appliance.worlds import request, until
 from wire.messages import Executed, Response
 
 CHARGED = [("charge", 125000)]
 
 
+@quick
 async def test_a_payment_is_started_polled_and_answered(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         answer = said(await here.pay())
@@ -29,6 +31,7 @@ async def test_a_payment_is_started_polled_and_answered(tmp_path: Path) -> None:
         assert there.asked.count("/v2/payment") == 1
 
 
+@quick
 async def test_progress_says_what_the_customer_is_to_do(tmp_path: Path) -> None:
     async with counter(speed=5.0) as there, kiosk(tmp_path, there.url) as here:
         answer = said(await here.pay())
@@ -39,6 +42,7 @@ async def test_progress_says_what_the_customer_is_to_do(tmp_path: Path) -> None:
         assert here.told[-1]["process_id"] == answer["process_id"]
 
 
+@quick
 async def test_a_card_leaves_its_mask_and_no_more(tmp_path: Path) -> None:
     async with counter(method="card") as there, kiosk(tmp_path, there.url) as here:
         answer = said(await here.pay())
@@ -49,6 +53,7 @@ async def test_a_card_leaves_its_mask_and_no_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("decline", "failed"), ("cancelled", "cancelled")])
+@quick
 async def test_what_is_not_paid_is_an_answer(tmp_path: Path, fault: str, reason: str) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault(fault)
@@ -59,6 +64,7 @@ async def test_what_is_not_paid_is_an_answer(tmp_path: Path, fault: str, reason:
 
 
 @pytest.mark.parametrize(("fault", "status"), [("unknown:2", "approved"), ("unknown-declined:3", "declined")])
+@quick
 async def test_an_unknown_end_is_asked_of_the_bank(tmp_path: Path, fault: str, status: str) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault(fault)
@@ -67,6 +73,7 @@ async def test_an_unknown_end_is_asked_of_the_bank(tmp_path: Path, fault: str, s
         assert [told["stage"] for told in here.told][-1] == "asking-the-bank"
 
 
+@quick
 async def test_the_bank_is_not_asked_more_often_than_it_may_be(tmp_path: Path) -> None:
     slow = QUICK.__class__(**{**{n: getattr(QUICK, n) for n in QUICK.__struct_fields__}, "actualize": 0.4})
     async with counter() as there, kiosk(tmp_path, there.url, slow) as here:
@@ -78,6 +85,7 @@ async def test_the_bank_is_not_asked_more_often_than_it_may_be(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("fault", ["busy", "error:999", "error:404", "error:106"])
+@quick
 async def test_a_refused_start_has_begun_nothing(tmp_path: Path, fault: str) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault(fault)
@@ -89,6 +97,7 @@ async def test_a_refused_start_has_begun_nothing(tmp_path: Path, fault: str) -> 
         assert there.effects() == []
 
 
+@quick
 async def test_a_terminal_that_is_not_there_was_never_asked(tmp_path: Path) -> None:
     async with kiosk(tmp_path, "http://127.0.0.1:9") as here:
         result = await here.pay()
@@ -98,6 +107,7 @@ async def test_a_terminal_that_is_not_there_was_never_asked(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("fault", ["lost", "hang-after", "not-json", "no-id", "error:108", "error:1", "reset"])
+@quick
 async def test_a_start_whose_answer_is_lost_is_never_sent_again(tmp_path: Path, fault: str) -> None:
     quick = Timing(**{**{n: getattr(QUICK, n) for n in QUICK.__struct_fields__}, "start": 0.3})
     async with counter() as there, kiosk(tmp_path, there.url, quick) as here:
@@ -117,6 +127,7 @@ async def test_a_start_whose_answer_is_lost_is_never_sent_again(tmp_path: Path, 
         assert len(await here.events()) == 1
 
 
+@quick
 async def test_the_terminal_is_kept_from_others_while_a_lost_one_may_be_on_it(tmp_path: Path) -> None:
     async with counter(speed=8.0) as there, kiosk(tmp_path, there.url) as here:
         there.fault("lost")
@@ -131,6 +142,7 @@ async def test_the_terminal_is_kept_from_others_while_a_lost_one_may_be_on_it(tm
         assert said(await here.pay({"amount": 5000}, "request-2b"))["status"] == "approved"
 
 
+@quick
 async def test_a_slow_customer_is_waited_for_beyond_the_routes_timeout(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault("slow:0.5")
@@ -139,6 +151,7 @@ async def test_a_slow_customer_is_waited_for_beyond_the_routes_timeout(tmp_path:
         assert there.effects() == CHARGED
 
 
+@quick
 async def test_two_at_a_time_are_one_too_many(tmp_path: Path) -> None:
     async with counter(speed=10.0) as there, kiosk(tmp_path, there.url) as here:
         first = asyncio.create_task(here.pay())
@@ -150,6 +163,7 @@ async def test_two_at_a_time_are_one_too_many(tmp_path: Path) -> None:
         assert there.effects() == CHARGED
 
 
+@quick
 async def test_one_of_somebody_elses_is_told_by_the_terminal(tmp_path: Path) -> None:
     async with counter(speed=5.0) as there, kiosk(tmp_path, there.url) as here:
         there.terminal.start("payment", 77700, "qr", "", None)
@@ -161,6 +175,7 @@ async def test_one_of_somebody_elses_is_told_by_the_terminal(tmp_path: Path) -> 
         assert there.effects() == [("charge", 77700)]
 
 
+@quick
 async def test_a_terminal_away_for_a_while_is_asked_on(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault("status=reset", 3)
@@ -170,6 +185,7 @@ async def test_a_terminal_away_for_a_while_is_asked_on(tmp_path: Path) -> None:
         assert "terminal-away" in [told["stage"] for told in here.told]
 
 
+@quick
 async def test_a_process_that_is_forgotten_is_for_a_person(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault("forget")
@@ -180,12 +196,14 @@ async def test_a_process_that_is_forgotten_is_for_a_person(tmp_path: Path) -> No
         assert "does not know this process" in event["words"]
 
 
+@quick
 async def test_saying_once_that_it_is_not_known_is_not_believed(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault("status=error:101", 3)
         assert said(await here.pay())["status"] == "approved"
 
 
+@quick
 async def test_a_terminal_that_counts_in_something_else_is_noticed(tmp_path: Path) -> None:
     async with counter(unit="tiyn") as there, kiosk(tmp_path, there.url) as here:
         answer = said(await here.pay())
@@ -198,6 +216,7 @@ async def test_a_terminal_that_counts_in_something_else_is_noticed(tmp_path: Pat
         assert there.effects(12345) == [("charge", 12345)]
 
 
+@quick
 async def test_a_refund_gives_back_no_more_than_was_paid(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         paid = said(await here.pay())
@@ -210,6 +229,7 @@ async def test_a_refund_gives_back_no_more_than_was_paid(tmp_path: Path) -> None
         assert there.effects() == [*CHARGED, ("refund", 100000), ("refused", 100000)]
 
 
+@quick
 async def test_a_refund_whose_answer_is_lost_is_never_sent_again(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         paid = said(await here.pay())
@@ -222,6 +242,7 @@ async def test_a_refund_whose_answer_is_lost_is_never_sent_again(tmp_path: Path)
         assert [event["action"] for event in await here.events()] == ["refund"]
 
 
+@quick
 async def test_questions_change_nothing(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         paid = said(await here.pay())
@@ -242,6 +263,7 @@ async def test_questions_change_nothing(tmp_path: Path) -> None:
 # Tokens
 
 
+@quick
 async def test_a_protected_terminal_says_what_a_person_must_do(tmp_path: Path) -> None:
     async with counter(protected=True) as there, kiosk(tmp_path, there.url) as here:
         refused = await here.pay(protected=True)
@@ -259,6 +281,7 @@ async def test_a_protected_terminal_says_what_a_person_must_do(tmp_path: Path) -
         assert len(there.effects()) == 2
 
 
+@quick
 async def test_an_expired_token_is_renewed_and_the_start_sent_that_was_refused(tmp_path: Path) -> None:
     async with counter(protected=True) as there, kiosk(tmp_path, there.url) as here:
         said(await here.pay({"action": "register"}, "request-0", protected=True))
@@ -271,6 +294,7 @@ async def test_an_expired_token_is_renewed_and_the_start_sent_that_was_refused(t
         assert said(await here.pay({}, "request-2", protected=True))["status"] == "approved"
 
 
+@quick
 async def test_a_token_that_is_not_renewed_is_for_a_person(tmp_path: Path) -> None:
     async with counter(protected=True) as there, kiosk(tmp_path, there.url) as here:
         said(await here.pay({"action": "register"}, "request-0", protected=True))
@@ -282,6 +306,7 @@ async def test_a_token_that_is_not_renewed_is_for_a_person(tmp_path: Path) -> No
         assert there.effects() == []
 
 
+@quick
 async def test_tokens_are_in_no_log_and_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="appliance")
     async with counter(protected=True) as there, kiosk(tmp_path, there.url) as here:
@@ -300,6 +325,7 @@ async def test_tokens_are_in_no_log_and_no_answer(tmp_path: Path, caplog: pytest
 # The journal
 
 
+@quick
 async def test_without_a_disk_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from appliance.journal import StorageError
 
@@ -315,6 +341,7 @@ async def test_without_a_disk_nothing_is_begun(tmp_path: Path, monkeypatch: pyte
         assert there.asked == []
 
 
+@quick
 async def test_a_disk_that_fails_for_a_while_gets_the_process_id_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +369,7 @@ async def test_a_disk_that_fails_for_a_while_gets_the_process_id_later(
         assert there.effects() == CHARGED
 
 
+@quick
 async def test_works_that_no_operation_asks_after_are_cleared_away(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         for request_id in ("lost", "told", "doubt"):
@@ -359,6 +387,7 @@ async def test_works_that_no_operation_asks_after_are_cleared_away(tmp_path: Pat
         assert (event["request_id"], event["amount"]) == ("lost", 125000)
 
 
+@quick
 async def test_whose_route_has_gone_is_found_by_its_work(tmp_path: Path) -> None:
     async with counter() as there, kiosk(tmp_path, there.url) as here:
         there.fault("slow:0.4")
@@ -373,6 +402,7 @@ async def test_whose_route_has_gone_is_found_by_its_work(tmp_path: Path) -> None
         assert said(found)["status"] == "approved"
 
 
+@quick
 async def test_what_may_have_been_lost_with_the_journal_is_never_called_not_executed(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"no journal" * 1000)
     async with counter() as there, kiosk(tmp_path, there.url) as here:

@@ -14,6 +14,7 @@ from tornado.testing import bind_unused_port
 from appliance.gateways.faults import Fault
 from appliance.gateways.ledger import Ledger
 from appliance.gateways.simulator import FAULTS_MAX, Gateway, make_app
+from tests.appliance.quick import quick
 
 PAYMENT = {"order_id": "A1", "sum": 10000, "currency": "KZT"}
 
@@ -45,6 +46,7 @@ async def running(*faults: Fault) -> AsyncIterator[Running]:
         await server.close_all_connections()
 
 
+@quick
 async def test_a_payment_is_charged_and_answered() -> None:
     async with running() as sim:
         answer = await sim.pay()
@@ -58,6 +60,7 @@ async def test_a_payment_is_charged_and_answered() -> None:
         assert sim.effects() == [("payment", "A1")]
 
 
+@quick
 async def test_the_same_order_again_is_a_second_charge() -> None:
     async with running() as sim:
         await sim.pay()
@@ -67,6 +70,7 @@ async def test_the_same_order_again_is_a_second_charge() -> None:
         assert (await sim.client.get("/sim/ledger", params={"order_id": "A2"})).json() == {"lines": []}
 
 
+@quick
 async def test_amounts_come_back_as_they_were_written() -> None:
     async with running() as sim:
         body = '{"order_id":"A1","sum":100.50}'
@@ -74,6 +78,7 @@ async def test_amounts_come_back_as_they_were_written() -> None:
         assert '"sum":100.50' in answer.text
 
 
+@quick
 async def test_the_status_of_an_order_can_be_asked() -> None:
     async with running() as sim:
         unknown = await sim.client.get("/api/v1/payment/status", params={"order_id": "A1"})
@@ -84,6 +89,7 @@ async def test_the_status_of_an_order_can_be_asked() -> None:
         assert sim.effects() == [("payment", "A1")]
 
 
+@quick
 async def test_a_fiscal_query_has_no_effect_and_shows_what_was_asked() -> None:
     async with running() as sim:
         answer = await sim.client.get("/api/v1/fiscal?check_id=C1&status=paid&tag=a&tag=b")
@@ -98,6 +104,7 @@ async def test_a_fiscal_query_has_no_effect_and_shows_what_was_asked() -> None:
         assert sim.effects() == []
 
 
+@quick
 async def test_a_fiscal_document_is_registered() -> None:
     async with running() as sim:
         answer = await sim.client.post("/api/v1/fiscal", json={"check_id": 17})
@@ -108,6 +115,7 @@ async def test_a_fiscal_document_is_registered() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b"\xff", b'{"sum":1}', b'{"order_id":""}', b'{"order_id":true}', b'{"order_id":{}}']
 )
+@quick
 async def test_what_is_no_payment_is_refused_without_effect(body: bytes) -> None:
     async with running() as sim:
         answer = await sim.client.post("/api/v1/payment", content=body)
@@ -115,12 +123,14 @@ async def test_what_is_no_payment_is_refused_without_effect(body: bytes) -> None
         assert sim.effects() == []
 
 
+@quick
 async def test_other_addresses_are_not_there() -> None:
     async with running() as sim:
         assert (await sim.client.post("/api/v2/payment", json=PAYMENT)).status_code == 404
         assert (await sim.client.get("/api/v1/payment")).status_code == 405
 
 
+@quick
 async def test_lost_charges_and_closes_without_an_answer() -> None:
     async with running() as sim:
         with pytest.raises(httpx.RemoteProtocolError):
@@ -128,6 +138,7 @@ async def test_lost_charges_and_closes_without_an_answer() -> None:
         assert sim.effects() == [("payment", "A1")]
 
 
+@quick
 async def test_reset_charges_nothing_and_resets() -> None:
     async with running() as sim:
         reader, writer = await asyncio.open_connection("127.0.0.1", sim.port)
@@ -135,18 +146,20 @@ async def test_reset_charges_nothing_and_resets() -> None:
         head = f"POST /api/v1/payment HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 10)
+            await reader.read()
         writer.close()
         assert sim.effects() == []
 
 
 @pytest.mark.parametrize(("fault", "effects"), [("error-500", []), ("error-500-after", [("payment", "A1")])])
+@quick
 async def test_an_error_comes_before_or_after_the_charge(fault: str, effects: list[tuple[str, str]]) -> None:
     async with running() as sim:
         assert (await sim.pay(simulate=fault)).status_code == 500
         assert sim.effects() == effects
 
 
+@quick
 async def test_not_json_charges_and_answers_with_html() -> None:
     async with running() as sim:
         answer = await sim.pay(simulate="not-json")
@@ -155,6 +168,7 @@ async def test_not_json_charges_and_answers_with_html() -> None:
         assert sim.effects() == [("payment", "A1")]
 
 
+@quick
 async def test_huge_charges_and_answers_with_so_many_bytes() -> None:
     async with running() as sim:
         answer = await sim.pay(simulate="huge:3000000")
@@ -162,6 +176,7 @@ async def test_huge_charges_and_answers_with_so_many_bytes() -> None:
         assert sim.effects() == [("payment", "A1")]
 
 
+@quick
 async def test_a_declined_payment_moves_no_money() -> None:
     async with running() as sim:
         answer = await sim.pay(simulate="decline")
@@ -171,6 +186,7 @@ async def test_a_declined_payment_moves_no_money() -> None:
         assert status.json() == answer.json()
 
 
+@quick
 async def test_slow_charges_although_the_caller_is_gone() -> None:
     async with running() as sim:
         with pytest.raises(httpx.ReadTimeout):
@@ -185,6 +201,7 @@ async def test_slow_charges_although_the_caller_is_gone() -> None:
 @pytest.mark.parametrize(
     ("fault", "effects"), [("hang", []), ("hang-after", [("payment", "A1")]), ("slow-after:60", [("payment", "A1")])]
 )
+@quick
 async def test_no_answer_comes_in_time(fault: str, effects: list[tuple[str, str]]) -> None:
     async with running() as sim:
         with pytest.raises(httpx.ReadTimeout):
@@ -192,6 +209,7 @@ async def test_no_answer_comes_in_time(fault: str, effects: list[tuple[str, str]
         assert sim.effects() == effects
 
 
+@quick
 async def test_scripted_faults_come_for_their_route_and_count() -> None:
     async with running() as sim:
         made = await sim.client.post("/sim/faults", json={"route": "payment", "fault": "error-500", "count": 2})
@@ -201,6 +219,7 @@ async def test_scripted_faults_come_for_their_route_and_count() -> None:
         assert (await sim.client.get("/sim/faults")).json() == {"faults": []}
 
 
+@quick
 async def test_scripted_faults_leave_other_routes_alone_and_can_be_cleared() -> None:
     async with running(Fault("error-500", "fiscal")) as sim:
         assert (await sim.pay()).status_code == 200
@@ -213,12 +232,14 @@ async def test_scripted_faults_leave_other_routes_alone_and_can_be_cleared() -> 
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"fault":"quick"}', b'{"fault":"slow","seconds":-1}', b'{"fault":"slow","route":"pay"}']
 )
+@quick
 async def test_a_wrong_fault_is_refused(body: bytes) -> None:
     async with running() as sim:
         answer = await sim.client.post("/sim/faults", content=body)
         assert (answer.status_code, sim.gateway.faults) == (400, [])
 
 
+@quick
 async def test_a_wrong_simulate_is_refused_without_effect() -> None:
     async with running() as sim:
         answer = await sim.pay(simulate="quick")
@@ -226,6 +247,7 @@ async def test_a_wrong_simulate_is_refused_without_effect() -> None:
         assert "there is no fault 'quick'" in answer.json()["message"]
 
 
+@quick
 async def test_faults_are_bounded() -> None:
     async with running(*[Fault("slow")] * FAULTS_MAX) as sim:
         answer = await sim.client.post("/sim/faults", json={"fault": "lost"})
