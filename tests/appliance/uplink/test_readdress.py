@@ -10,6 +10,7 @@ from appliance.identity import Identity, new_key, public_key
 from appliance.uplink import uplink as uplink_module
 from appliance.uplink.dial import Address, Connection, dial
 from cloud.kiosks.proof import proves
+from tests.appliance.quick import quick
 from tests.appliance.worlds import TOKEN, Hub, hub, kiosk, refusal, route, table, until, uplinked
 from wire.environment import Secret
 from wire.messages import Hello
@@ -26,6 +27,7 @@ def hellos(there: Hub) -> list[Hello]:
     return [message for message in there.heard if isinstance(message, Hello)]
 
 
+@quick
 async def test_each_connections_hello_carries_a_proof_of_its_own(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, ROUTES) as here:
         there.challenges = ["first", "second"]
@@ -47,6 +49,7 @@ async def test_each_connections_hello_carries_a_proof_of_its_own(tmp_path: Path)
                 assert proves(key, hello, challenge, "kiosk_001")
 
 
+@quick
 async def test_without_a_key_or_a_challenge_there_is_no_proof(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, ROUTES) as here:
         there.challenges = ["one"]
@@ -58,6 +61,7 @@ async def test_without_a_key_or_a_challenge_there_is_no_proof(tmp_path: Path) ->
             assert [hello.proof for hello in hellos(there)] == ["", ""]
 
 
+@quick
 async def test_who_is_nobody_dials_nobody_until_it_is_somebody(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, ROUTES) as here, uplinked(here, there.url) as up:
         await until(lambda: up.link.connected)
@@ -72,6 +76,7 @@ async def test_who_is_nobody_dials_nobody_until_it_is_somebody(tmp_path: Path) -
         assert len(there.sockets) == 2
 
 
+@quick
 async def test_the_old_hub_hears_nothing_after_the_leaving_and_the_new_one_no_old_token(tmp_path: Path) -> None:
     async with hub() as old, hub() as new, kiosk(tmp_path, ROUTES) as here, uplinked(here, old.url) as up:
         await until(lambda: up.link.connected)
@@ -84,6 +89,7 @@ async def test_the_old_hub_hears_nothing_after_the_leaving_and_the_new_one_no_ol
         assert len(old.sockets) == 1
 
 
+@quick
 async def test_a_connection_that_comes_about_too_late_is_not_spoken_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +113,7 @@ async def test_a_connection_that_comes_about_too_late_is_not_spoken_on(
         assert hellos(old) == []
 
 
+@quick
 async def test_a_new_address_ends_the_waiting_for_the_old_one(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, ROUTES) as here:
         there.refuse = refusal(503, Retry_After="600")
@@ -119,6 +126,7 @@ async def test_a_new_address_ends_the_waiting_for_the_old_one(tmp_path: Path) ->
             assert there.upgrades[-1].headers["Authorization"] == "Bearer another-token"
 
 
+@quick
 async def test_a_token_that_is_refused_is_told_and_so_is_one_that_is_taken(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, ROUTES) as here:
         there.refuse = refusal(401)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from tests.appliance.quick import quick
 from tests.appliance.worlds import Hub, Uplinked, gateway, hub, kiosk, reply, request, route, table, until, uplinked
 
 # Of whatever the kiosk may wait: with a spread of 50 s it is one second.
@@ -21,6 +22,7 @@ async def _away(there: Hub, up: Uplinked, end: Callable[[], Awaitable[None]]) ->
     return time.monotonic() - began
 
 
+@quick
 async def test_a_hub_that_went_is_dialled_within_its_spread_and_a_goodbye_says_another(tmp_path: Path) -> None:
     async with (
         hub() as there,
@@ -42,6 +44,7 @@ async def test_a_hub_that_went_is_dialled_within_its_spread_and_a_goodbye_says_a
             assert up.link.dropped_why == "closed by the hub: 1012 the hub restarts; come back within 25 s"
 
 
+@quick
 async def test_who_has_a_customer_does_not_wait_for_the_others(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -67,6 +70,7 @@ async def test_who_has_a_customer_does_not_wait_for_the_others(tmp_path: Path) -
             await until(lambda: there.responses("request-1"))
 
 
+@quick
 async def test_a_line_that_is_bad_is_dialled_at_once(tmp_path: Path) -> None:
     async with (
         hub() as there,

@@ -9,11 +9,13 @@ import pytest
 
 from appliance.journal import Journal, StorageError, UnknowableError
 from appliance.uplink import link as link_module
+from tests.appliance.quick import quick
 from tests.appliance.worlds import TOKEN, gateway, hub, kiosk, refusal, reply, request, route, table, until, uplinked
 from wire.messages import Accepted, Event, Events, Executed, Hello, Response, Responses, Settled, encode
 from wire.session import BATCH, PING_INTERVAL, Send, WantOutcomes
 
 
+@quick
 async def test_an_operation_goes_there_and_its_outcome_comes_back_and_is_settled(tmp_path: Path) -> None:
     async with (
         hub() as there,
@@ -32,6 +34,7 @@ async def test_an_operation_goes_there_and_its_outcome_comes_back_and_is_settled
         assert up.link.connected
 
 
+@quick
 async def test_a_request_delivered_twice_is_executed_once(tmp_path: Path) -> None:
     async with (
         hub() as there,
@@ -48,6 +51,7 @@ async def test_a_request_delivered_twice_is_executed_once(tmp_path: Path) -> Non
         assert len(terminal.calls) == 1
 
 
+@quick
 async def test_what_nothing_could_be_said_of_is_asked_again_when_the_journal_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +80,7 @@ async def test_what_nothing_could_be_said_of_is_asked_again_when_the_journal_can
         assert (len(there.sockets), len(terminal.calls), here.operations.unsaid) == (2, 1, False)
 
 
+@quick
 async def test_a_request_that_lay_in_a_buffer_beyond_its_time_is_refused_and_not_executed(tmp_path: Path) -> None:
     async with (
         hub() as there,
@@ -97,6 +102,7 @@ async def test_a_request_that_lay_in_a_buffer_beyond_its_time_is_refused_and_not
         assert len(terminal.calls) == 1
 
 
+@quick
 async def test_an_outcome_is_told_after_the_link_was_cut_in_the_middle(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -120,6 +126,7 @@ async def test_an_outcome_is_told_after_the_link_was_cut_in_the_middle(tmp_path:
         assert there.responses("request-1")[0].executed is Executed.YES
 
 
+@quick
 async def test_an_outcome_the_hub_did_not_settle_is_told_on_the_next_link(tmp_path: Path) -> None:
     async with hub() as there, gateway() as terminal, kiosk(tmp_path, table(route(terminal.url))) as here:
         there.settles = False
@@ -133,6 +140,7 @@ async def test_an_outcome_the_hub_did_not_settle_is_told_on_the_next_link(tmp_pa
 
 
 @pytest.mark.parametrize("batch", [0, 8, BATCH])
+@quick
 async def test_a_long_backlog_is_told_in_order_and_altogether(tmp_path: Path, batch: int) -> None:
     async with (
         hub() as there,
@@ -154,6 +162,7 @@ async def test_a_long_backlog_is_told_in_order_and_altogether(tmp_path: Path, ba
             assert all(len(there.responses(f"request-{n:03}")) == 1 for n in range(100))
 
 
+@quick
 async def test_an_outcome_that_was_swallowed_while_the_journal_was_slow_is_told_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +192,7 @@ async def test_an_outcome_that_was_swallowed_while_the_journal_was_slow_is_told_
 
 
 @pytest.mark.parametrize("code", [4401, 4403])
+@quick
 async def test_a_revoked_kiosk_stays_away_for_a_minute_and_says_why(tmp_path: Path, code: int) -> None:
     async with (
         hub() as there,
@@ -196,6 +206,7 @@ async def test_a_revoked_kiosk_stays_away_for_a_minute_and_says_why(tmp_path: Pa
         assert len(there.sockets) == 1
 
 
+@quick
 async def test_a_refused_upgrade_is_kept_for_health_without_the_token(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
         there.refuse = refusal(401)
@@ -205,6 +216,7 @@ async def test_a_refused_upgrade_is_kept_for_health_without_the_token(tmp_path: 
             assert TOKEN not in up.link.last_error
 
 
+@quick
 async def test_a_hub_with_another_time_is_believed(tmp_path: Path) -> None:
     async with hub() as there, kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
         there.time = lambda: 4_000_000_000.0
@@ -213,6 +225,7 @@ async def test_a_hub_with_another_time_is_believed(tmp_path: Path) -> None:
             assert up.clock.now() >= 4_000_000_000.0
 
 
+@quick
 async def test_what_is_no_message_is_counted_and_the_link_stays(tmp_path: Path) -> None:
     async with (
         hub() as there,
@@ -229,6 +242,7 @@ async def test_what_is_no_message_is_counted_and_the_link_stays(tmp_path: Path) 
         assert b"kioskwire_malformed_total 4.0" in here.metrics.exposition()
 
 
+@quick
 async def test_a_silent_hub_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_module, "WELCOME_TIMEOUT_S", 0.0)
     async with hub() as there, kiosk(tmp_path, table(route("http://127.0.0.1:1"))) as here:
@@ -238,6 +252,7 @@ async def test_a_silent_hub_is_given_up(tmp_path: Path, monkeypatch: pytest.Monk
             assert "no welcome" in up.link.last_error
 
 
+@quick
 async def test_a_half_open_link_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wire.session.SILENCE_LIMIT", 0.5)
     assert PING_INTERVAL > 0.5
@@ -250,6 +265,7 @@ async def test_a_half_open_link_is_noticed(tmp_path: Path, monkeypatch: pytest.M
         assert "silent" in up.link.last_error
 
 
+@quick
 async def test_a_second_hello_tells_of_new_routes(tmp_path: Path) -> None:
     async with (
         hub() as there,
@@ -277,6 +293,7 @@ async def test_a_journal_begun_anew_is_announced_on_a_new_link(tmp_path: Path) -
         await until(lambda: [event.kind for event in there.events()] == ["journal-damaged"])
 
 
+@quick
 async def test_the_hub_is_not_dialled_without_a_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.uplink.uplink._JOURNAL_PAUSE_S", 0.01)
     async with hub() as there, kiosk(tmp_path, table()) as here:
@@ -289,6 +306,7 @@ async def test_the_hub_is_not_dialled_without_a_journal(tmp_path: Path, monkeypa
                 await until(lambda: up.link.connected)
 
 
+@quick
 async def test_a_journal_that_the_hub_saw_with_another_box_goes_on_under_another_name(tmp_path: Path) -> None:
     async with (
         hub() as there,
