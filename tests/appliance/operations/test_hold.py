@@ -4,10 +4,12 @@ import asyncio
 from pathlib import Path
 
 from appliance.operations.operation import State
+from tests.appliance.quick import quick
 from tests.appliance.worlds import Call, gateway, kiosk, reply, request, route, table, until
 from wire.messages import Executed
 
 
+@quick
 async def test_what_runs_or_waits_holds_it_off(tmp_path: Path) -> None:
     go = asyncio.Event()
 
@@ -26,6 +28,7 @@ async def test_what_runs_or_waits_holds_it_off(tmp_path: Path) -> None:
         assert not here.operations.hold(), "one is enough"
 
 
+@quick
 async def test_what_comes_meanwhile_is_begun_afterwards_once(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url))) as here:
         assert here.operations.hold()
@@ -44,6 +47,7 @@ async def test_what_comes_meanwhile_is_begun_afterwards_once(tmp_path: Path) -> 
         assert len(here.told.outcomes) == 3
 
 
+@quick
 async def test_a_standstill_refuses_what_gets_past_it(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url))) as here:
         assert await here.journal.stand_still(60) == []

@@ -10,10 +10,12 @@ from appliance.gateways import Gateways
 from appliance.journal import Limits
 from appliance.operations import service
 from appliance.operations.operation import State
+from tests.appliance.quick import quick
 from tests.appliance.worlds import Call, gateway, kiosk, reply, request, route, status, table, until
 from wire.messages import Executed
 
 
+@quick
 async def test_an_operation_is_answered_with_what_the_gateway_said(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url))) as here:
         there.answer = lambda call: _answer(reply(201, b'{"amount": 10.50, "id": 9007199254740993}'))
@@ -32,6 +34,7 @@ async def _answer(text: bytes) -> bytes:
     return text
 
 
+@quick
 async def test_a_repeated_request_is_answered_and_not_executed_again(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url))) as here:
         for count in range(1, 4):
@@ -42,6 +45,7 @@ async def test_a_repeated_request_is_answered_and_not_executed_again(tmp_path: P
         assert len({bytes(response.body) for response in here.told.outcomes}) == 1
 
 
+@quick
 async def test_a_repetition_after_settling_and_a_restart_is_answered_from_the_tombstone(tmp_path: Path) -> None:
     async with gateway() as there:
         async with kiosk(tmp_path, table(route(there.url))) as here:
@@ -56,6 +60,7 @@ async def test_a_repetition_after_settling_and_a_restart_is_answered_from_the_to
         assert len(there.calls) == 1
 
 
+@quick
 async def test_a_defect_in_the_middle_is_told_as_unknown_and_to_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +75,7 @@ async def test_a_defect_in_the_middle_is_told_as_unknown_and_to_a_person(
         assert [event.kind for event in await here.journal.events(10, 0)] == ["operation-unknown"]
 
 
+@quick
 async def test_a_repetition_while_it_runs_is_accepted_again(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -88,6 +94,7 @@ async def test_a_repetition_while_it_runs_is_accepted_again(tmp_path: Path) -> N
         assert len(here.told.outcomes) == 1
 
 
+@quick
 async def test_payments_run_one_at_a_time_and_others_together(tmp_path: Path) -> None:
     running = most = 0
 
@@ -112,6 +119,7 @@ async def test_payments_run_one_at_a_time_and_others_together(tmp_path: Path) ->
         assert 1 < most <= 8
 
 
+@quick
 async def test_what_waits_too_long_expires_and_never_runs(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -132,6 +140,7 @@ async def test_what_waits_too_long_expires_and_never_runs(tmp_path: Path) -> Non
         assert len(there.calls) == 1
 
 
+@quick
 async def test_asking_what_became_of_an_unknown_request_ends_it_for_ever(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url))) as here:
         here.operations.request(request(start_within=0.0))
@@ -143,6 +152,7 @@ async def test_asking_what_became_of_an_unknown_request_ends_it_for_ever(tmp_pat
         assert there.calls == []
 
 
+@quick
 async def test_what_waits_can_be_cancelled_and_what_runs_cannot(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -164,6 +174,7 @@ async def test_what_waits_can_be_cancelled_and_what_runs_cannot(tmp_path: Path) 
         assert len(there.calls) == 1
 
 
+@quick
 async def test_a_full_queue_says_busy(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -181,6 +192,7 @@ async def test_a_full_queue_says_busy(tmp_path: Path) -> None:
         release.set()
 
 
+@quick
 async def test_an_operation_without_route_is_unknown_and_with_a_default_goes_there(tmp_path: Path) -> None:
     async with gateway() as there:
         async with kiosk(tmp_path / "a", table(route(there.url))) as here:
@@ -191,6 +203,7 @@ async def test_an_operation_without_route_is_unknown_and_with_a_default_goes_the
             assert (await here.told.first()).executed is Executed.YES
 
 
+@quick
 async def test_a_get_goes_as_query_and_a_body_that_cannot_is_a_bad_request(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url, "fiscal"))) as here:
         here.operations.request(request(operation="fiscal", method="GET", body=b'{"check_id":7,"done":true}'))
@@ -200,6 +213,7 @@ async def test_a_get_goes_as_query_and_a_body_that_cannot_is_a_bad_request(tmp_p
         assert (await here.told.first("request-2")).error.type == "bad-request"  # type: ignore[union-attr]
 
 
+@quick
 async def test_a_route_can_fix_the_method(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url, method="GET"))) as here:
         here.operations.request(request(body=b'{"a":1}'))
@@ -207,6 +221,7 @@ async def test_a_route_can_fix_the_method(tmp_path: Path) -> None:
         assert [call.method for call in there.calls] == ["GET"]
 
 
+@quick
 async def test_a_gateway_that_is_not_there_means_not_executed(tmp_path: Path) -> None:
     async with gateway() as there:
         url = there.url
@@ -216,6 +231,7 @@ async def test_a_gateway_that_is_not_there_means_not_executed(tmp_path: Path) ->
         assert (response.executed, response.error and response.error.type) == (Executed.NO, "gateway-unreachable")
 
 
+@quick
 async def test_a_lost_answer_without_status_query_is_unknown_and_an_event(tmp_path: Path) -> None:
     async def hang_up(_call: Call) -> None:
         return None
@@ -228,6 +244,7 @@ async def test_a_lost_answer_without_status_query_is_unknown_and_an_event(tmp_pa
         assert len(there.calls) == 1
 
 
+@quick
 async def test_a_lost_answer_with_status_query_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("appliance.gateways.inquiry._PAUSE_FIRST_S", 0.01)
     asked = 0
@@ -249,6 +266,7 @@ async def test_a_lost_answer_with_status_query_is_found_out(tmp_path: Path, monk
             assert targets == ["/api", "/api?id=A+1", "/api?id=A+1"]
 
 
+@quick
 async def test_a_gateway_that_never_got_it_makes_a_lost_answer_not_executed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +281,7 @@ async def test_a_gateway_that_never_got_it_makes_a_lost_answer_not_executed(
         assert (response.executed, response.error and response.error.type) == (Executed.NO, "gateway-unreachable")
 
 
+@quick
 async def test_a_gateway_that_is_starting_up_does_not_make_a_payment_not_executed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +302,7 @@ async def test_a_gateway_that_is_starting_up_does_not_make_a_payment_not_execute
         assert (response.executed, bytes(response.body)) == (Executed.YES, b'{"paid":1}')
 
 
+@quick
 async def test_an_operation_cut_off_is_unknown_at_the_next_start(tmp_path: Path) -> None:
     async with gateway() as there:
         async with kiosk(tmp_path, table(route(there.url)), start=False) as here:
@@ -296,6 +316,7 @@ async def test_an_operation_cut_off_is_unknown_at_the_next_start(tmp_path: Path)
         assert there.calls == []
 
 
+@quick
 async def test_an_operation_cut_off_is_found_out_and_holds_its_route_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +343,7 @@ async def test_an_operation_cut_off_is_found_out_and_holds_its_route_meanwhile(
             assert (await here.told.first("request-2")).executed is Executed.YES
 
 
+@quick
 async def test_a_gateway_that_never_tells_does_not_close_its_route_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +362,7 @@ async def test_a_gateway_that_never_tells_does_not_close_its_route_for_ever(
             assert here.operations.count(State.ASKING) == 1
 
 
+@quick
 async def test_asking_ends_as_unknown_when_its_time_is_over(tmp_path: Path) -> None:
     async def never_tells(call: Call) -> bytes | None:
         return reply(500, b"") if call.method == "GET" else None
@@ -352,6 +375,7 @@ async def test_asking_ends_as_unknown_when_its_time_is_over(tmp_path: Path) -> N
             assert (response.executed, response.error and response.error.type) == (Executed.UNKNOWN, "timeout")
 
 
+@quick
 async def test_stopping_lets_what_runs_end_and_takes_nothing_new(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -372,6 +396,7 @@ async def test_stopping_lets_what_runs_end_and_takes_nothing_new(tmp_path: Path)
         assert len(there.calls) == 1
 
 
+@quick
 async def test_what_does_not_end_stays_in_doubt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "DRAIN_S", 0.05)
 
@@ -387,6 +412,7 @@ async def test_what_does_not_end_stays_in_doubt(tmp_path: Path, monkeypatch: pyt
         assert here.told.outcomes == []
 
 
+@quick
 async def test_without_room_on_the_disk_nothing_new_is_started(tmp_path: Path) -> None:
     full = Limits(min_free_bytes=2**60)
     async with gateway() as there, kiosk(tmp_path, table(route(there.url)), full) as here:
@@ -399,6 +425,7 @@ async def test_without_room_on_the_disk_nothing_new_is_started(tmp_path: Path) -
         assert there.calls == []
 
 
+@quick
 async def test_new_routes_are_taken_by_what_waits(tmp_path: Path) -> None:
     release = asyncio.Event()
 
@@ -419,6 +446,7 @@ async def test_new_routes_are_taken_by_what_waits(tmp_path: Path) -> None:
         assert (len(old.calls), len(new.calls)) == (1, 1)
 
 
+@quick
 async def test_what_was_executed_is_never_called_refused_because_the_disk_is_full(tmp_path: Path) -> None:
     async with gateway() as there, kiosk(tmp_path, table(route(there.url))) as here:
         here.operations.request(request())
@@ -434,6 +462,7 @@ async def test_what_was_executed_is_never_called_refused_because_the_disk_is_ful
         assert len(there.calls) == 1
 
 
+@quick
 async def test_nothing_is_said_while_the_journal_can_be_neither_written_nor_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,6 +486,7 @@ async def test_nothing_is_said_while_the_journal_can_be_neither_written_nor_read
 
 @pytest.mark.parametrize("start_within", [0.0, 60.0])
 @pytest.mark.parametrize("damage", ["DROP TABLE operations", "UPDATE operations SET response = x'00'"])
+@quick
 async def test_a_new_journal_does_not_answer_for_the_one_that_was_lost(
     tmp_path: Path, damage: str, start_within: float
 ) -> None:
@@ -477,6 +507,7 @@ async def test_a_new_journal_does_not_answer_for_the_one_that_was_lost(
         assert (await here.told.first("request-2")).executed is Executed.YES
 
 
+@quick
 async def test_a_gateway_that_acts_after_its_caller_hung_up_is_not_believed_to_be_idle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,6 +528,7 @@ async def test_a_gateway_that_acts_after_its_caller_hung_up_is_not_believed_to_b
             assert (await here.told.first()).executed is Executed.YES
 
 
+@quick
 async def test_what_waited_on_another_route_goes_one_at_a_time_where_that_is_said_now(tmp_path: Path) -> None:
     release = asyncio.Event()
     running = most = 0

@@ -16,6 +16,7 @@ from appliance.routes import Route
 from appliance.screen import Screen
 from appliance.targets import Answered, Ask, NeverGot, NoAnswer, Result, Target, Targets
 from tests.appliance.desk.rooms import Till, paid
+from tests.appliance.quick import quick
 from tests.appliance.worlds import Told, journal, request, route, table, until
 from wire.messages import Executed, Response
 
@@ -92,6 +93,7 @@ class Session(Till):
         return True
 
 
+@quick
 async def test_progress_goes_to_the_hub_and_to_the_screen(tmp_path: Path) -> None:
     session = Session()
     async with here(tmp_path, session) as kiosk:
@@ -108,6 +110,7 @@ async def test_progress_goes_to_the_hub_and_to_the_screen(tmp_path: Path) -> Non
     assert msgspec.json.decode(response.body)["reason"] == "hub"
 
 
+@quick
 async def test_who_stands_before_it_cancels_what_runs_there(tmp_path: Path) -> None:
     async with here(tmp_path, Session()) as kiosk:
         assert kiosk.operations.cancel_here() == []
@@ -118,6 +121,7 @@ async def test_who_stands_before_it_cancels_what_runs_there(tmp_path: Path) -> N
         assert msgspec.json.decode((await kiosk.told.first()).body)["reason"] == "customer"
 
 
+@quick
 async def test_a_wish_that_came_too_early_is_heard_as_soon_as_it_can_be(tmp_path: Path) -> None:
     session = Session(deaf=True)
     async with here(tmp_path, session) as kiosk:
@@ -129,6 +133,7 @@ async def test_a_wish_that_came_too_early_is_heard_as_soon_as_it_can_be(tmp_path
     assert session.cancelled == [("request-1", "hub")]
 
 
+@quick
 async def test_what_is_cancelled_while_it_is_written_down_is_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +155,7 @@ async def test_what_is_cancelled_while_it_is_written_down_is_not_begun(
     assert session.taken == []
 
 
+@quick
 async def test_a_session_goes_on_when_its_route_has_gone(tmp_path: Path) -> None:
     async with here(tmp_path, Session()) as kiosk:
         kiosk.operations.request(request(operation="cash"))
@@ -161,6 +167,7 @@ async def test_a_session_goes_on_when_its_route_has_gone(tmp_path: Path) -> None
         assert problem(await kiosk.told.first("request-2")) == (Executed.NO, "unknown-operation")
 
 
+@quick
 async def test_stopping_ends_a_session(tmp_path: Path) -> None:
     session = Session()
     async with here(tmp_path, session) as kiosk:
@@ -171,6 +178,7 @@ async def test_stopping_ends_a_session(tmp_path: Path) -> None:
     assert msgspec.json.decode(response.body)["reason"] == "the appliance stops"
 
 
+@quick
 async def test_what_a_target_does_not_understand_is_a_bad_request(tmp_path: Path) -> None:
     till = Till()
     till.mistakes = "amount: is missing; right would be minor units"
@@ -184,12 +192,14 @@ async def test_what_a_target_does_not_understand_is_a_bad_request(tmp_path: Path
 
 
 @pytest.mark.parametrize("word", ["gateway-unreachable", "device-fault", "kiosk-storage"])
+@quick
 async def test_why_nothing_happened_is_the_targets_word(tmp_path: Path, word: str) -> None:
     async with here(tmp_path, Till(NeverGot("the register is asleep", word))) as kiosk:
         kiosk.operations.request(request(operation="cash"))
         assert problem(await kiosk.told.first()) == (Executed.NO, word)
 
 
+@quick
 async def test_what_was_cut_off_is_asked_of_who_can_tell(tmp_path: Path) -> None:
     till = Till()
     till.hold = asyncio.Event()
@@ -209,12 +219,14 @@ async def test_what_was_cut_off_is_asked_of_who_can_tell(tmp_path: Path) -> None
     assert till.taken == ["request-1"]
 
 
+@quick
 async def test_a_target_that_cannot_tell_after_a_lost_answer_leaves_it_unknown(tmp_path: Path) -> None:
     async with here(tmp_path, Till(NoAnswer("the line went dead"))) as kiosk:
         kiosk.operations.request(request(operation="cash"))
         assert problem(await kiosk.told.first()) == (Executed.UNKNOWN, "timeout")
 
 
+@quick
 async def test_a_lost_answer_is_found_out_by_the_same_target(tmp_path: Path) -> None:
     till = Till(NoAnswer("the line went dead"), found=paid())
     async with here(tmp_path, till) as kiosk:
