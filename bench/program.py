@@ -23,8 +23,9 @@ from typing import Any, Self
 
 import httpx
 
-READY_S = 30.0
-STOP_S = 12.0  # a hub may take 10 to finish what runs
+READY_S = 90.0  # on a machine that is busy with something else
+STOP_S = 60.0  # a hub may take 10 to finish what runs, and its disk as long again
+GONE_S = 60.0  # what is killed may be in the middle of a flush
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 _CLAIMS_MAX = 128
@@ -74,7 +75,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def wait_for(what: str, condition: Callable[[], Any], timeout: float = 10.0, every: float = 0.02) -> Any:
+def wait_for(what: str, condition: Callable[[], Any], timeout: float = 60.0, every: float = 0.02) -> Any:
     """Poll until `condition` is true and return what it returned. Raises `StackError` after `timeout` seconds."""
     end = time.monotonic() + timeout
     while True:
@@ -204,7 +205,7 @@ class Program:
             return None
         if self.alive:
             os.killpg(self.process.pid, signal.SIGKILL)
-        return self.process.wait(10)
+        return self.process.wait(GONE_S)
 
     def freeze(self) -> None:
         """Stop it from running without ending it: the other ends see silence."""

@@ -100,7 +100,7 @@ class Hub(Program):
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """What a query finds in its database, asked from outside."""
         path = (self.directory / "state" / "hub.db").as_uri()
-        with closing(sqlite3.connect(f"{path}?mode=ro", uri=True, timeout=10)) as connection:
+        with closing(sqlite3.connect(f"{path}?mode=ro", uri=True, timeout=60)) as connection:
             return connection.execute(statement).fetchall()
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -112,7 +112,7 @@ class Hub(Program):
             env={**clean_environment(), **self.environment(), **self.settings},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
 

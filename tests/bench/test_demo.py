@@ -126,24 +126,24 @@ def test_it_keeps_running_until_told_to_end(tmp_path: Path) -> None:
         curl = re.search(r"^curl -isS (\S+) .*'Authorization: (Bearer \S+)'.*-d '(.*)'$", printed, re.MULTILINE)
         assert curl is not None
         headers = dict(re.findall(r"-H '([\w-]+): ([^']+)'", curl[0]))
-        answer = httpx.post(curl[1], headers=headers, content=curl[3], trust_env=False)
+        answer = httpx.post(curl[1], headers=headers, content=curl[3], trust_env=False, timeout=60)
         assert (answer.status_code, answer.json()["status"]) == (200, "success")
         for page in re.findall(r"http://\S+/(?:docs|health|ledger)", printed):
-            assert httpx.get(page, trust_env=False).status_code == 200
+            assert httpx.get(page, trust_env=False, timeout=60).status_code == 200
         assert re.search(r"^  kiosk's page +(\S+)$", printed, re.MULTILINE)
         dashboard = re.search(r"^  dashboard +(\S+)$", printed, re.MULTILINE)
         person = re.search(r"^  sign in as +(\S+), (\S+)$", printed, re.MULTILINE)
         assert dashboard is not None
         assert person is not None
         fields = {"name": person[1], "password": person[2]}
-        signed_in = httpx.post(f"{dashboard[1]}/sign-in", data=fields, trust_env=False)
+        signed_in = httpx.post(f"{dashboard[1]}/sign-in", data=fields, trust_env=False, timeout=60)
         assert (signed_in.status_code, signed_in.headers["Location"]) == (303, "/dashboard")
         assert len(processes(tmp_path)) == 4 + 4
         second = run(tmp_path, ONCE="1")
         assert second.returncode == 1
         assert "another demo is running in this tree" in second.stdout
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(20) == 0
+        assert demo.wait(60) == 0
         assert processes(tmp_path) == []
 
 
@@ -188,7 +188,7 @@ def test_a_child_that_ends_ends_the_demo_with_the_reason(
         os.kill(find_process(tmp_path, program), number)
         assert demo.stdout is not None
         rest = demo.stdout.read()
-        assert demo.wait(20) == 1
+        assert demo.wait(60) == 1
     assert words in rest
     assert "the last lines of" in rest
     assert processes(tmp_path) == []
@@ -204,7 +204,7 @@ def test_a_device_that_was_ended_is_started_again(tmp_path: Path) -> None:
         ]  # fmt: skip
         assert find_process(tmp_path, b"device\0escpos") != before
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(20) == 0
+        assert demo.wait(60) == 0
     assert processes(tmp_path) == []
 
 
@@ -217,7 +217,7 @@ def test_a_kiosk_that_lost_its_power_is_told_and_does_not_end_the_demo(tmp_path:
             "kiosk_001 lost its power; it comes back in 12 s.\n",
         ]
         demo.send_signal(signal.SIGTERM)
-        assert demo.wait(20) == 0
+        assert demo.wait(60) == 0
     assert processes(tmp_path) == []
 
 

@@ -80,8 +80,8 @@ def test_children_of_a_killed_parent_end(tmp_path: Path) -> None:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
         os.kill(parent.pid, signal.SIGKILL)
-        parent.wait(10)
-    wait_for("the child's end", lambda: gone(child))
+        parent.wait(60)
+    wait_for("the child's end", lambda: gone(child), 60)
 
 
 def test_nothing_of_the_callers_settings_gets_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
