@@ -1,8 +1,9 @@
 """Hubs of which only the links and what they know of each other are there, on a bus that a test breaks."""
 
 import asyncio
+import functools
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -12,9 +13,20 @@ from cloud.kiosks.link import Link
 from cloud.kiosks.links import Links
 from cloud.kiosks.presence import Presence
 from cloud.metrics import Metrics
+from tests.chaos.desk_clock import Clock, run
 from tests.cloud.local_bus import LocalBus, LocalNet
 from wire.messages import Hello, Message
 from wire.problems import CloseCode
+
+
+def virtual(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """A test in virtual time: all that is waited for lies in this loop, and none of it is late on a busy machine."""
+
+    @functools.wraps(test)
+    def played(*arguments: Any, **fixtures: Any) -> None:
+        run(test(*arguments, **fixtures), Clock())
+
+    return played
 
 
 class Wire:
@@ -161,4 +173,4 @@ def quick() -> Iterator[None]:
         yield
 
 
-__all__ = ["CloseCode", "Hub", "Wire", "hubs", "quick"]
+__all__ = ["CloseCode", "Hub", "Wire", "hubs", "quick", "virtual"]

@@ -9,7 +9,7 @@ import pytest
 from cloud.kiosks.far import AreYouThere, Arrived, HereIAm, Judged
 from cloud.kiosks.gossip import KiosksListed, KiosksMoved, KiosksStand
 from tests.cloud.hub import until
-from tests.cloud.kiosks.hubs import Hub, Wire, hubs, quick
+from tests.cloud.kiosks.hubs import Hub, Wire, hubs, quick, virtual
 from tests.cloud.local_bus import LocalNet
 from wire.problems import CloseCode
 
@@ -34,6 +34,7 @@ def clean(*every: Hub) -> None:
         assert all(link.newcomer is None for link in hub.links.all())
 
 
+@virtual
 async def test_the_same_run_of_a_box_moves_at_once_and_the_older_socket_is_closed_there() -> None:
     async with hubs(LocalNet(), 3) as (one, two, three):
         older = one.open(dead=True)  # half open: it answers nothing
@@ -49,6 +50,7 @@ async def test_the_same_run_of_a_box_moves_at_once_and_the_older_socket_is_close
         clean(one, two)
 
 
+@virtual
 async def test_a_box_that_was_started_anew_waits_for_a_ping_as_on_one_hub() -> None:
     async with hubs(LocalNet()) as (one, two):
         older = one.open(box="one", dead=True)
@@ -61,6 +63,7 @@ async def test_a_box_that_was_started_anew_waits_for_a_ping_as_on_one_hub() -> N
         assert (older.code, one.alarms) == (REPLACED, [])
 
 
+@virtual
 async def test_a_second_box_is_turned_away_where_it_comes_and_the_alarm_is_the_holders() -> None:
     async with hubs(LocalNet()) as (one, two):
         older = one.open(box="one")
@@ -77,6 +80,7 @@ async def test_a_second_box_is_turned_away_where_it_comes_and_the_alarm_is_the_h
         clean(one, two)
 
 
+@virtual
 async def test_a_copy_of_a_disk_is_told_so() -> None:
     async with hubs(LocalNet()) as (one, two):
         one.open(box="one", journal="same")
@@ -86,6 +90,7 @@ async def test_a_copy_of_a_disk_is_told_so() -> None:
         assert newer.code == CLONED
 
 
+@virtual
 async def test_a_box_that_ran_while_another_surely_lived_is_no_new_start_of_it() -> None:
     async with hubs(LocalNet()) as (one, two):
         older = one.open(box="one", dead=True)
@@ -97,6 +102,7 @@ async def test_a_box_that_ran_while_another_surely_lived_is_no_new_start_of_it()
         assert newer.code == CLONED
 
 
+@virtual
 async def test_first_dialect_moves_from_the_same_address_and_is_kept_out_from_another() -> None:
     async with hubs(LocalNet()) as (one, two):
         older = one.open(box="one", v1=True)
@@ -113,6 +119,7 @@ async def test_first_dialect_moves_from_the_same_address_and_is_kept_out_from_an
         assert (same.is_open, older.code) == (True, REPLACED)
 
 
+@virtual
 async def test_without_the_bus_it_is_let_in_at_once_and_the_older_is_closed_when_it_is_back() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -130,6 +137,7 @@ async def test_without_the_bus_it_is_let_in_at_once_and_the_older_is_closed_when
 
 
 @pytest.mark.parametrize("lost", [(Arrived,), (Judged,), (Arrived, AreYouThere), (HereIAm, Judged)])
+@virtual
 async def test_a_holder_that_does_not_answer_keeps_nobody_waiting(lost: tuple[type, ...]) -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -143,6 +151,7 @@ async def test_a_holder_that_does_not_answer_keeps_nobody_waiting(lost: tuple[ty
         clean(one, two)
 
 
+@virtual
 async def test_a_silent_hub_is_waited_for_once_and_not_by_each_of_a_thousand() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -157,6 +166,7 @@ async def test_a_silent_hub_is_waited_for_once_and_not_by_each_of_a_thousand() -
         await until(lambda: one.links.connected == 99)
 
 
+@virtual
 async def test_a_hub_that_dies_while_it_is_asked_is_not_waited_for() -> None:
     net = LocalNet(patience=0.02)
     async with hubs(net) as (one, two):
@@ -169,6 +179,7 @@ async def test_a_hub_that_dies_while_it_is_asked_is_not_waited_for() -> None:
         clean(two)
 
 
+@virtual
 async def test_a_kiosk_that_left_the_holder_meanwhile_is_let_in() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -180,6 +191,7 @@ async def test_a_kiosk_that_left_the_holder_meanwhile_is_let_in() -> None:
         await until(lambda: newer.is_welcome)
 
 
+@virtual
 async def test_who_is_not_there_any_more_when_judged_is_not_let_in() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -192,6 +204,7 @@ async def test_who_is_not_there_any_more_when_judged_is_not_let_in() -> None:
         clean(one, two)
 
 
+@virtual
 async def test_a_later_newcomer_takes_the_earlier_ones_place_in_line() -> None:
     net = LocalNet()
     async with hubs(net, 3) as (one, two, three):
@@ -205,6 +218,7 @@ async def test_a_later_newcomer_takes_the_earlier_ones_place_in_line() -> None:
         clean(one, two, three)
 
 
+@virtual
 async def test_a_newcomer_here_and_the_kiosk_lost_here_is_asked_for_where_it_is_now() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -215,6 +229,7 @@ async def test_a_newcomer_here_and_the_kiosk_lost_here_is_asked_for_where_it_is_
         clean(one, two)
 
 
+@virtual
 async def test_a_disabled_kiosk_is_closed_while_it_waits() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -227,6 +242,7 @@ async def test_a_disabled_kiosk_is_closed_while_it_waits() -> None:
         clean(two)
 
 
+@virtual
 async def test_what_closes_a_newcomer_at_the_holder_for_its_own_reasons_does_not_close_it_here() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -238,6 +254,7 @@ async def test_what_closes_a_newcomer_at_the_holder_for_its_own_reasons_does_not
         await until(lambda: newer.is_welcome)
 
 
+@virtual
 async def test_both_hubs_hold_it_after_lost_messages_until_the_greater_epoch_is_heard() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -252,6 +269,7 @@ async def test_both_hubs_hold_it_after_lost_messages_until_the_greater_epoch_is_
         assert (older.code, newer.is_open) == (REPLACED, True)
 
 
+@virtual
 async def test_a_kiosk_that_flaps_between_hubs_has_one_socket_in_the_end_and_nothing_is_left() -> None:
     net, chance = LocalNet(), random.Random(11)
     async with hubs(net, 4) as every:
@@ -279,6 +297,7 @@ async def test_a_kiosk_that_flaps_between_hubs_has_one_socket_in_the_end_and_not
             assert not hub.presence._fetches
 
 
+@virtual
 async def test_two_boxes_at_two_hubs_do_not_take_the_kiosk_from_each_other() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -291,6 +310,7 @@ async def test_two_boxes_at_two_hubs_do_not_take_the_kiosk_from_each_other() -> 
         assert len(one.alarms) == 1  # once a minute
 
 
+@virtual
 async def test_the_place_of_a_box_that_went_away_is_kept_at_other_hubs_too_once_two_were_seen() -> None:
     net = LocalNet()
     async with hubs(net, 3) as (one, two, three):
@@ -309,6 +329,7 @@ async def test_the_place_of_a_box_that_went_away_is_kept_at_other_hubs_too_once_
         clean(one, two, three)
 
 
+@virtual
 async def test_a_doubt_ends_with_the_hub_that_had_it() -> None:
     net = LocalNet(patience=0.02)
     async with hubs(net) as (one, two):
@@ -322,6 +343,7 @@ async def test_a_doubt_ends_with_the_hub_that_had_it() -> None:
         assert two.open(box="two").is_welcome
 
 
+@virtual
 async def test_more_than_a_hub_can_judge_at_once_are_let_in_and_the_older_are_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -337,6 +359,7 @@ async def test_more_than_a_hub_can_judge_at_once_are_let_in_and_the_older_are_cl
 
 
 @pytest.mark.parametrize("where", ["the older hub", "a third hub", "a third hub that heard that it left"])
+@virtual
 async def test_a_second_box_that_comes_before_the_newer_hub_has_told_that_it_holds_the_kiosk(where: str) -> None:
     net = LocalNet()
     async with hubs(net, 3) as (one, two, three):

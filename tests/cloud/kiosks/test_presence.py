@@ -8,7 +8,7 @@ import pytest
 
 from cloud.kiosks.gossip import KiosksListed, KiosksMoved, KiosksStand, Known
 from tests.cloud.hub import until
-from tests.cloud.kiosks.hubs import Hub, hubs, quick
+from tests.cloud.kiosks.hubs import Hub, hubs, quick, virtual
 from tests.cloud.local_bus import LocalNet
 
 
@@ -18,6 +18,7 @@ def _quick() -> Iterator[None]:
         yield
 
 
+@virtual
 async def test_a_kiosk_is_known_at_all_other_hubs_with_what_it_says_of_itself() -> None:
     async with hubs(LocalNet(), 3) as (one, two, three):
         wire = one.open(devices=("bills",))
@@ -36,6 +37,7 @@ async def test_a_kiosk_is_known_at_all_other_hubs_with_what_it_says_of_itself() 
         assert two.moved == three.moved == ["kiosk_001", "kiosk_001"]
 
 
+@virtual
 async def test_the_epoch_grows_with_each_connection_at_whichever_hub_and_clock() -> None:
     async with hubs(LocalNet()) as (one, two):
         two.bus.offset = -3600.0  # its clock is an hour behind
@@ -49,6 +51,7 @@ async def test_the_epoch_grows_with_each_connection_at_whichever_hub_and_clock()
         assert epochs == sorted(set(epochs))
 
 
+@virtual
 async def test_a_hub_that_starts_later_reads_the_whole_list_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.kiosks.presence._MOST", 7)
     net = LocalNet()
@@ -61,6 +64,7 @@ async def test_a_hub_that_starts_later_reads_the_whole_list_in_pages(monkeypatch
             assert one.presence._lists == {}  # nothing is left of the reading
 
 
+@virtual
 async def test_what_is_lost_is_found_by_its_number_and_asked_for() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -75,6 +79,7 @@ async def test_what_is_lost_is_found_by_its_number_and_asked_for() -> None:
         assert two.moved.count("kiosk_3") == 1  # the others were never in doubt
 
 
+@virtual
 async def test_all_kinds_lost_at_random_heal() -> None:
     net, chance = LocalNet(), random.Random(3)
     async with hubs(net, 3) as (one, two, three):
@@ -94,6 +99,7 @@ async def test_all_kinds_lost_at_random_heal() -> None:
             await until(lambda hub=hub: set(hub.presence.all()) == left - held[hub])
 
 
+@virtual
 async def test_while_the_bus_is_down_hubs_serve_on_and_catch_up_when_it_is_back() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -111,6 +117,7 @@ async def test_while_the_bus_is_down_hubs_serve_on_and_catch_up_when_it_is_back(
         assert two.moved.count("stays") == 1  # what did not change was not told again
 
 
+@virtual
 async def test_a_bus_back_after_nothing_happened_costs_no_list(monkeypatch: pytest.MonkeyPatch) -> None:
     net = LocalNet()
     async with hubs(net, 3) as (one, two, three):
@@ -126,6 +133,7 @@ async def test_a_bus_back_after_nothing_happened_costs_no_list(monkeypatch: pyte
         assert asked == []
 
 
+@virtual
 async def test_a_hub_that_dies_takes_its_kiosks_with_it_and_one_that_is_back_brings_them() -> None:
     net = LocalNet()
     async with hubs(net, 3) as (one, two, three):
@@ -143,6 +151,7 @@ async def test_a_hub_that_dies_takes_its_kiosks_with_it_and_one_that_is_back_bri
         assert set(one.presence.all()) == {"other"}
 
 
+@virtual
 async def test_many_changes_at_once_are_told_on_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.kiosks.presence._AT_ONCE", 10)
     net = LocalNet()
@@ -155,6 +164,7 @@ async def test_many_changes_at_once_are_told_on_in_turns(monkeypatch: pytest.Mon
         assert two.moved[95:] == two.moved[:95]
 
 
+@virtual
 async def test_a_kiosk_that_comes_and_goes_all_the_time_is_told_in_few_messages() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -169,6 +179,7 @@ async def test_a_kiosk_that_comes_and_goes_all_the_time_is_told_in_few_messages(
         assert sum(isinstance(message, KiosksMoved) for _, _, message in net.said) <= 3
 
 
+@virtual
 async def test_devices_are_told_once_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.kiosks.presence._DEVICES_EVERY", 0.15)
     net = LocalNet()
@@ -184,6 +195,7 @@ async def test_devices_are_told_once_a_second_at_most(monkeypatch: pytest.Monkey
         assert two.moved == ["kiosk_001"]
 
 
+@virtual
 async def test_messages_that_are_late_come_in_order_and_end_in_the_truth() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -198,6 +210,7 @@ async def test_messages_that_are_late_come_in_order_and_end_in_the_truth() -> No
         assert set(two.presence.all()) == {"kiosk_3", "kiosk_4"}
 
 
+@virtual
 async def test_a_list_that_breaks_off_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cloud.kiosks.presence._MOST", 4)
     net = LocalNet()
@@ -217,6 +230,7 @@ async def test_a_list_that_breaks_off_is_read_again(monkeypatch: pytest.MonkeyPa
             await until(lambda: len(late.presence.all()) == 20)
 
 
+@virtual
 async def test_a_mistake_in_one_list_is_logged_and_the_list_is_read_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -237,6 +251,7 @@ async def test_a_mistake_in_one_list_is_logged_and_the_list_is_read_again(
     assert "a hub's kiosks could not be read" in caplog.text
 
 
+@virtual
 async def test_a_kiosk_that_says_too_much_of_itself_fills_no_other_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):
@@ -249,6 +264,7 @@ async def test_a_kiosk_that_says_too_much_of_itself_fills_no_other_hub(monkeypat
         assert max(len(message.came) for message in told) <= 2
 
 
+@virtual
 async def test_a_hub_without_others_tells_nothing() -> None:
     net = LocalNet()
     bus = net.bus("alone")
@@ -260,6 +276,7 @@ async def test_a_hub_without_others_tells_nothing() -> None:
         assert hub.presence._task is None
 
 
+@virtual
 async def test_the_number_told_now_and_then_is_of_what_was_told() -> None:
     net = LocalNet()
     async with hubs(net) as (one, two):

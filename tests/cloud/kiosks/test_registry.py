@@ -10,7 +10,7 @@ from cloud.db.engine import open_engine
 from cloud.db.migrate import migrate
 from cloud.errors import Refused
 from cloud.kiosks.registry import Registry
-from tests.cloud.hub import broken_table, database_of, until
+from tests.cloud.hub import broken, database_of, until
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def test_a_failing_database_leaves_what_was_known(tmp_path: Path) -> None:
     changed: list[str] = []
     async with registry(tmp_path, changed) as here, registry(tmp_path) as there:
         await here.add("kiosk_001", "")
-        with broken_table(tmp_path, "kiosks"):
+        async with broken(tmp_path, "kiosks"):
             with pytest.raises(Exception, match=r"no such table|does not exist"):
                 await here.add("kiosk_002", "")
             assert here.get("kiosk_001") is not None

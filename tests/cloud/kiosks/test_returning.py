@@ -6,6 +6,7 @@ from cloud.bus.bus import Alone, Peer
 from cloud.kiosks.elsewhere import Nowhere
 from cloud.kiosks.returning import Returning
 from tests.cloud.hub import change, running, until
+from tests.cloud.web.test_socket import no_time_passes
 
 KIOSKS = tuple(f"kiosk_{number:03d}" for number in range(1, 7))
 
@@ -67,7 +68,10 @@ async def test_who_will_not_come_does_not_count_and_others_that_live_take_a_shar
 
 
 async def test_those_turned_away_are_told_different_times(tmp_path: Path) -> None:
-    async with running(tmp_path, accept_rate=1.0) as hub, hub.kiosk():
+    async with running(tmp_path, accept_rate=1.0) as hub:
+        no_time_passes(hub)
+        async with hub.kiosk():
+            pass
         told = set()
         for _ in range(3):
             headers = {
