@@ -202,13 +202,14 @@ async def test_an_idle_connection_is_closed(tmp_path: Path, monkeypatch: pytest.
 async def test_a_slow_answer_of_the_kiosk_is_not_taken_for_a_slow_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cloud.web.door._REQUEST_TIMEOUT", 0.1)
-    monkeypatch.setattr("cloud.web.door._IDLE_TIMEOUT", 0.1)
     monkeypatch.setattr("cloud.web.door._SWEEP", 0.02)
     async with running(tmp_path) as hub, hub.kiosk() as kiosk, client(hub) as caller:
         await caller.say(request(hub))
         asked = await kiosk.request()
+        monkeypatch.setattr("cloud.web.door._REQUEST_TIMEOUT", 0.1)
+        monkeypatch.setattr("cloud.web.door._IDLE_TIMEOUT", 0.1)
         await asyncio.sleep(0.3)  # the limits pass
+        monkeypatch.undo()  # and count for nobody who has been answered
         await kiosk.answer(asked)
         assert (await caller.answer())[0] == 200
 

@@ -224,7 +224,7 @@ async def test_the_audits_query_is_checked(tmp_path: Path) -> None:
 
 async def ask_until_answered(url: str, body: dict[str, Any]) -> httpx.Response:
     """POST /enroll as a kiosk does that got no answer."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
         return await http.post("/enroll", json=body)
 
 

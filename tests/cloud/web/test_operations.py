@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.hub import Running, running, until
+from tests.cloud.hub import PATIENCE, Running, running, until
 from tests.cloud.web.test_send import problem_of
 from wire.messages import MESSAGE_MAX_BYTES
 
@@ -243,7 +243,8 @@ async def test_a_body_without_end_is_413_before_it_is_read(tmp_path: Path) -> No
             except ConnectionError:
                 break
             sent += len(chunk)
-        assert (await asyncio.wait_for(answered, 5)).startswith(b"HTTP/1.1 413")
+        async with asyncio.timeout(PATIENCE):
+            assert (await answered).startswith(b"HTTP/1.1 413")
         assert sent < 8 * MESSAGE_MAX_BYTES
         writer.close()
 

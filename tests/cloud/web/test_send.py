@@ -58,10 +58,10 @@ async def test_the_kiosk_gets_the_request_and_the_backend_the_gateways_answer(tm
 
 async def test_method_and_start_within_have_their_defaults_on_the_wire(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
-        asked = hub.sending(b"", header_timeout="8")
+        asked = hub.sending(b"", header_timeout="300")
         request = await kiosk.request()
         assert (request.get("method", "POST"), request.get("body", {})) == ("POST", {})
-        assert 6 < request["start_within"] <= 7
+        assert 290 < request["start_within"] <= 299
         await kiosk.answer(request)
         assert (await asked).json() == {}
 
@@ -241,7 +241,7 @@ async def test_a_kiosk_never_seen_is_offline_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_kiosk_that_was_here_a_moment_ago_is_waited_for(tmp_path: Path) -> None:
-    async with running(tmp_path) as hub:
+    async with running(tmp_path, kiosk_reconnect_grace=60) as hub:
         async with hub.kiosk():
             pass
         await hub.gone()
@@ -284,27 +284,27 @@ async def test_a_caller_that_hangs_up_does_not_end_the_operation(tmp_path: Path)
 
 
 async def test_too_many_requests_with_one_key_are_429_and_another_key_goes_on(tmp_path: Path) -> None:
-    async with running(tmp_path, rate_limit_per_key=0.5) as hub, hub.kiosk() as kiosk, kiosk.serving():
-        answers = [await hub.send() for _ in range(3)]
-        assert [answer.status_code for answer in answers[:2]] == [200, 200]
-        assert problem_of(answers[2]) == "rate-limited"
-        assert 1 <= int(answers[2].headers["retry-after"]) <= 2
+    async with running(tmp_path, rate_limit_per_key=0.01) as hub, hub.kiosk() as kiosk, kiosk.serving():
+        answers = [await hub.send() for _ in range(2)]
+        assert answers[0].status_code == 200
+        assert problem_of(answers[1]) == "rate-limited"
+        assert 1 <= int(answers[1].headers["retry-after"]) <= 100
         _, other = await hub.services.keys.add("other")
         assert (await hub.send(api_key=other)).status_code == 200
 
 
 async def test_too_many_operations_for_one_kiosk_are_429_and_another_kiosk_goes_on(tmp_path: Path) -> None:
     async with (
-        running(tmp_path, kiosks=("kiosk_001", "kiosk_002"), rate_limit_per_kiosk=0.5) as hub,
+        running(tmp_path, kiosks=("kiosk_001", "kiosk_002"), rate_limit_per_kiosk=0.01) as hub,
         hub.kiosk() as one,
         hub.kiosk("kiosk_002") as two,
         one.serving(),
         two.serving(),
     ):
-        answers = [await hub.send() for _ in range(3)]
-        assert [answer.status_code for answer in answers[:2]] == [200, 200]
-        assert problem_of(answers[2]) == "rate-limited"
-        assert int(answers[2].headers["retry-after"]) >= 1
+        answers = [await hub.send() for _ in range(2)]
+        assert answers[0].status_code == 200
+        assert problem_of(answers[1]) == "rate-limited"
+        assert int(answers[1].headers["retry-after"]) >= 1
         assert (await hub.send(kiosk="kiosk_002")).status_code == 200
 
 

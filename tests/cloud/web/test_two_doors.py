@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.chaos.doors.mutate import encode_json, mutate_bytes, mutate_json
 from tests.chaos.doors.raw import answers, exchange
-from tests.cloud.hub import Running, running
+from tests.cloud.hub import PATIENCE, Running, running
 
 # An unusual header that changes nothing: who has it is served by the general server.
 _ELSEWHERE = b"Trailer: X\r\n"
@@ -20,7 +20,7 @@ def spoiled(rng: random.Random, hub: Running) -> bytes:
     """A `POST /send`, some of it wrong, whole as HTTP."""
     headers = {
         "Authorization": f"Bearer {hub.key}", "Header-Kiosk-Id": "kiosk_001", "Header-Operation-Type": "payment",
-        "Header-Http-Method": "POST", "Header-Timeout": "5", "Header-Delivery": "now", "Header-Expires": "60",
+        "Header-Http-Method": "POST", "Header-Timeout": "60", "Header-Delivery": "now", "Header-Expires": "60",
     }  # fmt: skip
     lines = [f"{name}: {value}".encode() for name, value in headers.items()]
     value: dict[str, Any] = {"order_id": "A1", "sum": 15000, "items": [{"name": "tea"}]}
@@ -42,7 +42,7 @@ def spoiled(rng: random.Random, hub: Running) -> bytes:
 
 async def told(hub: Running, sent: bytes) -> tuple[Any, ...]:
     """What is answered, without what is every answer's own."""
-    found = answers(await exchange(hub.hub.port, sent, silence=5))
+    found = answers(await exchange(hub.hub.port, sent, silence=PATIENCE, patience=4 * PATIENCE))
     assert len(found) == 1, sent
     (answer,) = found
     body = json.loads(answer.body)
@@ -74,7 +74,7 @@ async def test_blanks_around_a_value_are_none_of_it(tmp_path: Path) -> None:
         lines = [b"Authorization:  Bearer " + hub.key.encode() + b" \t", b"Header-Kiosk-Id:\tkiosk_001\t"]
         lines += [
             b"Header-Operation-Type:payment ",
-            b"Header-Timeout: 5 \t",
+            b"Header-Timeout: 60 \t",
             b"Header-Delivery: now ",
             b"Content-Length: 2 ",
         ]
