@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _START_WITHIN = 180.0  # as TimeoutStartSec of the unit: it may wait for a database
 _END_WITHIN = 20.0  # beyond what it may take to send kiosks away
 _SILENT = 60.0  # without a beat: it hangs
+_LATE = 30.0  # a look later than this: we stood still, as when the machine, or its container, was paused
 _LOOK_EVERY = 5.0
 _FIGURES_WITHIN = 1.5
 
@@ -250,12 +251,18 @@ class Supervisor(Owner):
     async def _watch(self) -> None:
         """Those that hang are ended; systemd, where it asks for it, is told that we do not."""
         loop = asyncio.get_running_loop()
+        every = min(_LOOK_EVERY, int(os.environ.get("WATCHDOG_USEC") or 10**8) / 2e6)
+        due = loop.time() + every
         while True:
-            await asyncio.sleep(min(_LOOK_EVERY, int(os.environ.get("WATCHDOG_USEC") or 10**8) / 2e6))
+            await asyncio.sleep(every)
+            now = loop.time()
+            late, due = now - due, now + every
             notify("WATCHDOG=1")
             for slot in self._slots:
                 for child in slot.all:
-                    if child.ready_at and loop.time() - child.heard_at > _SILENT:
+                    if late > _LATE:  # nobody said anything meanwhile, or it is not read yet
+                        child.heard_at = now
+                    if child.ready_at and now - child.heard_at > _SILENT:
                         log.error("a process says nothing any more, and is killed", extra={"of": child.name})
                         child.kill()
 

@@ -35,10 +35,20 @@ class Who:
 
     def __init__(self, role: Role) -> None:
         self._body = msgspec.json.encode({"process": role.process, "pid": os.getpid()})
+        self._answering = 0
+        self.quiet = asyncio.Event()
+        self.quiet.set()
 
     async def answer(self, _headers: Mapping[str, str], _body: bytes) -> Answer:
         """Who answers, after a moment."""
-        await asyncio.sleep(0.01)
+        self._answering += 1
+        self.quiet.clear()
+        try:
+            await asyncio.sleep(0.01)
+        finally:
+            self._answering -= 1
+            if not self._answering:
+                self.quiet.set()
         return Answer(status=200, body=self._body, request_id="r")
 
 
@@ -56,10 +66,10 @@ class Figures(RequestHandler):
 
 async def child(role: Role) -> None:
     """One process, as `cloud.app` is one."""
-    supervised, metrics = Supervised(role), Metrics()
+    supervised, metrics, who = Supervised(role), Metrics(), Who(role)
     await supervised.start(partial(pack, metrics.registry))
     application = Application([("/metrics", Figures, {"supervised": supervised})])
-    door = Door(send=Who(role), general=HTTPServer(application), metrics=metrics)  # type: ignore[arg-type]
+    door = Door(send=who, general=HTTPServer(application), metrics=metrics)  # type: ignore[arg-type]
     await door.start(supervised.sockets())
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, supervised.told_to_end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -71,9 +81,11 @@ async def child(role: Role) -> None:
         async with asyncio.timeout(1.0 if supervised.how.drain is None else supervised.how.drain):
             await supervised.hurry.wait()
     await door.last_call()
-    await asyncio.sleep(0.25)
+    # A caller that is connected may not have come to ask: the more, the busier its machine is.
+    await asyncio.sleep(3.0 if supervised.how.handed_over else 0.25)
     door.close_idle()
     await asyncio.sleep(0.1)
+    await who.quiet.wait()
     await door.stop()
     await supervised.stop()
 
