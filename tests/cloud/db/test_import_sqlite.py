@@ -75,7 +75,7 @@ async def request_at(kiosk: Kiosk) -> Any:
     return message
 
 
-_OPEN = "c.execute('SELECT count(*) FROM kiosks').fetchone()\nprint('open', flush=True)\ntime.sleep(60)"
+_OPEN = "c.execute('SELECT count(*) FROM kiosks').fetchone()\nprint('open', flush=True)\ntime.sleep(600)"
 
 
 async def test_a_fleet_goes_on_where_it_was(empty: str, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_a_fleet_goes_on_where_it_was(empty: str, tmp_path: Path) -> None:
 async def test_the_file_is_not_changed_and_what_is_only_in_its_log_goes_along(empty: str, tmp_path: Path) -> None:
     path = source(tmp_path)
     write = f"c.execute('PRAGMA journal_mode=WAL')\nc.execute({_KIOSK!r}, ('of the log',))\nc.commit()\n"
-    with another(f"{write}print('open', flush=True)\ntime.sleep(60)", path) as program:
+    with another(f"{write}print('open', flush=True)\ntime.sleep(600)", path) as program:
         program.send_signal(signal.SIGKILL)  # as by a power cut
         program.wait()
     before = bytes_of(path)

@@ -7,14 +7,22 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import pytest
 
+from cloud.db import lease as module
 from cloud.db.engine import open_engine
 from cloud.db.lease import Mine, SharedLease
 from cloud.settings import Settings, database_url
 from tests.cloud.fleet import database_server, new_database
 from tests.cloud.hub import until
 
-SECONDS = 1.6  # a machine that is busy stands still for a second
+SECONDS = 100.0  # by clocks that the tests put forward: in a machine's own time it does not end here
+
+
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"_RENEWALS": 1000, "_TAKE_EVERY": 0.05, "_RELEASE_WITHIN": 20.0}.items():
+        monkeypatch.setattr(module, name, value)
 
 
 class Clock:
@@ -27,14 +35,27 @@ class Clock:
         return time.monotonic() + self.slept
 
 
+class Watched(SharedLease):
+    """One whose looks at another's are counted."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.looks = 0
+
+    async def _take(self) -> bool:
+        taken = await super()._take()
+        self.looks += 1
+        return taken
+
+
 @asynccontextmanager
-async def leases(url: str, count: int, *clocks: Clock) -> AsyncIterator[list[SharedLease]]:
-    """Those of so many hubs; the first has it."""
+async def leases(url: str, count: int, clock: Clock | None = None) -> AsyncIterator[list[Watched]]:
+    """Those of so many hubs, by one clock; the first has it."""
     engines = [open_engine(database_url(Settings(database_url=url))) for _ in range(count)]
-    clocks = clocks or tuple(Clock() for _ in range(count))
+    clock = clock or Clock()
     made = [
-        SharedLease(engine, "tests", str(number).rjust(32, "0"), seconds=SECONDS, clock=clock)
-        for number, (engine, clock) in enumerate(zip(engines, clocks, strict=True))
+        Watched(engine, "tests", str(number).rjust(32, "0"), seconds=SECONDS, clock=clock)
+        for number, engine in enumerate(engines)
     ]
     try:
         for one in made:
@@ -48,6 +69,9 @@ async def leases(url: str, count: int, *clocks: Clock) -> AsyncIterator[list[Sha
             await engine.dispose()
 
 
+_WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
 async def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
     connection = await asyncpg.connect(url)
     try:
@@ -56,10 +80,17 @@ async def ask(url: str, statement: str) -> list[tuple[Any, ...]]:
         await connection.close()
 
 
-def die(lease: SharedLease) -> None:
+async def die(lease: SharedLease) -> None:
     """It renews no more, and gives nothing back."""
     assert lease._task is not None
     lease._task.cancel()
+    await asyncio.gather(lease._task, return_exceptions=True)
+
+
+async def looked(*leases: Watched) -> None:
+    """Each has, with a look that began after this."""
+    before = [lease.looks for lease in leases]
+    await until(lambda: all(lease.looks >= seen + 2 for lease, seen in zip(leases, before, strict=True)))
 
 
 async def test_a_hub_that_is_alone_has_it() -> None:
@@ -69,32 +100,34 @@ async def test_a_hub_that_is_alone_has_it() -> None:
 
 
 async def test_one_of_three_has_it_and_gives_it_back_at_once() -> None:
-    async with leases(new_database(), 3) as (one, two, three):
-        began = time.monotonic()
-        while time.monotonic() - began < 2 * SECONDS:
+    clock = Clock()
+    async with leases(new_database(), 3, clock) as (one, two, three):
+        for _ in range(5):  # for longer than its time, in which it is renewed
+            clock.slept += SECONDS / 4
+            now = clock()
+            await until(lambda now=now: one._held_until > now + SECONDS / 2)  # type: ignore[misc]
+            await looked(two, three)
             assert [lease.is_held for lease in (one, two, three)] == [True, False, False]
-            await asyncio.sleep(0.02)
         losing = asyncio.ensure_future(one.wait_until(held=False))
         await one.stop()
         await losing
-        began = time.monotonic()
-        await until(lambda: two.is_held or three.is_held)
-        assert time.monotonic() - began < 1.5  # of a loaded machine; without waiting for its time
-        await asyncio.sleep(0.2)
+        await until(lambda: two.is_held or three.is_held)  # without waiting for its time
+        await looked(three if two.is_held else two)
         assert two.is_held is not three.is_held
 
 
 async def test_the_time_of_who_died_is_waited_for_and_by_then_it_knows() -> None:
-    async with leases(new_database(), 3) as all_:
-        one, *others = all_
-        die(one)
-        began = time.monotonic()
-        while not any(lease.is_held for lease in others):
-            assert time.monotonic() - began < 20
-            await asyncio.sleep(0.01)
+    clock = Clock()
+    async with leases(new_database(), 3, clock) as (one, *others):
+        await die(one)
+        await looked(*others)
+        clock.slept += SECONDS / 2
+        await looked(*others)
+        assert [lease.is_held for lease in (one, *others)] == [True, False, False]
+        clock.slept += SECONDS / 2
+        await until(lambda: any(lease.is_held for lease in others))
         assert not one.is_held
-        assert time.monotonic() - began > SECONDS / 2
-        await asyncio.sleep(SECONDS)
+        await looked(next(lease for lease in others if not lease.is_held))
         assert sum(lease.is_held for lease in others) == 1
 
 
@@ -103,34 +136,42 @@ async def test_who_stood_still_has_it_no_more_when_it_goes_on() -> None:
     async with leases(new_database(), 1, clock) as (one,):
         clock.slept += SECONDS
         assert not one.is_held  # before anybody has told it
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             await one.wait_until(held=False)
 
 
 async def test_a_clock_of_the_database_that_is_set_moves_nothing() -> None:
     """Be it a year ahead, or a year back with who has it dead."""
-    url = new_database()
-    async with leases(url, 2) as (one, two):
+    url, clock = new_database(), Clock()
+    async with leases(url, 2, clock) as (one, two):
         year = 365 * 86400
         await ask(url, f"UPDATE leases SET until = until - {year}")
-        for _ in range(10):
+        for _ in range(5):
+            await looked(two)
             assert (one.is_held, two.is_held) == (True, False)
-            await asyncio.sleep(0.05)
-        die(one)
+        await die(one)
         await ask(url, f"UPDATE leases SET until = until + {year}")
+        await looked(two)
+        assert not two.is_held
+        clock.slept += SECONDS
         await until(lambda: two.is_held)
         assert not one.is_held
 
 
 async def test_while_the_database_is_away_nobody_has_it_for_long_and_nobody_takes_it() -> None:
-    url, server = new_database(), database_server()
-    async with leases(url, 2) as (one, two):
+    url, server, clock = new_database(), database_server(), Clock()
+    async with leases(url, 2, clock) as (one, two):
         await asyncio.to_thread(server.stop, "immediate")
         try:
-            await until(lambda: not one.is_held)
+            clock.slept += SECONDS
+            assert not one.is_held
+            await asyncio.sleep(1)
+            assert not one.is_held
             assert not two.is_held
         finally:
             await asyncio.to_thread(server.start, max_connections="300")
+        await looked(one, two)
+        clock.slept += SECONDS
         await until(lambda: one.is_held or two.is_held)
         for _ in range(40):
             assert not (one.is_held and two.is_held)
@@ -138,12 +179,14 @@ async def test_while_the_database_is_away_nobody_has_it_for_long_and_nobody_take
 
 
 async def test_what_is_written_under_it_is_fenced() -> None:
-    url = new_database()
-    async with leases(url, 2) as (one, two):
+    url, clock = new_database(), Clock()
+    async with leases(url, 2, clock) as (one, two):
         async with one._engine.begin() as connection:
             assert await one.fence(connection)
-            die(one)
-            await asyncio.sleep(2 * SECONDS)
+            await die(one)
+            await looked(two)
+            clock.slept += SECONDS
+            await until(lambda: ask(url, _WAITS))  # as two does to take it
             assert not two.is_held  # not before what the first writes is decided
         await until(lambda: two.is_held)
         async with one._engine.begin() as connection:
