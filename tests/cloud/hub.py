@@ -32,6 +32,7 @@ ADMIN_KEY = "an-administrator-key-of-more-than-32-characters"
 _RUNNING: set[Path] = set()  # the states of the hubs that run in this process
 POSTGRESQL = os.environ.get("KIOSKWIRE_TEST_POSTGRESQL", "")  # a server's address: all these tests run on it
 PATIENCE = 20.0  # seconds after which what was expected counts as not coming: a disk may stand still for a while
+_DISK = 30.0  # seconds for SQLite's lock: who holds it may be at a flush of a disk that stands still
 
 Json = dict[str, Any]
 
@@ -133,7 +134,7 @@ def broken_table(state_dir: Path, table: str) -> Iterator[None]:
         if POSTGRESQL:
             _ask(database_of(state_dir), f"ALTER TABLE {old} RENAME TO {new}")
             return
-        with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
+        with closing(sqlite3.connect(state_dir / "hub.db", timeout=_DISK)) as connection:
             connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
             connection.commit()
 
@@ -157,12 +158,16 @@ async def broken(state_dir: Path, *tables: str) -> AsyncIterator[None]:
             await asyncio.to_thread(context.__exit__, None, None, None)
 
 
-@contextmanager
-def closed_to_writing(state_dir: Path) -> Iterator[None]:
-    """Whoever writes operations waits until the context ends: somebody else has begun to."""
+@asynccontextmanager
+async def closed_to_writing(state_dir: Path) -> AsyncIterator[None]:
+    """Whoever writes operations waits until the context ends: somebody else has begun to.
+
+    The loop goes on until that is so: a hub that runs in it may be in the middle of a transaction.
+    """
     if not POSTGRESQL:
-        with closing(sqlite3.connect(state_dir / "hub.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        other = sqlite3.connect(state_dir / "hub.db", timeout=_DISK, isolation_level=None, check_same_thread=False)
+        with closing(other):
+            await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
             yield
         return
 
@@ -172,18 +177,18 @@ def closed_to_writing(state_dir: Path) -> Iterator[None]:
         return connection
 
     with ThreadPoolExecutor(1) as thread, closing(asyncio.new_event_loop()) as loop:
-        other = thread.submit(loop.run_until_complete, lock()).result()
+        locked = await asyncio.wrap_future(thread.submit(loop.run_until_complete, lock()))
         try:
             yield
         finally:
-            thread.submit(loop.run_until_complete, other.close()).result()
+            await asyncio.wrap_future(thread.submit(loop.run_until_complete, locked.close()))
 
 
 def rows(state_dir: Path, statement: str) -> list[tuple[Any, ...]]:
     """What a query finds in the hub's database, asked from outside."""
     if POSTGRESQL:
         return _ask(database_of(state_dir), statement.replace("rowid", "ctid"))
-    with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
+    with closing(sqlite3.connect(state_dir / "hub.db", timeout=_DISK)) as connection:
         return connection.execute(statement).fetchall()
 
 
@@ -198,7 +203,7 @@ def execute(state_dir: Path, *statements: str) -> None:
         for statement in statements:
             _ask(database_of(state_dir), statement)
         return
-    with closing(sqlite3.connect(state_dir / "hub.db", timeout=10)) as connection:
+    with closing(sqlite3.connect(state_dir / "hub.db", timeout=_DISK)) as connection:
         connection.execute("PRAGMA foreign_keys=ON")
         for statement in statements:
             connection.execute(statement)
@@ -241,9 +246,19 @@ class Kiosk:
 
     async def heard(self) -> list[Json]:
         """Whatever the hub has sent up to now and nobody read."""
-        async with asyncio.timeout(PATIENCE):
-            await (await self.socket.ping())
         found: list[Json] = []
+        async with asyncio.timeout(PATIENCE):
+            pong = await self.socket.ping()
+            while not pong.done():  # it does not come behind more messages than the client keeps unread
+                came = asyncio.ensure_future(self.socket.recv())
+                try:
+                    await asyncio.wait({pong, came}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    came.cancel()
+                    await asyncio.wait({came})
+                if not came.cancelled():
+                    found.append(json.loads(came.result()))
+            await pong
         while True:
             try:
                 async with asyncio.timeout(0.02):  # what came before the pong is read without waiting
@@ -383,6 +398,13 @@ class Running:
         """Wait until no operation is under way and all outcomes are stored."""
         await until(lambda: self.services.operations.running == 0)
 
+    def out_of_time(self, request_id: str) -> None:
+        """Its caller's time is over now: nobody waits for that, and nothing before it had to be quick."""
+        operations = self.services.operations
+        running = operations._books.get(request_id)
+        assert running is not None
+        operations._ending.deadline(running)
+
     async def metric(self, line: str) -> float:
         """The value of one series, named as /metrics shows it; 0 where it is not there yet."""
         for text in (await self.http.get("/metrics")).text.splitlines():
@@ -408,7 +430,14 @@ class Running:
         protocols: Any = {"subprotocols": ["kiosk.v2"]} if v2 else {}
         address = f"{url}?token={token}" if in_query else url
         async with connect(
-            address, additional_headers=headers, proxy=None, close_timeout=1, max_size=None, **protocols, **more
+            address,
+            additional_headers=headers,
+            proxy=None,
+            open_timeout=PATIENCE,
+            close_timeout=1,
+            max_size=None,
+            **protocols,
+            **more,
         ) as connection:
             yield Kiosk(connection)
 
@@ -446,7 +475,7 @@ async def running(
     limits = httpx.Limits(max_connections=None)
     # The client outlives the hub, so that callers hear what a stopping hub tells them.
     async with (
-        httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as http,
+        httpx.AsyncClient(timeout=60, trust_env=False, limits=limits) as http,
         Hub(settings(state_dir, **changes), bus=bus) as hub,
     ):
         for kiosk in kiosks:

@@ -210,7 +210,7 @@ async def test_outcomes_told_faster_than_they_are_stored_are_left_to_the_kiosk(t
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         asked = hub.sending({"amount": 1}, header_timeout="20")
         request = await kiosk.request()
-        with closed_to_writing(tmp_path):
+        async with closed_to_writing(tmp_path):
             for n in range(200):
                 await kiosk.answer({"request_id": f"request-{n:03}"}, {"n": n})
                 await kiosk.answer(request, {"paid": True})
