@@ -9,6 +9,12 @@ from cloud.errors import StorageError
 from cloud.operations.gathering import Gathering
 
 
+@pytest.fixture(autouse=True)
+def _never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks next gathers, however long this machine stood still meanwhile."""
+    monkeypatch.setattr("cloud.operations.gathering._QUIET", 1e9)
+
+
 async def test_a_thousand_ask_with_a_few_questions_and_each_hears_its_own() -> None:
     asked: list[Sequence[str]] = []
 

@@ -7,19 +7,21 @@ import pytest
 from cloud.errors import StorageError
 from cloud.operations.operation import Operation
 from cloud.operations.store import Store
-from tests.cloud.hub import broken, running, until
+from tests.cloud.hub import broken, rows, running, until
 from tests.cloud.web.test_send import problem_of
 
 
 async def test_a_repetition_of_an_open_operation_is_never_told_not_executed(tmp_path: Path) -> None:
-    limits = {"rate_limit_per_key": 0.25, "rate_limit_per_kiosk": 0.25, "kiosk_reconnect_grace": 0.2}
+    # One at once, and hours to the next.
+    limits = {"rate_limit_per_key": 0.0001, "rate_limit_per_kiosk": 0.0001, "kiosk_reconnect_grace": 0.2}
     async with running(tmp_path, **limits) as hub:
         async with hub.kiosk() as kiosk:
             asked = hub.sending({"amount": 1}, key="pay-1")
-            request = await kiosk.request()
+            await kiosk.request()
             await kiosk.cut()
         assert problem_of(await asked) == "kiosk-lost"
-        await hub.operation_in(request["request_id"], "unknown")
+        # Asking for it counts against the key's limit.
+        await until(lambda: rows(tmp_path, "SELECT state FROM operations") == [("unknown",)])
 
         async def outcome() -> tuple[str, str]:
             answer = await hub.send({"amount": 1}, key="pay-1")
@@ -83,8 +85,9 @@ async def test_a_claim_that_fails_says_nothing_of_what_its_key_stands_for(
         assert len(executed) == 1
 
 
-async def test_repetitions_do_not_use_up_the_kiosks_limit(tmp_path: Path) -> None:
-    async with running(tmp_path, rate_limit_per_kiosk=0.5) as hub, hub.kiosk() as kiosk, kiosk.serving():
+async def test_repetitions_do_not_use_up_the_kiosks_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cloud.app._BURST_SECONDS", 20_000.0)  # two at once, and hours to the next
+    async with running(tmp_path, rate_limit_per_kiosk=0.0001) as hub, hub.kiosk() as kiosk, kiosk.serving():
         for _ in range(6):
             assert (await hub.send({"amount": 1}, key="pay-1")).status_code == 200
         assert (await hub.send({"amount": 1}, key="pay-2")).status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cloud.operations.operation import Operation, State
-from tests.cloud.hub import Json, Kiosk, Running, broken, rows, running, until
+from tests.cloud.hub import PATIENCE, Json, Kiosk, Running, broken, rows, running, until
 from tests.cloud.operations.test_service import next_is_only_the_new_one
 from tests.cloud.web.test_send import problem_of
 
@@ -56,7 +56,7 @@ async def test_after_a_restart_a_kiosk_that_never_started_it_makes_it_expired(
 
 async def test_a_kiosk_whose_journal_went_back_is_not_believed(tmp_path: Path) -> None:
     """A disk that lied, or a copied image: the journal's name is the same, and what it accepted is not in it."""
-    async with running(tmp_path) as hub:
+    async with running(tmp_path, kiosk_reconnect_grace=PATIENCE) as hub:
         async with hub.kiosk() as kiosk:
             asked = hub.sending({"amount": 1}, key="pay-1")
             request = await kiosk.request()
@@ -214,7 +214,10 @@ async def test_outcomes_told_together_are_stored_in_order_and_settled_together(t
             assert sorted((await kiosk.hear("all_settled"))["request_ids"]) == names
 
 
-async def test_a_kiosk_that_tells_by_itself_is_asked_for_the_rest_when_it_has_told(tmp_path: Path) -> None:
+async def test_a_kiosk_that_tells_by_itself_is_asked_for_the_rest_when_it_has_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cloud.operations.settling.REPEAT_AFTER", 100.0)  # not for its silence
     async with running(tmp_path) as hub:
         names = await leave_unanswered(hub, 3)
         async with hub.kiosk(batch=256) as kiosk:
@@ -302,7 +305,7 @@ async def test_a_batch_is_stored_behind_the_one_before_it_however_long_that_is_r
 
 
 async def test_a_box_that_comes_back_is_asked_for_what_another_one_could_not_know(tmp_path: Path) -> None:
-    async with running(tmp_path) as hub:
+    async with running(tmp_path, kiosk_reconnect_grace=PATIENCE) as hub:
         async with hub.kiosk(journal="one") as one:
             asked = hub.sending({"amount": 1}, key="pay-1")
             request = await one.request()
@@ -340,7 +343,7 @@ async def test_outcomes_of_what_was_never_asked_are_taken_so_fast_and_the_rest_i
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB", 40)
-    monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB_PER_S", 20.0)
+    monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB_PER_S", 0.001)  # none, while this machine stands still
     async with running(tmp_path) as hub:
         known = await leave_unanswered(hub, 3)
         async with hub.kiosk() as kiosk:
@@ -359,6 +362,7 @@ async def test_outcomes_of_what_was_never_asked_are_taken_so_fast_and_the_rest_i
             assert await hub.metric("kioskwire_kiosk_outcomes_put_off_total") >= len(waiting)
             assert not {row[0] for row in rows(tmp_path, "SELECT request_id FROM operations")} & waiting
             # It tells them until they are taken.
+            monkeypatch.setattr(hub.services.operations.settling._unasked, "_rate", 20.0)
             while waiting:
                 name = min(waiting)
                 await kiosk.answer({"request_id": name, "operation": "payment"})
@@ -370,6 +374,7 @@ async def test_large_outcomes_of_what_was_never_asked_count_for_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB", 100)
+    monkeypatch.setattr("cloud.operations.settling._UNASKED_KIB_PER_S", 0.001)
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         for n in range(3):
             await kiosk.answer({"request_id": f"made-up-{n}", "operation": "payment"}, {"padding": "x" * 40_000})
