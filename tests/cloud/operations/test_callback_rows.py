@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -115,8 +116,17 @@ async def test_each_is_delivered_once_and_all_hubs_take_part() -> None:
 
 
 async def test_those_of_a_dead_hub_are_taken_again_after_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callback_rows, "TAKEN_FOR", 1.5)
-    async with delivering(5, "one", "two") as (url, post, ((_, first), (_, second))):
+    monkeypatch.setattr("cloud.operations.callbacks._LOOK_EVERY", 0.1)
+    looks: list[str | None] = []
+    due = callback_rows.CallbackRows.due
+
+    async def looked(its: callback_rows.CallbackRows, *args: Any) -> Any:
+        found = await due(its, *args)
+        looks.append(its._life)
+        return found
+
+    monkeypatch.setattr(callback_rows.CallbackRows, "due", looked)
+    async with delivering(5, "one", "two") as (url, post, ((_, first), (member, second))):
         post.is_open.clear()
         first.start()
         await until(lambda: len(post.came) == 5)
@@ -127,8 +137,11 @@ async def test_those_of_a_dead_hub_are_taken_again_after_their_time(monkeypatch:
         first._under_way.clear()
         post.is_open.set()
         second.start()
-        await asyncio.sleep(0.7)
+        await until(lambda: looks.count(member.life) >= 3)
         assert set(post.came.values()) == {1}  # they may still be under way there
+        its_time = f"extract(epoch FROM now()) + {callback_rows.TAKEN_FOR}"
+        assert await ask(url, f"SELECT count(*) FROM callbacks WHERE taken_until <= {its_time}") == [(5,)]
+        await ask(url, f"UPDATE callbacks SET taken_until = taken_until - {callback_rows.TAKEN_FOR}")  # which is over
         await until(lambda: all_delivered(url))
         assert set(post.came.values()) == {2}
 

@@ -46,6 +46,12 @@ async def slow_receiver() -> AsyncIterator[tuple[str, list[str], asyncio.Event]]
         await server.close_all_connections()
 
 
+async def written(tmp_path: Path, hub: Running, statement: str, count: int = 1) -> None:
+    """Wait until so many rows say so, and until the hub knows it: a commit is seen before who made it hears of it."""
+    await until(lambda: len(rows(tmp_path, statement)) == count)
+    await until(lambda: not hub.hub.rooms.callbacks._under_way)
+
+
 async def key_id(hub: Running) -> str:
     return next(key.id for key in await hub.services.keys.read_all() if key.name == "with callback")
 
@@ -55,7 +61,7 @@ async def test_what_was_given_up_is_sent_again_under_its_first_id_and_for_its_wh
         backend.statuses = [500] * 3 + [410, 500, 200]
         key, _ = await key_with_callback(hub, backend.url)
         request_id = await finish(hub, key)
-        await until(lambda: rows(tmp_path, GIVEN_UP))
+        await written(tmp_path, hub, GIVEN_UP)
         came = len(backend.came)
         backend.statuses = [500, 200]
         await hub.hub.rooms.callbacks.redeliver(request_id)
@@ -69,7 +75,7 @@ async def test_what_was_delivered_may_be_sent_again(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, receiver() as backend:
         key, _ = await key_with_callback(hub, backend.url)
         request_id = await finish(hub, key)
-        await until(lambda: rows(tmp_path, DELIVERED))
+        await written(tmp_path, hub, DELIVERED)
         await hub.hub.rooms.callbacks.redeliver(request_id)
         await backend.wait(2)
         await until(lambda: rows(tmp_path, DELIVERED))
@@ -100,7 +106,7 @@ async def test_all_failed_ones_of_a_key_and_no_others(tmp_path: Path, monkeypatc
         backend.statuses = [500] * 6
         for each in (key, key, key, key, key, text):
             await finish(hub, each)
-        await until(lambda: len(rows(tmp_path, GIVEN_UP)) == 6)
+        await written(tmp_path, hub, GIVEN_UP, 6)
         assert await hub.hub.rooms.callbacks.redeliver_all(await key_id(hub)) == 5
         await until(lambda: len(rows(tmp_path, DELIVERED)) == 5)
         assert rows(tmp_path, "SELECT api_key_id FROM callbacks WHERE delivered_at IS NULL") == [(other.id,)]
@@ -111,7 +117,7 @@ async def test_who_cannot_be_told_is_not_tried(tmp_path: Path) -> None:
         callbacks = hub.hub.rooms.callbacks
         key, _ = await key_with_callback(hub, backend.url)
         request_id = await finish(hub, key)
-        await until(lambda: rows(tmp_path, DELIVERED))
+        await written(tmp_path, hub, DELIVERED)
         await hub.services.keys.set_callback(await key_id(hub), "")
         for ask in (callbacks.redeliver(request_id), callbacks.redeliver_all(await key_id(hub))):
             with pytest.raises(Refused) as refused:
