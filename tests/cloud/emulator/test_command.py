@@ -36,7 +36,7 @@ def running(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 def test_it_serves_until_it_is_told_to_stop() -> None:
     with running("--port", "0", "--admin", "5", "--group", "Log#", "--group", "Alerts=-77") as (process, url):
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
             assert client.get("/").status_code == 200
             said = client.post("/sim/say", json={"say": "/start", "user": 5})
             assert said.json()["said"]["from"]["first_name"] == "You"
@@ -48,11 +48,11 @@ def test_it_serves_until_it_is_told_to_stop() -> None:
                 found = client.get(f"/bot{command.TOKEN}/getChat", params={"chat_id": chat})
                 assert found.json()["result"]["title"] == title
         port = url.rpartition(":")[2]
-        taken = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=20, check=False)
+        taken = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=120, check=False)
         assert taken.returncode == 1
         assert "another program listens there" in taken.stderr
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
 
 
 def test_all_mistakes_are_told_at_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ async def site() -> AsyncIterator[tuple[Emulator, httpx.AsyncClient]]:
     async with Emulator() as tg:
         tg.user(YOU, "You", started=False)
         tg.group(GROUP, "Log", forum=True)
-        async with httpx.AsyncClient(base_url=tg.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=tg.url, trust_env=False, timeout=60) as client:
             yield tg, client
 
 

@@ -22,11 +22,18 @@ from telegram.error import (
 )
 from telegram.request import HTTPXRequest
 
+from cloud.emulator.limits import Limits
 from cloud.emulator.server import Emulator
 
 ADMIN, GROUP, FORUM = 7, -42, -1001
 # python-telegram-bot warns of a change to come whenever Telegram asks for a pause.
 OF_PTB = pytest.mark.filterwarnings("ignore:.*retry_after:telegram.warnings.PTBDeprecationWarning")
+
+
+def _patient() -> HTTPXRequest:
+    """No answer is given up because the machine is busy."""
+    limits = {"read_timeout": 60.0, "write_timeout": 60.0, "connect_timeout": 60.0, "pool_timeout": 60.0}
+    return HTTPXRequest(**limits, httpx_kwargs={"trust_env": False})
 
 
 @asynccontextmanager
@@ -40,8 +47,8 @@ async def talking(**changes: Any) -> AsyncIterator[tuple[Emulator, telegram.Bot]
             tg.token,
             base_url=f"{tg.url}/bot",
             base_file_url=f"{tg.url}/file/bot",
-            request=HTTPXRequest(httpx_kwargs={"trust_env": False}),
-            get_updates_request=HTTPXRequest(httpx_kwargs={"trust_env": False}),
+            request=_patient(),
+            get_updates_request=_patient(),
         )
         async with bot:
             yield tg, bot
@@ -77,7 +84,10 @@ async def test_a_message_comes_with_its_entities() -> None:
 
 
 async def test_calls_may_be_json_forms_multipart_or_queries() -> None:
-    async with talking() as (tg, _), httpx.AsyncClient(base_url=f"{tg.url}/bot{tg.token}", trust_env=False) as client:
+    async with (
+        talking() as (tg, _),
+        httpx.AsyncClient(base_url=f"{tg.url}/bot{tg.token}", trust_env=False, timeout=60) as client,
+    ):
         fields = {"chat_id": ADMIN, "text": "a", "disable_notification": True}
         markup = {"inline_keyboard": [[{"text": "A", "callback_data": "a"}]]}
         answers = [
@@ -92,7 +102,7 @@ async def test_calls_may_be_json_forms_multipart_or_queries() -> None:
 
 
 async def test_an_unknown_method_is_404_and_an_unknown_token_401() -> None:
-    async with talking() as (tg, _), httpx.AsyncClient(base_url=tg.url, trust_env=False) as client:
+    async with talking() as (tg, _), httpx.AsyncClient(base_url=tg.url, trust_env=False, timeout=60) as client:
         missing = await client.get(f"/bot{tg.token}/sendNothing")
         assert (missing.status_code, missing.json()) == (
             404,
@@ -200,7 +210,7 @@ async def test_a_document_is_kept_and_its_caption_edited() -> None:
         assert (sent.caption, sent.document.file_name, sent.document.file_size) == ("c", "a.json", 8)
         file = await bot.get_file(sent.document.file_id)
         assert await file.download_as_bytearray() == b'{"a": 1}'
-        async with httpx.AsyncClient(base_url=tg.url, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=tg.url, trust_env=False, timeout=60) as client:
             answer = await client.get(f"/sim/file/{sent.document.file_id}")
             assert answer.content == b'{"a": 1}'
             assert answer.headers["content-disposition"].startswith("attachment")
@@ -331,7 +341,7 @@ async def test_two_pollers_are_told_of_each_other() -> None:
         assert len(await first) == 1
         first = asyncio.create_task(bot.get_updates(offset=2, timeout=30))
         await tg.until(tg.updates.is_polled)
-        async with httpx.AsyncClient(base_url=f"{tg.url}/bot{tg.token}", trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=f"{tg.url}/bot{tg.token}", trust_env=False, timeout=60) as client:
             await client.get("/getUpdates")
         words = "terminated by other getUpdates request; make sure that only one bot instance is running"
         assert await _refused(first, Conflict) == f"Conflict: {words}"
@@ -417,7 +427,9 @@ async def test_telegram_asks_for_pauses() -> None:
 
 
 @OF_PTB
-async def test_with_real_limits_edits_count_as_well() -> None:
+async def test_with_real_limits_edits_count_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = Limits.count
+    monkeypatch.setattr(Limits, "count", lambda limits, chat_id, _now: count(limits, chat_id, 0.0))  # all at once
     async with talking(limits=True) as (_, bot):
         sent = await bot.send_message(ADMIN, "0")
         for number in range(1, 5):
