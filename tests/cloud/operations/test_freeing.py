@@ -8,6 +8,7 @@ import pytest
 from cloud.errors import StorageError
 from cloud.operations.freeing import Freeing
 from cloud.operations.store import Store
+from tests.cloud.hub import PATIENCE
 
 
 class Unsteady:
@@ -32,7 +33,7 @@ async def test_it_goes_on_until_all_is_deleted_and_runs_once(monkeypatch: pytest
     assert freeing.free("one")
     assert not freeing.free("two")
     assert "one" in freeing
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await freeing.run()
     assert sorted(store.deleted) == ["one", "two"]
     assert "one" not in freeing

@@ -17,7 +17,7 @@ _SAID = {"state": "failed", "why": "the bank does not have it"}
 
 async def said(hub: Process, request_id: str) -> None:
     """Settle it at a hub that dies over it."""
-    async with httpx.AsyncClient(base_url=hub.url, trust_env=False, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=hub.url, trust_env=False, timeout=60) as http:
         with pytest.raises(httpx.TransportError):
             await http.post(f"/admin/operations/{request_id}/resolve", json=_SAID, headers=_ADMIN)
     assert await hub.process.wait() == -signal.SIGKILL
