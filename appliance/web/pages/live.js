@@ -50,7 +50,8 @@
       wait = Math.min(wait * 2, 30000);
     };
     heard = Date.now();
-    silence = setInterval(function () { if (Date.now() - heard > 30000) socket.close(); }, 5000);
+    // Of a program that stands still the close is never answered, and a browser waits for that answer for a minute.
+    silence = setInterval(function () { if (Date.now() - heard > 30000) { show(true); socket.close(); } }, 5000);
   }
   connect();
 })();

@@ -44,7 +44,7 @@ def test_the_first_load_is_small_and_asks_nobody_else(world: World, page: Page) 
     )
     open_well(page, world.url)
     page.wait_for_load_state("networkidle")
-    for _ in range(100):
+    for _ in range(1200):
         if bytes_of["live"]:
             break
         page.wait_for_timeout(50)
@@ -195,6 +195,21 @@ def test_an_open_page_says_when_the_program_is_gone_and_goes_on_when_it_is_back(
     says(page, WELL)
     expect(page.locator("#part-verdict")).to_have_css("filter", "none")
     assert page.evaluate("window.neverLoadedAnew")
+
+
+def test_an_open_page_says_when_the_program_stands_still(world: World, page: Page) -> None:
+    page.clock.install()
+    open_well(page, world.url)
+    lost = page.locator("#lost")
+    world.appliance.freeze()
+    try:
+        page.clock.fast_forward(40_000)
+        expect(lost).to_be_visible(timeout=15_000)  # it would be, at last, when the browser gives the socket up
+    finally:
+        world.appliance.thaw()
+    watch(page).is_down = True
+    expect(lost).to_be_hidden(timeout=PATIENCE_MS)
+    says(page, WELL)
 
 
 def test_the_reports_for_programs_are_as_they_were(world: World, page: Page) -> None:
