@@ -85,7 +85,7 @@ def test_a_live_page_leaves_the_focus_where_it_is(stage: Stage, page: Page) -> N
     sign_in(page, stage.hub, "operator")
     visit(page, f"{stage.hub.url}/dashboard/kiosks/{kiosk}")
     tab_to(page, "Disable")
-    with page.expect_response(lambda answer: answer.url.endswith(kiosk), timeout=12_000):
+    with page.expect_response(lambda answer: answer.url.endswith(kiosk)):
         pass  # it fetched itself anew
     page.wait_for_timeout(100)
     expect(page.get_by_role("link", name="Disable")).to_be_focused()

@@ -1,6 +1,7 @@
 """An engineer before the browser: set-up, PIN, jobs; and what the hub was told of them."""
 
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -53,12 +54,12 @@ def ends(page: Page, how: str = "Passed") -> None:
 def told(world: World, kind: str) -> list[dict[str, Any]]:
     """Events of that kind that the hub has of the kiosk, oldest first."""
     path = world.hub.directory / "state" / "hub.db"
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as rows:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as rows:
         found = rows.execute("SELECT data FROM events WHERE kind = ? ORDER BY received_at, seq", (kind,)).fetchall()
     return [msgspec.json.decode(each[0]) for each in found]
 
 
 def wait_told(world: World, kind: str) -> dict[str, Any]:
     """The newest of that kind, once there is one."""
-    found: list[dict[str, Any]] = wait_for(f"the hub being told of {kind}", lambda: told(world, kind), 20)
+    found: list[dict[str, Any]] = wait_for(f"the hub being told of {kind}", lambda: told(world, kind), 60)
     return found[-1]

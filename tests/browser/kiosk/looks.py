@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from appliance.web.page_words import WORDS
 from tests.browser.watch import visit
 
-PATIENCE_MS = 30_000  # for what must come about, on a machine that is busy with something else
+PATIENCE_MS = 60_000  # for what must come about, on a machine that is busy with something else
 WELL = WORDS["en"]["well"]
 
 

@@ -49,7 +49,7 @@ def wait_for_page(kiosk: Appliance) -> str:
             return bool(kiosk.health())
         return False
 
-    wait_for("the kiosk's page", answers, 30)
+    wait_for("the kiosk's page", answers, 60)
     return kiosk.url
 
 
