@@ -24,6 +24,7 @@ class Receiver:
         self.reply: Callable[[], Reply] = lambda: (200, {}, b"") if not self.behind else None
         self.pushes: list[bytes] = []
         self.heads: list[dict[str, str]] = []
+        self.came_at: list[float] = []  # each of them
         self.delay = 0.0
 
     @property
@@ -47,6 +48,7 @@ class Receiver:
                 head = {name.lower(): value for name, _, value in (line.partition(": ") for line in rest)}
                 body = await reader.readexactly(int(head["content-length"]))
                 self.heads.append({**head, "": first})
+                self.came_at.append(asyncio.get_running_loop().time())
                 await asyncio.sleep(self.delay)
                 answer = await self._answer(head, body)
                 if not answer:
@@ -67,7 +69,7 @@ class Receiver:
             return reply
         if reply is None:
             kept = {name: value for name, value in head.items() if name.startswith(("content-", "x-"))}
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
                 told = await client.post(f"{self.behind}/api/v1/write", content=body, headers=kept)
             reply = told.status_code, {}, told.content
         if 200 <= reply[0] < 300:

@@ -97,8 +97,6 @@ async def test_what_is_pushed_is_what_metrics_says_and_a_receiver_may_be_away(
             series = 'kioskwire_operations_total{outcome="succeeded"}'
             for at in (during, None):  # what was taken while nobody took it is there as well, at its own time
                 assert [one["value"][1] for one in prometheus.ask(series, at)] == ["4"]
-            took = time.monotonic()
-        assert time.monotonic() - took < 8
     assert password not in "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
 
 

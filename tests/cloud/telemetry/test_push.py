@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from cloud.metrics import Metrics
 from cloud.telemetry import push
 from cloud.telemetry.push import Telemetry
-from tests.cloud.hub import until
+from tests.cloud.hub import PATIENCE, until
 from tests.cloud.telemetry.receiver import LOGIN, receiver
 from wire.environment import Secret
 
@@ -77,7 +76,8 @@ async def test_a_receiver_that_is_away_gets_all_of_it_in_order_once_it_is_back(
             for number in range(5):
                 telemetry._metrics.connected.set(number)
                 waiting = len(telemetry._waiting)
-                await until(lambda waiting=waiting: len(telemetry._waiting) > waiting)
+                # Of the first that comes it may have been taken before.
+                await until(lambda waiting=waiting: len(telemetry._waiting) > waiting + 1)
             assert telemetry.state == "unreachable"
             assert telemetry._metrics.registry.get_sample_value("kioskwire_telemetry_failing") == 1
             there.reply = lambda: (204, {}, b"")
@@ -100,8 +100,6 @@ async def test_nobody_listens_and_the_oldest_gives_way(monkeypatch: pytest.Monke
         assert len(telemetry._waiting) <= 10
         assert telemetry._metrics.registry.get_sample_value("kioskwire_telemetry_waiting") == len(telemetry._waiting)
         assert telemetry.state == "unreachable"
-        began = time.monotonic()
-    assert time.monotonic() - began < 2
 
 
 async def test_what_is_refused_is_dropped_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -117,13 +115,14 @@ async def test_what_is_refused_is_dropped_and_told_once(caplog: pytest.LogCaptur
 
 
 async def test_who_asks_for_a_pause_gets_it() -> None:
-    async with receiver() as there, pushing(there.url) as telemetry:
-        there.reply = lambda: (429, {"Retry-After": "1"}, b"")
-        await until(lambda: counted(telemetry, "failed") == 1)
-        asked, count = time.monotonic(), len(there.heads)
-        there.reply = lambda: (200, {}, b"")
-        await until(lambda: len(there.heads) > count)
-        assert 0.9 < time.monotonic() - asked < 3
+    async with receiver() as there:
+        replies = iter([(429, {"Retry-After": "2"}, b"")])
+        there.reply = lambda: next(replies, (200, {}, b""))
+        async with pushing(there.url) as telemetry:
+            await until(lambda: telemetry.state == "connected")
+            assert counted(telemetry, "failed") == 1
+        refused_at, again_at = there.came_at[:2]
+        assert again_at - refused_at >= 2.0  # of itself it would wait for one
 
 
 @pytest.mark.usefixtures("quick")
@@ -148,26 +147,24 @@ async def test_garbage_is_no_answer_and_what_comes_after_it_is_one(garbage: byte
 
 
 async def test_a_slow_receiver_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "_TIMEOUT", 0.1)
     async with receiver() as there:
-        there.delay = 30.0
+        there.delay = 3600.0
+        monkeypatch.setattr(push, "_TIMEOUT", 0.1)
         async with pushing(there.url) as telemetry:
             await until(lambda: telemetry.state == "unreachable")
-            began = time.monotonic()
-        assert time.monotonic() - began < 3
-    monkeypatch.setattr(push, "_TIMEOUT", 15.0)
+    monkeypatch.setattr(push, "_TIMEOUT", 3600.0)
+    monkeypatch.setattr(push, "_LAST_WITHIN", 0.1)
     async with receiver() as there:
-        there.delay = 30.0
-        async with pushing(there.url):
+        there.delay = 3600.0
+        async with asyncio.timeout(PATIENCE), pushing(there.url):
             await until(lambda: there.heads)
-            began = time.monotonic()
-        assert 1.5 < time.monotonic() - began < 3
 
 
-async def test_the_last_figures_are_pushed_at_the_end() -> None:
+async def test_the_last_figures_are_pushed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push, "_LAST_WITHIN", PATIENCE)
     async with receiver() as there:
         async with pushing(there.url, every=1000.0) as telemetry:
-            await until(lambda: len(there.pushes) == 1)
+            await until(lambda: telemetry.state == "connected")  # it has heard that they were taken
             telemetry._metrics.connected.set(42)
         assert there.values(SERIES) == [7.0, 42.0]
 
