@@ -17,7 +17,7 @@ async def test_what_waits_for_a_thread_when_the_hub_ends_is_told_to_come_again(t
     asked = [asyncio.create_task(downloads.ask(gate.wait)) for _ in range(5)]
     await asyncio.sleep(0)
     stopping = asyncio.create_task(downloads.stop())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         waited = await asyncio.gather(*asked[2:], return_exceptions=True)
         gate.set()
         await stopping
