@@ -12,6 +12,7 @@ import msgspec
 
 _FILE = "supervisor.json"
 _LOOK_EVERY = 0.1
+_LOOKED_AT_FOR = 2.0  # who looks whether somebody has it (`find`) has it for a moment itself
 
 
 class TakenError(OSError):
@@ -43,13 +44,19 @@ class Place:
         """Have it until this process ends. Raises `TakenError`, OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            found = _read(self._path)
-            whose = f", process {found.pid}," if found else ""
-            raise TakenError(f"another supervisor{whose} runs on STATE_DIR={self._path.parent}") from error
+        until = time.monotonic() + _LOOKED_AT_FOR
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if time.monotonic() < until:
+                    time.sleep(_LOOK_EVERY)
+                    continue
+                os.close(self._file)
+                found = _read(self._path)
+                whose = f", process {found.pid}," if found else ""
+                raise TakenError(f"another supervisor{whose} runs on STATE_DIR={self._path.parent}") from error
+            return
 
     def write(self, state: State) -> None:
         """Tell how it stands. What cannot be told is no reason to end."""

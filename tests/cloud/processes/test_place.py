@@ -1,5 +1,6 @@
 """One supervisor in a directory, found by who wants its processes restarted."""
 
+import fcntl
 import os
 import signal
 import threading
@@ -26,6 +27,19 @@ def test_there_is_one_at_a_time(tmp_path: Path) -> None:
     first.write(State(pid=77, processes=2))
     with pytest.raises(TakenError, match="process 77, runs on STATE_DIR"):
         Place(tmp_path).take()
+
+
+def test_who_looks_whether_there_is_one_keeps_none_from_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`kioskwire-hub restart` in the moment of a start."""
+    monkeypatch.setattr("cloud.processes.place._LOOKED_AT_FOR", 60.0)
+    file = (tmp_path / "supervisor.json").open("w")
+    fcntl.flock(file, fcntl.LOCK_SH)  # as `find` has it, on a machine that gives it no turn
+    looked = threading.Timer(0.3, file.close)
+    looked.start()
+    Place(tmp_path).take()
+    looked.join()
 
 
 def test_nobody_is_said_in_words(tmp_path: Path) -> None:
