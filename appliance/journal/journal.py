@@ -293,6 +293,8 @@ class Journal:
             async with asyncio.timeout(self._limits.answer_within_s):
                 return await asyncio.wrap_future(job.future)
         except TimeoutError as error:
+            if job.future.done() and not job.future.cancelled():  # it did, and it was this program that stood still
+                return job.future.result()
             raise StorageError(f"the disk did not answer within {self._limits.answer_within_s:g} s") from error
 
     def _flush(self) -> None:
