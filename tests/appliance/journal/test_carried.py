@@ -161,6 +161,7 @@ async def test_lines_that_cannot_be_read_are_known_to_be_missing(tmp_path: Path)
         assert (await damaged_event(here))["unread"] == ["entries", "works"]
 
 
+@pytest.mark.gen_test(timeout=600)  # two dozen journals, each of which is flushed some times
 async def test_whatever_page_is_broken_the_journal_goes_on_with_what_is_left(tmp_path: Path) -> None:
     """Of thousands of lines nearly all come back from either end of the broken page; what does not is told."""
     whole = tmp_path / "whole"
