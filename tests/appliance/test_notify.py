@@ -188,7 +188,7 @@ async def world(directory: Path, url: str = "http://127.0.0.1:1/") -> AsyncItera
 def environment(directory: Path, there: Hub, url: str) -> dict[str, str]:
     """Settings of a kiosk."""
     routes = directory / "routes.yaml"
-    routes.write_text(f"routes: {{payment: {{url: '{url}', timeout: 5}}}}\n")
+    routes.write_text(f"routes: {{payment: {{url: '{url}', timeout: 65}}}}\n")
     return {
         "WS_SERVER_URL": there.url, "WS_TOKEN": TOKEN, "ROUTING_CONFIG": str(routes),
         "STATE_DIR": str(directory / "state"), "HEALTH_CHECK_PORT": "0",
@@ -244,7 +244,7 @@ async def test_an_operation_beyond_its_routes_time_ends_the_feeding(
         await held.wait()
         return reply()
 
-    monkeypatch.setattr("appliance.operations.service.OVERRUN_GATEWAY_S", -4.0)
+    monkeypatch.setattr("appliance.operations.service.OVERRUN_GATEWAY_S", -64.0)
     async with gateway(answer) as terminal, world(tmp_path, terminal.url) as kiosk:
         kiosk.appliance.operations.request(request())
         heard: list[str] = []
