@@ -138,13 +138,13 @@ class _Yard:
         match stage:
             case "at-the-gateway":
                 payment = pay(kiosk, delay=1.0, timeout=length + 5)
-                kiosk.wait_running()
+                trial.begun(kiosk, payment)
             case "answer-on-its-way":
                 payment = pay(kiosk, fault="slow-after:1", timeout=length + 5)
                 trial.wait_effect(payment)
             case "settling":
                 payment = pay(kiosk, delay=0.3, timeout=length + 5)
-                kiosk.wait_running()
+                trial.begun(kiosk, payment)
                 kiosk.proxy.hold(down=True)  # the outcome arrives, and "settled" does not
                 trial.heard(payment)
             case _:  # something that was done and settled before

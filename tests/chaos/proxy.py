@@ -34,7 +34,7 @@ __all__ = ["FaultProxy", "Kind", "Shape"]
 T = TypeVar("T")
 Kind = Literal["websocket", "http", "raw"]
 
-_ANSWER_S = 10.0
+_ANSWER_S = 60.0
 _BACKLOG = 1024
 
 

@@ -66,7 +66,7 @@ def test_every_point_of_both_programs_is_listed_once() -> None:
 
 def test_the_list_is_printed() -> None:
     command = [sys.executable, "-m", "tests.chaos.points"]
-    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=True).stdout
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True).stdout
     assert [line.split()[0] for line in printed.splitlines()] == names()
 
 

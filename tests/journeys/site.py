@@ -20,7 +20,7 @@ from tests.chaos.proxy import FaultProxy
 
 Json = dict[str, Any]
 T = TypeVar("T")
-PATIENCE_S = 30.0  # for what must come about, on a machine that is busy with something else
+PATIENCE_S = 60.0  # for what must come about, on a machine that is busy with something else
 FINAL = frozenset({"succeeded", "failed", "expired"})
 
 _numbers = itertools.count(1)
@@ -194,11 +194,11 @@ class Kiosk:
         It may not have heard of them yet: see `Site.wait_at_gateway`.
         """
 
-        def running() -> bool:
-            page = self.appliance.http.get("/metrics").text
-            return f"kioskwire_operations_running {count}.0" in page.splitlines()
+        until(f"{self.id} being at work", lambda: self.is_running(count))
 
-        until(f"{self.id} being at work", running)
+    def is_running(self, count: int = 1) -> bool:
+        """Whether so many stand there just now."""
+        return f"kioskwire_operations_running {count}.0" in self.appliance.http.get("/metrics").text.splitlines()
 
     def wait_settled(self) -> None:
         """Wait until the hub has everything this kiosk had to tell."""
@@ -258,6 +258,12 @@ class Site:
         if status and absent_after is not None:
             routes["routes"]["payment"]["status"]["absent_after"] = absent_after
         return routes
+
+    def routes_through(self, wire: FaultProxy, **options: Any) -> Json:
+        """The same with payments going through a proxy; status queries go straight."""
+        found = self.routes(**options)
+        found["routes"]["payment"]["url"] = f"http://127.0.0.1:{wire.port}/api/v1/payment"
+        return found
 
     def new_kiosk(
         self, word: str, routes: Mapping[str, Any] | None = None, settings: Mapping[str, str] | None = None
