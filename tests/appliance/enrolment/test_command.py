@@ -36,7 +36,6 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("WS_TOKEN", "WS_SERVER_URL", "ENROLL_CODE", "KIOSKWIRE_ENV_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(module, "TRY_FOR_S", 1.5)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
 
@@ -114,8 +113,9 @@ async def test_a_refusal_is_the_last_word_and_leaves_nothing(
 
 
 async def test_a_hub_that_is_away_leaves_the_code_to_the_appliance(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(module, "TRY_FOR_S", 1.5)
     async with gateway() as there:
         port = there.port
     assert await enroll("--hub", f"http://127.0.0.1:{port}", "--code", CODE) == 3

@@ -19,6 +19,7 @@ from appliance.enrolment.papers import Pending
 from appliance.enrolment.trade import TradeError, Trouble, Way, trade
 from appliance.identity import new_key, public_key
 from appliance.outward import distrust, is_about_clock
+from tests.appliance.supervisor.yard import virtual
 from tests.appliance.worlds import Call, gateway, proxy, reply
 from wire.enrolment import EnrolRequest
 from wire.environment import Secret
@@ -95,8 +96,8 @@ async def test_a_busy_hub_says_when_to_return(status: int) -> None:
     assert (await refused(reply(status))).retry_after is None
 
 
-async def test_an_answer_that_breaks_off_and_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TIMEOUT_S", 0.5)
+@virtual
+async def test_an_answer_that_breaks_off_and_a_hub_that_is_not_there() -> None:
     assert (await refused(None)).kind is Trouble.UNREACHABLE
     assert (await refused(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")).kind is Trouble.UNREACHABLE
     async with gateway() as there:
