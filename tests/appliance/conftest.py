@@ -1,7 +1,8 @@
-"""Where the rooms of devices and money keep what they write: in memory, if there is a file system of it.
+"""Where the rooms that write most keep it: in memory, if there is a file system of it.
 
 Their tests kill the appliance some thousand times, never the machine: what the journal has written is there afterwards
-with or without a disk below, and a disk that is slow or busy is most of the time they would take.
+with or without a disk below, and a disk that is slow or busy is most of the time they would take, or more than they
+have.
 """
 
 import os
@@ -12,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-_ROOMS = frozenset({"cash", "desk", "fiscal", "gateways", "printing", "supervisor"})
+_ROOMS = frozenset({
+    "cash", "desk", "engineer", "fiscal", "gateways", "journal", "levels", "operations", "printing", "supervisor",
+    "uplink", "web",
+})  # fmt: skip
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 256 * 1024 * 1024  # containers often have 64 MiB there, which a few journals with their reserves fill
 
