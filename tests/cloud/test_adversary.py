@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cloud.errors import StorageError
+from cloud.operations.news import Item
 from cloud.operations.operation import Operation
 from cloud.web.door import _Connection
 from tests.cloud.hub import PATIENCE, broken, closed_to_writing, rows, running, until
@@ -44,9 +45,10 @@ async def test_a_repetition_that_cannot_be_looked_up_again_is_not_told_not_execu
         assert problem_of(await hub.send({"amount": 1}, key="pay-1")) == "timeout"
         request = await kiosk.request()
         await hub.idle()
-        again = hub.sending({"amount": 1}, key="pay-1", header_timeout="1")
+        again = hub.sending({"amount": 1}, key="pay-1", header_timeout="300")
         await until(lambda: hub.services.news.is_wanted(request["request_id"]))
         async with broken(tmp_path, "operations"):
+            hub.services.news.tell(request["request_id"], Item("unknown", b"{}"))  # it is not waited for any longer
             answer = await again
         assert (problem_of(answer), answer.json()["outcome"]) == ("key-unchecked", "unknown")
         assert answer.json()["request_id"] == request["request_id"]
@@ -160,7 +162,7 @@ async def test_a_caller_that_asks_on_and_never_reads_holds_little_memory(tmp_pat
 
 
 async def test_more_than_the_write_buffer_at_once_does_not_break_the_socket(tmp_path: Path) -> None:
-    async with running(tmp_path) as hub:
+    async with running(tmp_path, kiosk_reconnect_grace=60) as hub:
         async with hub.kiosk() as kiosk:
             asked = [hub.sending({"n": n, "x": "a" * 900_000}) for n in range(5)]
             for _ in asked:
@@ -208,7 +210,7 @@ async def test_a_kiosk_whose_socket_dies_at_its_welcome_is_not_there() -> None:
 
 async def test_outcomes_told_faster_than_they_are_stored_are_left_to_the_kiosk(tmp_path: Path) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
-        asked = hub.sending({"amount": 1}, header_timeout="20")
+        asked = hub.sending({"amount": 1}, header_timeout="60")
         request = await kiosk.request()
         async with closed_to_writing(tmp_path):
             for n in range(200):
@@ -237,7 +239,7 @@ async def test_what_was_taken_out_of_the_queue_and_never_sent_expires(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: dict[str, str]
 ) -> None:
     async with running(tmp_path, kiosk_response_timeout=0.2) as hub:
-        request_id = await enqueue(hub, 1, header_expires="1", **key)
+        request_id = await enqueue(hub, 1, header_expires="6", **key)
         store = hub.services.store
         put = store.put
 
