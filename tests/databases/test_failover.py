@@ -71,7 +71,7 @@ async def test_everything_told_holds_after_a_fail_over(how: str, tmp_path: Path)
         changes = {"database_url": url, "rate_limit_per_key": 0.0, "rate_limit_per_kiosk": 0.0}
         async with running(tmp_path, **changes) as hub, hub.kiosk() as kiosk, kiosk.serving() as executed:
             callers = Callers(hub, 6)
-            await until(lambda: len(callers.answers) > 200)
+            await until(lambda: len(callers.answers) > 200, 60)
             await _lost(how, stack, primary)
             await asyncio.sleep(2)  # nobody has decided yet
             await asyncio.to_thread(standby.promote)
@@ -139,7 +139,7 @@ async def test_the_server_that_was_left_behind_is_not_written_to_when_it_comes_b
             async def taken(key: str) -> bool:
                 return (await hub.send(key=key)).status_code == 200
 
-            await until(lambda: taken("at the new one"))
+            await until(lambda: taken("at the new one"), 60)
             await asyncio.to_thread(primary.start, **_MANY)  # it believes that it is the one
             await asyncio.to_thread(standby.stop, "fast")
             for _ in range(10):
@@ -148,6 +148,6 @@ async def test_the_server_that_was_left_behind_is_not_written_to_when_it_comes_b
             health = (await hub.http.get("/health")).json()
             assert "left behind by a fail-over" in str(health["reasons"])
             await asyncio.to_thread(standby.start, **_MANY)
-            await until(lambda: taken("at the new one again"), 30)
+            await until(lambda: taken("at the new one again"), 60)
         with contextlib.suppress(Exception):
             primary.stop()

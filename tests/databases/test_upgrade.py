@@ -59,7 +59,7 @@ class Version:
         """A command of it."""
         return subprocess.run(
             [sys.executable, "-m", "cloud", *words], cwd=self._tree, env=self._environment,
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
 
     @contextmanager
@@ -73,7 +73,7 @@ class Version:
             yield path
         finally:
             program.terminate()
-            program.wait(20)
+            program.wait(90)
 
     async def is_well(self) -> bool:
         """Whether it answers so."""
@@ -121,12 +121,12 @@ async def test_the_version_before_serves_while_the_schema_is_changed(before: Pat
                             answers.append(await old.send(http, key, f"{number}-{len(answers)}"))
 
                     tasks = [asyncio.create_task(sending(number)) for number in range(_SENDERS)]
-                    await until(lambda: len(answers) > 100)
+                    await until(lambda: len(answers) > 100, 60)
                     migrated = await asyncio.to_thread(new.run, "migrate")
                     assert migrated.returncode == 0, migrated.stderr
                     assert server.run(lambda c: c.fetchval(schema)) == HEAD
                     count = len(answers)
-                    await until(lambda: len(answers) > count + 300)
+                    await until(lambda: len(answers) > count + 300, 60)
                     stop.set()
                     await asyncio.gather(*tasks)
                 wrong = [answer.text for answer in answers if answer.status_code != 200]
