@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from appliance.box import is_other
+from appliance.cancelled import cancelled
 from appliance.enrolment.given import Given
 from appliance.enrolment.moving import follow, in_force, may_tell
 from appliance.enrolment.papers import BusyError, Dropped, Papers, Pending, Served, Source
@@ -83,10 +84,7 @@ class Enrolment:
 
     async def stop(self) -> None:
         """Leave off; a code that is being traded is traded on at the next start."""
-        for task in (self._asking, self._running):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*filter(None, (self._asking, self._running)), return_exceptions=True)
+        await cancelled(self._asking, self._running)
 
     async def submit(self, hub: str, code: str, *, forced: bool = False) -> None:
         """Trade a code that a person typed on the page, instead of any other.

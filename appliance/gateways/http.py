@@ -22,6 +22,7 @@ import httpx
 import msgspec
 
 from appliance import trust
+from appliance.cancelled import cancelled
 from appliance.gateways.answer import BODY_MAX_BYTES, cut, wrap
 from appliance.gateways.query import query_pairs, with_query
 from appliance.gateways.results import Answered, NeverGot, NoAnswer, Result
@@ -116,10 +117,7 @@ class Gateways:
 
     async def close(self) -> None:
         """Close every connection."""
-        closing = list(self._closing)
-        for task in closing:
-            task.cancel()
-        await asyncio.gather(*closing, return_exceptions=True)
+        await cancelled(*self._closing)
         for client in self._clients.values():
             await client.aclose()
         self._clients.clear()

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.cancelled import cancelled
 from appliance.network.probe import Aim, Machine, look
 from appliance.network.steps import Seen, Walk, judge
 
@@ -48,9 +49,7 @@ class Network:
 
     async def stop(self) -> None:
         """End, in the middle of a walk if need be."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled(self._task)
 
     def ask(self) -> bool:
         """A person wants to know. False: it runs already, was done a moment ago, or there is no hub to go to."""

@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from appliance.cancelled import cancelled
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, Row, StandstillError, StorageError, UnknowableError
 from appliance.operations import outcomes
@@ -147,9 +148,7 @@ class Operations:
     async def stop(self) -> None:
         """Take nothing new; give what runs `DRAIN_S` seconds. What does not end stays started in the journal."""
         self._stopping = True
-        if self._recovering is not None:
-            self._recovering.cancel()
-            await asyncio.gather(self._recovering, return_exceptions=True)
+        await cancelled(self._recovering)
         tasks = []
         for live in list(self._live.values()):
             if live.task is not None:

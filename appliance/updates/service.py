@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from appliance.cancelled import cancelled
 from appliance.health.metrics import Metrics
 from appliance.journal import Journal, StorageError
 from appliance.updates import putoff, switch
@@ -137,9 +138,7 @@ class Updates:
 
     async def stop(self) -> None:
         """End both tasks; a download goes on from where it was."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
 
     def _begin(self) -> None:
         self._files.make()

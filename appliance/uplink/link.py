@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from websockets.exceptions import ConnectionClosed
 
+from appliance.cancelled import cancelled
 from appliance.journal import Journal, StorageError
 from appliance.operations import Operations
 from appliance.uplink.dial import Connection
@@ -107,9 +108,7 @@ class Link:
             return await self._ended
         finally:
             self._session.closed()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancelled(*tasks)
             self._on_not_sent(self._outbox.dropped)
             await self._hang_up()
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from appliance.cancelled import cancelled
 from appliance.health.metrics import Metrics
 from appliance.health.state import Clock
 from appliance.health.state import Link as LinkState
@@ -80,9 +81,7 @@ class Uplink:
             await self._link.flush(2.0)
             self._link.end(1001, "the appliance stops")
             await asyncio.wait({self._running}, timeout=GOODBYE_S)
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        await cancelled(self._running)
 
     def routes_changed(self) -> None:
         """Tell the hub what routes there are now."""
