@@ -87,8 +87,13 @@ async def receiver(behind: str = "") -> AsyncIterator[Receiver]:
     """One that listens."""
     there = Receiver(behind)
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not server.is_serving():  # it was being accepted when that ended
+            writer.transport.abort()
+            return
+        writers.append(writer)
         task = asyncio.create_task(there.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -102,3 +107,6 @@ async def receiver(behind: str = "") -> AsyncIterator[Receiver]:
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:  # of a task that was cancelled before it began as well
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
