@@ -71,7 +71,7 @@ async def test_an_absence_that_was_said_early_and_heard_late_is_not_believed() -
     class Slow:
         async def ask(self, *_: object) -> Answered:
             said = found if time.monotonic() >= acts_at else answer(404)
-            await asyncio.sleep(40.0)
+            await asyncio.sleep(20.0)
             return said
 
     asked: Any = Slow()
