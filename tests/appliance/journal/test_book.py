@@ -250,19 +250,25 @@ async def test_a_disk_that_does_not_answer_may_have_written(tmp_path: Path) -> N
 async def test_a_disk_that_answered_while_the_program_stood_still_has_answered(tmp_path: Path) -> None:
     limits = msgspec.structs.replace(SMALL, answer_within_s=0.05)
     async with journal(tmp_path, limits) as here:
-        written = threading.Event()
+        standing, written = threading.Event(), threading.Event()
 
         def write(book: Book) -> bool:
+            standing.wait(60)
             return book.enter(line(1))
+
+        def stands_still() -> None:
+            standing.set()
+            written.wait(60)
+            time.sleep(0.1)
 
         submit = here._writer.submit
 
-        def stand_still(job: Any) -> None:
+        def submitting(job: Any) -> None:
             job.future.add_done_callback(lambda _: written.set())
             submit(job)
-            asyncio.get_running_loop().call_soon(lambda: (written.wait(60), time.sleep(0.1)))
+            asyncio.get_running_loop().call_soon(stands_still)
 
-        here._writer.submit = stand_still  # type: ignore[method-assign]
+        here._writer.submit = submitting  # type: ignore[method-assign]
         assert await here.write(write)
 
 
