@@ -370,6 +370,7 @@ class Receiver:
         self.statuses: list[int] = []
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.url = ""
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def __aenter__(self) -> "Receiver":
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
@@ -378,8 +379,12 @@ class Receiver:
 
     async def __aexit__(self, *why: object) -> None:
         self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = int(re.search(r"content-length: (\d+)", head, re.I)[1])  # type: ignore[index]
         secret = re.search(r"x-telegram-bot-api-secret-token: (\S+)", head, re.I)
