@@ -8,11 +8,9 @@ import asyncio
 import contextlib
 import itertools
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from unittest.mock import patch
 from urllib.parse import urlencode
 
 import msgspec
@@ -30,7 +28,7 @@ from appliance.targets import Answered, Ask, Result
 from hardware.events import DeviceState
 from hardware.simulation import local
 from hardware.simulation.local import running
-from tests.chaos.desk_clock import Clock
+from tests.chaos.desk_clock import Clock, run
 from wire.messages import Event
 from wire.money import Money
 
@@ -52,14 +50,7 @@ def play(script: Callable[["World"], Coroutine[Any, Any, T]], directory: Path, *
         finally:
             await world.kill()
 
-    with patch.object(time, "monotonic", lambda: clock.now):
-        loop = asyncio.SelectorEventLoop(clock)
-        try:
-            return loop.run_until_complete(played())
-        finally:
-            with clock.held():
-                loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
+    return run(played(), clock)
 
 
 class WarpedJournal(Journal):
@@ -77,14 +68,6 @@ class WarpedJournal(Journal):
             directory, limits=Limits(min_free_bytes=0), clock=lambda: 1.8e9 + clock.now, boot_id="test",
             reserve_bytes=64 * 1024,
         )  # fmt: skip
-
-    async def open(self) -> None:
-        with self.clock.held():
-            await super().open()
-
-    async def close(self) -> None:
-        with self.clock.held():
-            await super().close()
 
     async def write(self, call: Callable[[Book], T], *, point: str = "", **more: Any) -> T:
         if self.failing:

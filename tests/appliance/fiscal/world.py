@@ -195,8 +195,7 @@ class World:
         """
         before = asyncio.all_tasks()
         journal = HeldJournal(self._journal, self.time, die_at)
-        with self.time.held():
-            await journal.open()
+        await journal.open()
         life = Life(self, journal)
         journal.unreadable = unreadable
         await life.desk.recover()
@@ -212,8 +211,7 @@ class World:
             else:
                 await life.desk.close()
                 await life.supervisor.close()
-                with self.time.held():
-                    await journal.close()
+                await journal.close()
 
     async def _kill(self, life: Life, before: set["asyncio.Task[Any]"]) -> None:
         tasks = asyncio.all_tasks() - before - {asyncio.current_task()}
@@ -226,8 +224,7 @@ class World:
             assert host.store is not None
             host.store.close()
         self.lives += 1
-        with self.time.held():
-            await asyncio.to_thread(life.journal._writer.stop)
+        await asyncio.to_thread(life.journal._writer.stop)
 
     def ledger(self, *kinds: str) -> list[dict[str, Any]]:
         """What physically happened."""

@@ -126,8 +126,7 @@ class World:
         """A kiosk from start to stop; with `killed` or `die_at` nothing is stopped, it is no more."""
         before = asyncio.all_tasks()
         journal = HeldJournal(self._journal, self.time, die_at)
-        with self.time.held():
-            await journal.open()
+        await journal.open()
         life = Life(self, journal)
         await life.desk.recover()
         await life.supervisor.open()
@@ -141,8 +140,7 @@ class World:
             else:
                 await life.desk.close()
                 await life.supervisor.close()
-                with self.time.held():
-                    await journal.close()
+                await journal.close()
 
     async def _kill(self, life: Life, before: set["asyncio.Task[Any]"]) -> None:
         tasks = asyncio.all_tasks() - before - {asyncio.current_task()}
@@ -155,8 +153,7 @@ class World:
             assert host.store is not None
             host.store.close()
         self.lives += 1
-        with self.time.held():
-            await asyncio.to_thread(life.journal._writer.stop)
+        await asyncio.to_thread(life.journal._writer.stop)
 
     def ledger(self, *kinds: str) -> list[dict[str, Any]]:
         """What physically happened."""

@@ -54,14 +54,6 @@ class HeldJournal(Journal):
             directory, limits=SMALL, clock=lambda: 1_800_000_000.0 + time.now, boot_id="test", reserve_bytes=RESERVE
         )
 
-    async def open(self) -> None:
-        with self._time.held():
-            await super().open()
-
-    async def close(self) -> None:
-        with self._time.held():
-            await super().close()
-
     async def _ask(self, job: Any) -> Any:
         with self._time.held():
             return await super()._ask(job)
