@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 from wire.messages import SUBPROTOCOL, Executed, Hello, Request, Response, encode
 from wire.session import Action, Heard, KioskSession, Send, WantEvents, WantOutcomes
 
-_ANSWER_S = 15.0
+_ANSWER_S = 60.0
 
 
 class Fleet:
@@ -60,7 +60,12 @@ class Fleet:
         headers = {"Authorization": f"Bearer {token}"}
         session, seen = KioskSession(), set[str]()
         async with connect_async(
-            self._url, subprotocols=[SUBPROTOCOL], additional_headers=headers, proxy=None, ping_interval=None
+            self._url,
+            subprotocols=[SUBPROTOCOL],
+            additional_headers=headers,
+            proxy=None,
+            ping_interval=None,
+            open_timeout=_ANSWER_S,
         ) as socket:  # type: ignore[list-item]
 
             async def carry_out(actions: list[Action]) -> None:
@@ -129,7 +134,9 @@ class V1Client:
             self._thread.join(_ANSWER_S)
 
     def _live(self) -> None:
-        with connect(self._url, additional_headers=self._headers, proxy=None, ping_interval=None) as socket:
+        with connect(
+            self._url, additional_headers=self._headers, proxy=None, ping_interval=None, open_timeout=_ANSWER_S
+        ) as socket:
             self._socket = socket
             self._opened.set()
             with contextlib.suppress(ConnectionClosed):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Kiosk, Site
 
 
@@ -22,6 +23,24 @@ def kiosk(site: Site) -> Iterator[Kiosk]:
     """A kiosk that nobody breaks."""
     with site.kiosk("shared") as shared:
         yield shared
+
+
+@pytest.fixture(scope="session")
+def forgiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The programs again, with a hub that waits for kiosks that broke off as long as a busy machine may need."""
+    built = Site(tmp_path_factory.mktemp("forgiving"), {"KIOSK_RECONNECT_GRACE": "60"})
+    try:
+        yield built
+        assert built.twice() == {}
+    finally:
+        built.close()
+
+
+@pytest.fixture
+def wire(site: Site) -> Iterator[FaultProxy]:
+    """What a kiosk reaches its gateway through: held, an operation is under way until the test lets it end."""
+    with FaultProxy(site.gateway.port, kind="http") as proxy:
+        yield proxy
 
 
 @pytest.fixture(autouse=True)

@@ -77,7 +77,7 @@ class SimulatedDevice:
 
     def do(self, control: str, /, **arguments: object) -> Json:
         """A hand on it. Raises `ControlError`."""
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 return ask(self._socket, control, {name: str(value) for name, value in arguments.items()})
             except NotThere:
@@ -101,7 +101,7 @@ class SimulatedDevice:
         """At once."""
         if self.process is not None:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
 
 def environment(directory: Path) -> dict[str, str]:
@@ -280,32 +280,32 @@ class DeskKiosk(Kiosk):
         return self.at(asked, "collecting", collected)
 
     def at(self, asked: Asked, stage: str, collected: int | None = None) -> Json:
-        """Wait until the screen shows that the session is at that stage (and has so much)."""
+        """Wait until the screen has shown that the session was at that stage (and had so much): it may be over."""
         identity = asked.id
 
         def found() -> Json | None:
-            said = self.screen.last("operation", identity)
-            here = said is not None and said.get("stage") == stage
-            return said if here and said and collected in {None, said["collected"]} else None
+            said = [each for each in self.screen.said("operation", identity) if each.get("stage") == stage]
+            return next((each for each in reversed(said) if collected in {None, each["collected"]}), None)
 
         last: Json = until(f"{asked.key} being at {stage} with {collected}", found)
         return last
 
-    def stream(self, asked: Asked) -> "Future[list[tuple[str, Json]]]":
-        """All that the hub tells of it by server-sent events, to its end."""
-        path = f"/operations/{asked.id}/events"
-        return self.site.backend.in_background(self._stream, path)
+    def stream(self, asked: Asked) -> "tuple[list[tuple[str, Json]], Future[None]]":
+        """What the hub tells of it by server-sent events, as it comes, and its end; it has begun."""
+        told: list[tuple[str, Json]] = []
+        ended = self.site.backend.in_background(self._stream, f"/operations/{asked.id}/events", told)
+        until("the first event", lambda: told or ended.done())
+        return told, ended
 
-    def _stream(self, path: str) -> list[tuple[str, Json]]:
+    def _stream(self, path: str, told: list[tuple[str, Json]]) -> None:
         headers = {"Authorization": f"Bearer {self.site.backend.key}"}
-        told, kind = [], ""
+        kind = ""
         with httpx.stream("GET", f"{self.site.hub.url}{path}", headers=headers, timeout=60, trust_env=False) as answer:
             for line in answer.iter_lines():
                 if line.startswith("event: "):
                     kind = line.removeprefix("event: ")
                 elif line.startswith("data: "):
                     told.append((kind, json.loads(line.removeprefix("data: "))))
-        return told
 
     def cancel_here(self) -> httpx.Response:
         """The customer presses the screen's button."""
@@ -376,7 +376,7 @@ class DeskKiosk(Kiosk):
 
 def _rows(database: Path, query: str) -> list[Any]:
     """Beside the program whose it is."""
-    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=10)) as connection:
+    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=60)) as connection:
         return connection.execute(query).fetchall()
 
 
@@ -402,7 +402,11 @@ class Screen:
 
     def last(self, kind: str, subject: str) -> Json | None:
         """What was said last of it."""
-        return next((news for news in reversed(self.news) if (news["type"], news.get("id")) == (kind, subject)), None)
+        return next(reversed(self.said(kind, subject)), None)
+
+    def said(self, kind: str, subject: str) -> list[Json]:
+        """All that was said of it, in order."""
+        return [news for news in list(self.news) if (news["type"], news.get("id")) == (kind, subject)]
 
     def states(self) -> dict[str, str]:
         """Of all devices, as they were told since the appliance was found last."""

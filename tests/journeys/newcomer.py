@@ -49,7 +49,7 @@ class Newcomer(Appliance):
         """The command, its code told by the environment or by standard input."""
         environment = {**clean_environment(), **self.environment(), **self.settings}
         return subprocess.run(
-            [program("kioskwire-appliance"), "enroll", *arguments], cwd=self.directory, timeout=90, check=False,
+            [program("kioskwire-appliance"), "enroll", *arguments], cwd=self.directory, timeout=120, check=False,
             env=environment | ({"ENROLL_CODE": code} if code else {}), input=text or "", capture_output=True, text=True,
         )  # fmt: skip
 

@@ -158,14 +158,14 @@ def test_cancelled_while_change_is_paid_it_stays_paid(desk: DeskKiosk) -> None:
 
 
 def test_nothing_comes_for_too_long(desk: DeskKiosk) -> None:
-    asked = desk.pay(50000, idle_timeout=3)
+    asked = desk.pay(50000, idle_timeout=8)
     desk.coin(10000)
     told = asked.answer()
     assert (*money(told), told["reason"]) == ("timed_out", 10000, 10000, 0, "idle")
 
 
 def test_it_takes_too_long_altogether(desk: DeskKiosk) -> None:
-    asked = desk.pay(50000, timeout=5)
+    asked = desk.pay(50000, timeout=12)
     desk.coin(10000)
     told = asked.answer()
     assert (*money(told), told["reason"]) == ("timed_out", 10000, 10000, 0, "timeout")
@@ -202,13 +202,13 @@ def test_what_is_asked_for_wrongly_is_told_at_once_and_whole(desk: DeskKiosk) ->
 
 def test_progress_goes_to_the_hub_and_to_the_screen(desk: DeskKiosk) -> None:
     asked = desk.pay(60000)
-    stream = desk.stream(asked)
+    told, ended = desk.stream(asked)
     desk.collecting(asked)
     desk.note(50000)
-    desk.collecting(asked, 50000)
+    until("the hub's telling of the note", lambda: any(data.get("collected") == 50000 for _, data in list(told)))
     desk.coin(10000)
     asked.answer()
-    told = stream.result(30)
+    ended.result(60)
     assert [kind for kind, _ in told][-1] == "succeeded"
     progress = [data for kind, data in told if kind == "progress"]
     assert {50000, 60000} <= {each["collected"] for each in progress}

@@ -44,7 +44,7 @@ def test_the_validator_is_unplugged_in_mid_session_and_plugged_again(desk: DeskK
 
 
 def test_the_validator_is_unplugged_with_a_note_on_its_way(desk: DeskKiosk) -> None:
-    asked = desk.pay(100000, idle_timeout=4)
+    asked = desk.pay(100000, idle_timeout=10)
     desk.collecting(asked)
     desk.note(50000)
     desk.rack["bills"].do("unplug")

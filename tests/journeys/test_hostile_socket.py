@@ -11,18 +11,19 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests import hubs
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Kiosk, Site, payment, problem, unique, until
 from wire.messages import SUBPROTOCOL
 
 _MIB = 1024 * 1024
-_LIMIT_S = 20.0
+_LIMIT_S = 60.0
 HELLO = {"type": "hello", "version": "0", "boot_id": "b", "started_at": 0, "routes": [], "unsettled": 0, "journal": "j"}
 
 
 def dial(site: Site, token: str) -> ClientConnection:
     return connect(
         site.hub.ws_url, subprotocols=[SUBPROTOCOL], additional_headers={"Authorization": f"Bearer {token}"},
-        proxy=None, ping_interval=None,
+        proxy=None, ping_interval=None, open_timeout=_LIMIT_S,
     )  # type: ignore[list-item]  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def test_a_strange_outcome_harms_only_its_own_operation(
 ) -> None:
     kiosk, socket = mad
     order = unique("order")
-    sent = site.backend.later(kiosk, "payment", payment(order), key=order, timeout=1)
+    sent = site.backend.later(kiosk, "payment", payment(order), key=order, timeout=4)
     request_id = hear(socket, "request")["request_id"]
     say(socket, type="response", request_id=request_id, operation="payment", **OUTCOMES[name])
     answer = sent.result()
@@ -166,22 +167,25 @@ def test_a_strange_outcome_of_nothing_the_hub_knows_harms_nothing(
     works(site, kiosk, socket)
 
 
-def test_a_kiosk_cannot_answer_for_another(site: Site, kiosk: Kiosk, mad: tuple[str, ClientConnection]) -> None:
+def test_a_kiosk_cannot_answer_for_another(site: Site, wire: FaultProxy, mad: tuple[str, ClientConnection]) -> None:
     name, socket = mad
     order, settled = unique("order"), unique("order")
-    done = site.backend.send(kiosk.id, "payment", payment(settled), key=settled)
-    sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:1.5"), key=order)
-    kiosk.wait_running()
-    request_id = site.backend.sent(kiosk.id, order)
-    for victim in (request_id, done.headers["x-request-id"]):
-        fields = {"request_id": victim, "operation": "payment"}
-        say(socket, type="accepted", request_id=victim)
-        say(socket, type="response", **fields, executed="yes", status=200, body={"stolen": True})
-        say(socket, type="response", **fields, executed="no", error={"type": "expired"})
-    assert (sent.result().status_code, sent.result().json()["order_id"]) == (200, order)
-    assert site.backend.operation(request_id)["answer"]["body"]["order_id"] == order
-    assert site.backend.operation(done.headers["x-request-id"])["answer"]["body"] == done.json()
-    works(site, name, socket)
+    with site.kiosk("victim", site.routes_through(wire)) as kiosk:
+        done = site.backend.send(kiosk.id, "payment", payment(settled), key=settled)
+        wire.hold(down=True, new=True)
+        sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
+        kiosk.wait_running()
+        request_id = site.backend.sent(kiosk.id, order)
+        for victim in (request_id, done.headers["x-request-id"]):
+            fields = {"request_id": victim, "operation": "payment"}
+            say(socket, type="accepted", request_id=victim)
+            say(socket, type="response", **fields, executed="yes", status=200, body={"stolen": True})
+            say(socket, type="response", **fields, executed="no", error={"type": "expired"})
+        works(site, name, socket)  # it has been heard to here
+        wire.restore()
+        assert (sent.result().status_code, sent.result().json()["order_id"]) == (200, order)
+        assert site.backend.final(request_id)["answer"]["body"]["order_id"] == order
+        assert site.backend.operation(done.headers["x-request-id"])["answer"]["body"] == done.json()
 
 
 def test_a_message_over_the_limit_ends_its_own_socket_only(site: Site, kiosk: Kiosk) -> None:
@@ -217,16 +221,16 @@ def test_a_newer_connection_replaces_the_older_one_at_once(site: Site) -> None:
 
 
 def test_who_tries_many_bad_tokens_is_told_to_stop_and_the_others_are_let_in(site: Site) -> None:
-    codes = []
-    for _ in range(30 if hubs.wanted() == 1 else 40 * hubs.wanted()):  # each hub counts those that come to it
+    codes: list[int | None] = []
+    while 4429 not in codes and len(codes) < 200 * hubs.wanted():  # each hub counts those that come to it
         # From an address of its own: bad tokens are counted by address.
         source = sockets.create_connection(("127.0.0.1", site.hub.port), _LIMIT_S, source_address=("127.0.0.2", 0))
-        with connect(f"{site.hub.ws_url}?token=wrong", sock=source, proxy=None) as socket:
+        with connect(f"{site.hub.ws_url}?token=wrong", sock=source, proxy=None, open_timeout=_LIMIT_S) as socket:
             with pytest.raises(ConnectionClosed):
                 socket.recv(timeout=_LIMIT_S)
             codes.append(socket.close_code)
-    assert (codes[0], codes[-1]) == (4401, 4429)
-    assert set(codes) == {4401, 4429}
+    assert set(codes[:-1]) == {4401}
+    assert codes[-1] == 4429
     name = unique("good")
     with dial(site, site.hub.add_kiosk(name)) as socket:
         say(socket, **HELLO)

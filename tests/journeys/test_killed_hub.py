@@ -1,5 +1,6 @@
 """kill -9 of the hub in the middle of everything, and a new one on the same database."""
 
+import contextlib
 from collections.abc import Iterator
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from tests import hubs
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Site, payment, unique, until
 
 
@@ -20,19 +22,24 @@ def is_lost(answer: Future[httpx.Response]) -> bool:
 def aftermath(site: Site) -> Iterator[SimpleNamespace]:
     """A hub killed with a keyed and an unkeyed operation at the gateway and others queued, and started again."""
     absent, backend = site.new_kiosk("absent"), site.backend
-    with site.kiosk("hub-killed", {**site.routes(), "default": site.routes()["routes"]["payment"]}) as kiosk:
+    with contextlib.ExitStack() as stack:
+        wire = stack.enter_context(FaultProxy(site.gateway.port, kind="http"))
+        routes = site.routes_through(wire)
+        kiosk = stack.enter_context(site.kiosk("hub-killed", {**routes, "default": routes["routes"]["payment"]}))
         keyed, unkeyed, queued, overdue = (unique(word) for word in ("keyed", "unkeyed", "queued", "overdue"))
         waits = backend.queue(absent.id, "payment", payment(queued), key=queued).headers["x-request-id"]
         expires = backend.queue(absent.id, "payment", payment(overdue), expires=1).headers["x-request-id"]
+        wire.hold(down=True, new=True)  # neither is answered before the hub is dead
         sent = [
-            backend.later(kiosk.id, "payment", payment(keyed, simulate="slow:2"), key=keyed),
-            backend.later(kiosk.id, "other", payment(unkeyed, simulate="slow:2")),
+            backend.later(kiosk.id, "payment", payment(keyed), key=keyed),
+            backend.later(kiosk.id, "other", payment(unkeyed)),
         ]
         kiosk.wait_running(2)
         request_id = backend.sent(kiosk.id, keyed)
         site.hub.kill()
         kiosk.proxy.cut(hang=True)
         assert [is_lost(answer) for answer in sent] == [True, True]
+        wire.restore()
         until("the gateway acting", lambda: site.gateway.effects(keyed) + site.gateway.effects(unkeyed) == 2)
         site.hub.start()
         if hubs.wanted() > 1:  # those that begin anew are not the one that owned it: it is missed for ten seconds
@@ -56,7 +63,7 @@ def test_a_keyed_operation_is_unknown_until_the_kiosk_settles_it(site: Site, aft
 
 
 def test_a_repetition_of_its_key_gives_the_answer_that_was_missed(site: Site, aftermath: SimpleNamespace) -> None:
-    body = payment(aftermath.keyed, simulate="slow:2")
+    body = payment(aftermath.keyed)
     answer = site.backend.send(aftermath.kiosk.id, "payment", body, key=aftermath.keyed)
     assert (answer.status_code, answer.headers["idempotent-replayed"]) == (200, "true")
     assert answer.json() == site.backend.final(aftermath.request_id)["answer"]["body"]

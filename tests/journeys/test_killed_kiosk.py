@@ -5,25 +5,10 @@ back); the gateway is at work; it has acted and not answered; the outcome is jou
 not settled. Not reachable from outside: between two instructions, such as the commit of the request and the call.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Json, Kiosk, Site, payment, problem, tells_the_truth, unique, until
-
-
-@pytest.fixture
-def wire(site: Site) -> Iterator[FaultProxy]:
-    """What a kiosk reaches its gateway through."""
-    with FaultProxy(site.gateway.port, kind="http") as proxy:
-        yield proxy
-
-
-def through(wire: FaultProxy, routes: Json) -> Json:
-    """The same routes with payments going through the proxy; status queries go straight."""
-    routes["routes"]["payment"]["url"] = f"http://127.0.0.1:{wire.port}/api/v1/payment"
-    return routes
 
 
 def kill_before_the_gateway_gets_it(kiosk: Kiosk, wire: FaultProxy, order: str) -> tuple[Json, Json]:
@@ -45,7 +30,7 @@ def kill_before_the_gateway_gets_it(kiosk: Kiosk, wire: FaultProxy, order: str) 
 def test_killed_before_the_gateway_got_it_it_is_not_executed_where_the_gateway_can_be_asked(
     site: Site, wire: FaultProxy
 ) -> None:
-    with site.kiosk("kill-before", through(wire, site.routes(absent_after=1))) as kiosk:
+    with site.kiosk("kill-before", site.routes_through(wire, absent_after=1)) as kiosk:
         order = unique("order")
         told, _ = kill_before_the_gateway_gets_it(kiosk, wire, order)
         assert (told["state"], told["executed"], told["problem"]["outcome"]) == ("failed", "no", "not_executed")
@@ -57,7 +42,7 @@ def test_killed_before_the_gateway_got_it_it_is_not_executed_where_the_gateway_c
 def test_killed_before_the_gateway_got_it_it_stays_unknown_where_nobody_can_be_asked(
     site: Site, wire: FaultProxy
 ) -> None:
-    with site.kiosk("kill-blind", through(wire, site.routes(status=False))) as kiosk:
+    with site.kiosk("kill-blind", site.routes_through(wire, status=False)) as kiosk:
         order = unique("order")
         told, answer = kill_before_the_gateway_gets_it(kiosk, wire, order)
         assert (told["state"], told["executed"], told["problem"]["type"]) == ("unknown", "unknown", "interrupted")
@@ -123,12 +108,14 @@ def test_killed_with_the_outcome_journaled_and_not_told_it_is_told_after_the_sta
         assert site.gateway.effects(order) == 1
 
 
-def test_killed_with_the_outcome_told_and_not_settled_it_is_told_again(site: Site) -> None:
-    with site.kiosk("kill-unsettled") as kiosk:
+def test_killed_with_the_outcome_told_and_not_settled_it_is_told_again(site: Site, wire: FaultProxy) -> None:
+    with site.kiosk("kill-unsettled", site.routes_through(wire)) as kiosk:
         order = unique("order")
-        sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:1"), key=order)
+        wire.hold(down=True, new=True)
+        sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
         kiosk.wait_running()
         kiosk.proxy.hold(down=True)
+        wire.restore()
         assert sent.result().status_code == 200
         assert kiosk.health()["unsettled"] == 1  # nobody has told it that the hub has the outcome
         kiosk.appliance.kill()
@@ -136,6 +123,6 @@ def test_killed_with_the_outcome_told_and_not_settled_it_is_told_again(site: Sit
         kiosk.proxy.restore()
         kiosk.appliance.start()
         kiosk.wait_settled()
-        repeated = site.backend.send(kiosk.id, "payment", payment(order, simulate="slow:1"), key=order)
+        repeated = site.backend.send(kiosk.id, "payment", payment(order), key=order)
         assert (repeated.json(), repeated.headers["idempotent-replayed"]) == (sent.result().json(), "true")
         assert site.gateway.effects(order) == 1

@@ -27,14 +27,14 @@ def test_a_kiosk_that_has_just_left_is_waited_for_and_then_offline(site: Site) -
         assert site.gateway.effects(order) == 0
 
 
-def test_a_kiosk_that_returns_within_the_grace_is_waited_for(site: Site) -> None:
-    with site.kiosk("returning") as kiosk:
+def test_a_kiosk_that_returns_within_the_grace_is_waited_for(forgiving: Site) -> None:
+    with forgiving.kiosk("returning") as kiosk:
         kiosk.appliance.kill()
         order = unique("order")
-        answer = site.backend.later(kiosk.id, "payment", payment(order))
+        answer = forgiving.backend.later(kiosk.id, "payment", payment(order))
         kiosk.appliance.start()
         assert answer.result().status_code == 200
-        assert site.gateway.effects(order) == 1
+        assert forgiving.gateway.effects(order) == 1
 
 
 def test_what_is_queued_is_executed_when_the_kiosk_comes(site: Site) -> None:

@@ -22,7 +22,7 @@ class Terminal:
         self.url, self.ledger = url, ledger
 
     def fault(self, **fault: Any) -> None:
-        httpx.post(f"{self.url}/sim/faults", json=fault, trust_env=False).raise_for_status()
+        httpx.post(f"{self.url}/sim/faults", json=fault, trust_env=False, timeout=60.0).raise_for_status()
 
     def charges(self, minor: int) -> int:
         """How often an amount was charged."""
@@ -75,7 +75,7 @@ def test_a_payment_at_a_terminal(site: Site, terminal: Terminal) -> None:
 def test_killed_while_the_customer_pays_it_is_polled_on(site: Site, terminal: Terminal) -> None:
     with site.kiosk("kaspi-killed", routes(terminal)) as kiosk:
         key = unique("order")
-        terminal.fault(fault="slow", seconds=3.0, count=1)
+        terminal.fault(fault="slow", seconds=10.0, count=1)
         sent = site.backend.later(kiosk.id, "pos", pay(225000), key=key)
         request_id = site.backend.sent(kiosk.id, key)
         until("a customer at the terminal", lambda: _busy(terminal))
@@ -120,5 +120,5 @@ def _process(kiosk: Kiosk) -> str:
 
 
 def _busy(terminal: Terminal) -> bool:
-    answer: Json = httpx.get(f"{terminal.url}/v2/deviceinfo", trust_env=False).json()
+    answer: Json = httpx.get(f"{terminal.url}/v2/deviceinfo", trust_env=False, timeout=60.0).json()
     return bool(answer["statusCode"] == 107)

@@ -14,7 +14,8 @@ class ReceiptKiosk(DeskKiosk):
     def desk_routes(self) -> Json:
         found = super().desk_routes()
         for device in ("register", "printer"):
-            found["routes"][f"hasty-{device}"] = {"device": device, "timeout": 3}
+            found["routes"][f"hasty-{device}"] = {"device": device, "timeout": 8}
+            found["routes"][device]["timeout"] = 30
         return found
 
 

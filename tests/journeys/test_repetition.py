@@ -1,5 +1,6 @@
 """The same Idempotency-Key again: at once, while the first runs, when it is unknown, and afterwards."""
 
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Kiosk, Site, payment, problem, unique, until
 
 
@@ -15,15 +16,20 @@ def test_repeated_at_the_same_moment_it_is_one_operation(site: Site, kiosk: Kios
     assert site.gateway.effects(order) == 1
 
 
-def test_repeated_while_it_runs_it_waits_for_the_same_answer(site: Site, kiosk: Kiosk) -> None:
-    order = unique("order")
-    body = payment(order, simulate="slow:1.5")
-    first = site.backend.later(kiosk.id, "payment", body, key=order)
-    kiosk.wait_running()
-    other = site.backend.send(kiosk.id, "payment", {**body, "sum": 1}, key=order)
-    assert problem(other) == (409, "idempotency-conflict", "not_executed")
-    assert not first.done()
-    again = site.backend.send(kiosk.id, "payment", body, key=order)
+def test_repeated_while_it_runs_it_waits_for_the_same_answer(site: Site, wire: FaultProxy) -> None:
+    with site.kiosk("repeated", site.routes_through(wire)) as kiosk:
+        order = unique("order")
+        wire.hold(down=True, new=True)
+        first = site.backend.later(kiosk.id, "payment", payment(order), key=order)
+        kiosk.wait_running()
+        other = site.backend.send(kiosk.id, "payment", payment(order, sum=1), key=order)
+        assert problem(other) == (409, "idempotency-conflict", "not_executed")
+        assert not first.done()
+        repeated = site.backend.later(kiosk.id, "payment", payment(order), key=order)
+        impatient = site.backend.send(kiosk.id, "payment", payment(order), key=order, timeout=2)
+        assert problem(impatient) == (504, "timeout", "unknown")
+        wire.restore()
+        again = repeated.result()
     assert (again.status_code, again.content) == (200, first.result().content)
     assert "idempotent-replayed" not in first.result().headers
     assert site.gateway.effects(order) == 1
@@ -64,13 +70,16 @@ def test_repeated_for_another_request_it_is_a_conflict(site: Site, kiosk: Kiosk)
     assert site.gateway.effects(order) == 1
 
 
-def test_repeated_after_the_caller_lost_patience_it_gives_the_answer(site: Site, kiosk: Kiosk) -> None:
-    order = unique("order")
-    body = payment(order, simulate="slow:3")
-    first = site.backend.send(kiosk.id, "payment", body, key=order, timeout=1)
-    assert problem(first) == (504, "timeout", "unknown")
-    until("the gateway acting", lambda: site.gateway.effects(order) == 1)
-    again = site.backend.send(kiosk.id, "payment", body, key=order, timeout=20)
+def test_repeated_after_the_caller_lost_patience_it_gives_the_answer(site: Site, wire: FaultProxy) -> None:
+    with site.kiosk("impatient", site.routes_through(wire)) as kiosk:
+        order = unique("order")
+        wire.hold(down=True, new=True)
+        first = site.backend.send(kiosk.id, "payment", payment(order), key=order, timeout=5)
+        assert problem(first) == (504, "timeout", "unknown")
+        until("the gateway acting", lambda: site.gateway.effects(order) == 1)
+        wire.restore()
+        site.backend.final(first.headers["x-request-id"])  # before that it is told as unknown once more
+        again = site.backend.send(kiosk.id, "payment", payment(order), key=order)
     assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
     assert again.headers["x-request-id"] == first.headers["x-request-id"]
     assert site.gateway.effects(order) == 1

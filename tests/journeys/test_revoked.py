@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jwt
 import pytest
 
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.clients import V1Client
 from tests.journeys.site import Site, payment, problem, unique, until
 
@@ -70,15 +71,19 @@ def test_a_re_tokened_appliance_says_why_it_is_out_and_comes_back_with_its_new_t
         assert site.gateway.effects(order) == 1
 
 
-def test_a_disabled_appliance_finishes_what_it_had_begun_and_tells_it_when_it_is_let_in_again(site: Site) -> None:
-    with site.kiosk("disabled") as kiosk:
+def test_a_disabled_appliance_finishes_what_it_had_begun_and_tells_it_when_it_is_let_in_again(
+    site: Site, wire: FaultProxy
+) -> None:
+    with site.kiosk("disabled", site.routes_through(wire)) as kiosk:
         order = unique("order")
-        sent = site.backend.later(kiosk.id, "payment", payment(order, simulate="slow:1"), key=order, timeout=2)
+        wire.hold(down=True, new=True)
+        sent = site.backend.later(kiosk.id, "payment", payment(order), key=order)
         kiosk.wait_running()
         site.hub.admin("PATCH", f"/admin/kiosks/{kiosk.id}", {"enabled": False}).raise_for_status()
         until("its being out", lambda: not kiosk.health()["ws_connected"], OBEYED_S)
         [reason] = kiosk.health()["reasons"]
         assert "disabled" in reason
+        wire.restore()
         answer = sent.result()
         assert answer.json()["outcome"] == "unknown"
         until("the outcome being journaled", lambda: kiosk.health()["unsettled"] == 1)

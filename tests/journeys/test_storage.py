@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.proxy import FaultProxy
 from tests.journeys.site import Kiosk, Site, payment, problem, unique, until
 
 _MIB = 1024 * 1024
@@ -41,15 +42,17 @@ def fill(disk: Path) -> Path:
             return filler
 
 
-def test_a_full_disk_refuses_what_is_new_and_loses_nothing(site: Site, small_disk: Path) -> None:
+def test_a_full_disk_refuses_what_is_new_and_loses_nothing(site: Site, small_disk: Path, wire: FaultProxy) -> None:
     settings = {"STATE_DIR": str(small_disk / "state"), "DISK_MIN_FREE_MB": "1"}
-    with site.kiosk("full", settings=settings) as kiosk:
+    with site.kiosk("full", site.routes_through(wire), settings=settings) as kiosk:
         before, during, refused, after = (unique("order") for _ in range(4))
         site.backend.send(kiosk.id, "payment", payment(before)).raise_for_status()
-        sent = site.backend.later(kiosk.id, "payment", payment(during, simulate="slow:2"), key=during)
+        wire.hold(down=True, new=True)
+        sent = site.backend.later(kiosk.id, "payment", payment(during), key=during)
         kiosk.wait_running()
         kiosk.proxy.hold(down=True)  # its outcome will not be settled: it must be kept
         filler = fill(small_disk)
+        wire.restore()
         assert (sent.result().status_code, sent.result().json()["order_id"]) == (200, during)
         assert kiosk.health()["unsettled"] == 1
         kiosk.proxy.restore()
@@ -66,7 +69,7 @@ def test_a_full_disk_refuses_what_is_new_and_loses_nothing(site: Site, small_dis
         filler.unlink()
         until("its taking operations again", lambda: not kiosk.health()["journal"]["trouble"])
         site.backend.send(kiosk.id, "payment", payment(after)).raise_for_status()
-        again = site.backend.send(kiosk.id, "payment", payment(during, simulate="slow:2"), key=during)
+        again = site.backend.send(kiosk.id, "payment", payment(during), key=during)
         assert again.json() == sent.result().json()
         kiosk.wait_settled()
         assert [site.gateway.effects(order) for order in (before, during, refused, after)] == [1, 1, 0, 1]

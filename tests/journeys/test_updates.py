@@ -28,7 +28,7 @@ def script(name: str, *arguments: object, key: Path) -> None:
     """A script of packaging/release, with this key."""
     environ = {"PATH": os.environ["PATH"], "MINISIGN_KEY": str(key), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, str(RELEASE / f"{name}.py"), *map(str, arguments)]
-    subprocess.run(command, env=environ, timeout=30, check=True, capture_output=True)
+    subprocess.run(command, env=environ, timeout=120, check=True, capture_output=True)
 
 
 def publish(updates: Path, key: Path, version: str, content: bytes) -> None:

@@ -48,7 +48,7 @@ def test_a_lost_answer_stays_unknown_and_nothing_is_sent_twice(site: Site) -> No
     client = V1Client(site.hub.ws_url, site.hub.add_kiosk(name), lambda request: None)
     with client:
         until("its being connected", lambda: site.connected(name))
-        sent = site.backend.later(name, "payment", payment(order), key=order, timeout=2)
+        sent = site.backend.later(name, "payment", payment(order), key=order, timeout=4)
         until("the request's arrival", lambda: client.requests)
         client.break_off()
         answer = sent.result()
@@ -60,7 +60,7 @@ def test_a_lost_answer_stays_unknown_and_nothing_is_sent_twice(site: Site) -> No
         assert (again.status_code, again.json()["outcome"], again.headers["x-request-id"]) == (
             504, "unknown", request_id,
         )  # fmt: skip
-        other = site.backend.later(name, "payment", payment(unique("order")), timeout=1)
+        other = site.backend.later(name, "payment", payment(unique("order")), timeout=4)
         assert problem(other.result()) == (504, "timeout", "unknown")
         assert [request["request_id"] for request in client.requests] == [
             request_id,
