@@ -143,7 +143,7 @@ async def test_a_caller_that_asks_on_and_never_reads_holds_little_memory(tmp_pat
             await loop.sock_connect(caller, ("127.0.0.1", hub.hub.port))
             asking = asyncio.create_task(loop.sock_sendall(caller, b"POST /send HTTP/1.1\r\n\r\n" * count))
             held = await until(lambda: next((each for each in gc.get_objects() if isinstance(each, _Connection)), None))
-            await until(lambda: held._is_full, timeout=20)
+            await until(lambda: held._is_full, 4 * PATIENCE)
             answered = await hub.metric('kioskwire_http_requests_total{status="401"}')
             assert answered < count
             assert held._transport.get_write_buffer_size() < 256 * 1024
@@ -151,7 +151,7 @@ async def test_a_caller_that_asks_on_and_never_reads_holds_little_memory(tmp_pat
             assert answered == await hub.metric('kioskwire_http_requests_total{status="401"}')
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
             heard, tail = 0, b""
-            async with asyncio.timeout(20):  # what it asked ahead is answered as it reads
+            async with asyncio.timeout(4 * PATIENCE):  # what it asked ahead is answered as it reads
                 while heard < count:
                     tail = tail[-12:] + await loop.sock_recv(caller, 1 << 20)
                     heard += tail.count(b"HTTP/1.1 401 ")
