@@ -146,7 +146,7 @@ async def test_all_about_one(tmp_path: Path) -> None:
                 in said["text"]
             )
             assert "Devices\n✅ bills (bills, ccnet): ready" in said["text"]
-            assert re.search(r"Levels\nbills: nearly full, 480 of 500, 1 min( \d s)? ago", said["text"])
+            assert re.search(r"Levels\nbills: nearly full, 480 of 500, 1 min( \d+ s)? ago", said["text"])
             assert re.search(rf"✅ payment, succeeded, {LATELY}\n{request_id}", said["text"])
         await site.hub.gone()
         gone = await site.press(said, "⟳ Look again")
