@@ -115,12 +115,20 @@ class Delivery:
             for kiosk_id, request_id in self._queue.overdue(self._links.now()):
                 try:
                     operation = await self._store.find(request_id)
-                    if operation is not None and operation.state is State.QUEUED:
-                        await self._end(operation, "expired", "its kiosk did not come back before it expired")
+                    if self._queue.remove(kiosk_id, request_id):  # nobody cancelled it meanwhile
+                        await self._expire(operation)
                 except StorageError as error:
                     log.error("the queue waits for the database", extra={"error": str(error)[:200]})
                     break
-                self._queue.remove(kiosk_id, request_id)
+
+    async def _expire(self, operation: Operation | None) -> None:
+        if operation is None or operation.state is not State.QUEUED:
+            return
+        try:
+            await self._end(operation, "expired", "its kiosk did not come back before it expired")
+        except StorageError:
+            self._queue.add(operation.kiosk_id, operation.request_id, self._links.now())
+            raise
 
     async def _send(self, link: Link, operation: Operation, start_by: float) -> None:
         running = Running(operation, self._links.now(), start_by)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cloud.errors import StorageError
+from cloud.operations.operation import Operation
 from tests.cloud.hub import Kiosk, Running, broken, running, until
 from tests.cloud.web.test_send import problem_of
 
@@ -102,6 +103,32 @@ async def test_what_is_too_late_expires_and_is_never_sent(tmp_path: Path) -> Non
             assert await kiosk.heard() == []
         again = await hub.send({"n": 1}, header_delivery="queue", key="queued-1")
         assert (problem_of(again), "true") == ("expired", again.headers["idempotent-replayed"])
+
+
+async def test_one_that_is_cancelled_as_it_expires_ends_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(tmp_path) as hub:
+        request_id = await enqueue(hub, 1, header_expires="1")
+        store = hub.services.store
+        find, reads, goes_on = store.find, asyncio.Event(), asyncio.Event()
+
+        async def slow(request_id: str) -> Operation | None:
+            found = await find(request_id)
+            if not reads.is_set():
+                reads.set()
+                await goes_on.wait()
+            return found
+
+        monkeypatch.setattr(store, "find", slow)
+        await until(reads.is_set)
+        answer = await hub.http.post(f"/operations/{request_id}/cancel", headers=hub.backend())
+        assert (answer.status_code, answer.json()["problem"]["type"]) == (200, "cancelled")
+        series = 'kioskwire_operations_total{operation="payment",outcome="expired"}'
+        assert await hub.metric(series) == 1
+        goes_on.set()
+        later = await enqueue(hub, 2, header_expires="1")
+        await hub.operation_in(later, "expired")
+        assert (await hub.operation(request_id))["problem"]["type"] == "cancelled"
+        assert await hub.metric(series) == 2
 
 
 async def test_more_than_the_queue_holds_is_429_for_that_kiosk_only(tmp_path: Path) -> None:
