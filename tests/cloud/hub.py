@@ -31,7 +31,7 @@ JWT_SECRET = "a-signing-secret-of-more-than-32-characters"
 ADMIN_KEY = "an-administrator-key-of-more-than-32-characters"
 _RUNNING: set[Path] = set()  # the states of the hubs that run in this process
 POSTGRESQL = os.environ.get("KIOSKWIRE_TEST_POSTGRESQL", "")  # a server's address: all these tests run on it
-PATIENCE = 20.0  # seconds after which what was expected counts as not coming: a disk may stand still for a while
+PATIENCE = 60.0  # seconds after which what was expected counts as not coming: a disk may stand still for a while
 _DISK = 30.0  # seconds for SQLite's lock: who holds it may be at a flush of a disk that stands still
 
 Json = dict[str, Any]
