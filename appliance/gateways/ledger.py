@@ -28,7 +28,7 @@ class Ledger:
         self._file: int | None = None
         if path is not None:
             if path.is_file():
-                self.lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line.strip()]
+                self.lines = [_read(line) for line in path.read_bytes().splitlines() if line.strip()]
                 self._counts.update((line["effect"], line[IDENTITIES[line["effect"]]]) for line in self.lines)
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_DSYNC, 0o600)
 
@@ -59,3 +59,13 @@ class Ledger:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _read(text: bytes) -> dict[str, Any]:
+    """A line. A sum that is no number of this machine's, such as 1e999, stands as it came, as it did before."""
+    try:
+        line: dict[str, Any] = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        raw = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        line = {name: value if name == "sum" else msgspec.json.decode(value) for name, value in raw.items()}
+    return line

@@ -48,6 +48,17 @@ def test_a_ledger_is_continued(tmp_path: Path) -> None:
     assert len(path.read_text().splitlines()) == 2
 
 
+def test_a_sum_that_no_machine_holds_is_no_reason_not_to_continue(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    ledger.append("payment", "A1", sum=msgspec.Raw(b"1e999"))
+    ledger.close()
+    again = Ledger(path)
+    assert msgspec.json.encode(again.lines[0]["sum"]) == b"1e999"
+    assert again.append("payment", "A1", sum=1)["n"] == 2
+    again.close()
+
+
 def test_only_the_owner_can_read_the_file(tmp_path: Path) -> None:
     Ledger(tmp_path / "ledger.jsonl").close()
     assert (tmp_path / "ledger.jsonl").stat().st_mode & 0o777 == 0o600
