@@ -158,6 +158,7 @@ async def test_a_repetition_that_is_refused_for_its_kiosk_takes_nothing_from_its
                 assert (await hub.send({"n": 1}, key="pay-1")).headers["idempotent-replayed"] == "true"
             await kiosk.answer(request)
             await other
+            await hub.idle()
         async with hub.kiosk(routes=("fiscal",)):
             for _ in range(6):
                 assert (await hub.send({"n": 1}, key="pay-1")).headers["idempotent-replayed"] == "true"
