@@ -63,6 +63,7 @@ async def histories(*names: str) -> AsyncIterator[tuple[str, list[tuple[Member, 
 
 async def test_each_hub_knows_what_another_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_OTHERS_EVERY", 0.1)
+    monkeypatch.setattr(module, "_OTHERS_TIMES", 1000)  # until it is written, be that much later
     async with histories("one", "two") as (_, ((first, one), (second, two))):
         came, went = one.now(), one.now() + 1.0
         one.began("kiosk_001", arrival(came))

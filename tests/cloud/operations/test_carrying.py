@@ -193,7 +193,7 @@ async def test_what_the_kiosk_does_not_know_is_refused(tmp_path: Path) -> None:
 
 
 async def test_one_lost_message_costs_a_moment(tmp_path: Path) -> None:
-    net = LocalNet()
+    net, earlier = LocalNet(), set[str]()
     async with fleet(tmp_path, net=net) as (one, two), two.kiosk() as kiosk:
         await seen(one)
         for kind, with_key in itertools.product([Carry, Carried, Answered, Settle], [False, True]):
@@ -204,8 +204,12 @@ async def test_one_lost_message_costs_a_moment(tmp_path: Path) -> None:
             await until(lambda: "Carried" in errands(net))
             await kiosk.answer(request, {"paid": 1})
             assert (await asked).json() == {"paid": 1}
-            await settled(kiosk, request)
-            assert await kiosk.heard() == []  # asked once, settled once
+            while (forgets := (await kiosk.hear("settled"))["request_id"]) in earlier:
+                pass
+            assert forgets == request["request_id"]
+            earlier.add(forgets)
+            # Asked once. Where a slow disk was overtaken by a question, it may be settled once more.
+            assert {(it["type"], it["request_id"]) for it in await kiosk.heard()} <= {("settled", it) for it in earlier}
             assert await row(one, request["request_id"]) == ("succeeded", "yes", "")
             await until(lambda: len(two.services.operations._carrying) == 0)
             net.found()

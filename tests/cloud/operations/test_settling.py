@@ -316,6 +316,7 @@ async def test_a_box_that_comes_back_is_asked_for_what_another_one_could_not_kno
             assert await two.heard() == []
             assert await hub.metric("kioskwire_operations_orphaned_total") == 1
         await hub.gone()
+        await hub.idle()
         async with hub.kiosk(journal="one") as one:
             again = await one.request()
             assert (again["request_id"], again.get("start_within", 0.0)) == (request["request_id"], 0.0)
