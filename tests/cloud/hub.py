@@ -399,11 +399,10 @@ class Running:
         await until(lambda: self.services.operations.running == 0)
 
     def out_of_time(self, request_id: str) -> None:
-        """Its caller's time is over now: nobody waits for that, and nothing before it had to be quick."""
+        """Its caller's time is over now, if it was not answered: nobody waits for that, and nothing had to be quick."""
         operations = self.services.operations
-        running = operations._books.get(request_id)
-        assert running is not None
-        operations._ending.deadline(running)
+        if (running := operations._books.get(request_id)) is not None:
+            operations._ending.deadline(running)
 
     async def metric(self, line: str) -> float:
         """The value of one series, named as /metrics shows it; 0 where it is not there yet."""
