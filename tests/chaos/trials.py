@@ -27,7 +27,7 @@ _SHOWN = 20  # breaches in words
 LATE_S = 1.5
 # An answer is late when it comes so much after the caller's own limit.
 TOLD_LATE_S = 3.0
-_GROSSLY = 10.0
+_GROSSLY = 10.0  # times that no busy machine explains: a broken promise
 
 
 class Payment(Order, kw_only=True):
