@@ -66,7 +66,7 @@ class Presence:
             was = self._known.get(link.kiosk_id)
             if link.ready:
                 gone[link.kiosk_id] = (False, now)
-            elif link.lost_at is not None and was is not None and was[0]:
+            elif link.lost_at is not None and (was is None or was[0]):
                 gone[link.kiosk_id] = (False, now - (monotonic - link.lost_at))
         await self._write(gone)
 

@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from cloud.alerts.presence import Presence
 from cloud.db.engine import open_engine
+from cloud.kiosks.links import Link
 from tests.chaos.points import ROOT
 from tests.cloud.hub import database_of, execute, rows
 
@@ -50,3 +53,14 @@ def test_a_death_while_forgetting_leaves_all_or_nothing(tmp_path: Path, moment: 
     done = subprocess.run(command, cwd=ROOT, env=environ, timeout=300, check=False)
     assert done.returncode == -signal.SIGKILL
     assert [kiosk_id for (kiosk_id,) in _noted(tmp_path)] == left
+
+
+async def test_one_that_came_and_went_unnoticed_before_the_hub_stopped_was_here(tmp_path: Path) -> None:
+    execute(tmp_path)
+    engine = open_engine(database_of(tmp_path))
+    presence = Presence(engine, 7.0)
+    await presence.note([], lambda _: True, 10.0, 10.0)
+    lost = cast(Link, SimpleNamespace(kiosk_id="a", ready=False, connected_at=11.0, lost_at=12.0))
+    await presence.leave([lost], 20.0, 15.0)
+    assert rows(tmp_path, "SELECT kiosk_id, here, at FROM presences") == [("a", 0, 17.0)]
+    await engine.dispose()

@@ -290,11 +290,11 @@ async def test_a_kiosk_that_flaps_between_hubs_has_one_socket_in_the_end_and_not
         await until(lambda: [wire for wire in wires if wire.is_open] == [last])
         await known(*every[1:], at=every[0])
         await until(lambda: not every[0].knows())
+        await until(lambda: not any(hub.presence._fetches for hub in every))  # the last pages are still on their way
         assert sum(hub.links.connected for hub in every) == 1
         clean(*every)
         for hub in every:
             assert len(list(hub.links.all())) <= 1
-            assert not hub.presence._fetches
 
 
 @virtual
