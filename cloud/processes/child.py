@@ -40,8 +40,8 @@ _ORPHAN_LIVES = 20.0  # after its supervisor's death: more than an orderly end t
 class Doors(Protocol):
     """What accepts on sockets. `whose` names them."""
 
-    async def accept(self, whose: int, sockets: list[socket.socket]) -> None:
-        """Accept on these too."""
+    def accept(self, whose: int, sockets: list[socket.socket]) -> None:
+        """Accept on these too; they are its to close."""
 
     def ignore(self, whose: int) -> None:
         """Accept on them no more; they stay open for others."""
@@ -149,7 +149,7 @@ class Supervised:
             return
         log.info("sockets of another process", extra={"of": str(message.process), "accepting": message.accept})
         if message.accept:
-            self._spawn(self._doors.accept(message.process, self._of(message.process)))
+            self._doors.accept(message.process, self._of(message.process))
         else:
             self._doors.ignore(message.process)
 

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Iterator
 from email.utils import formatdate
 from http.client import responses
 from time import time
@@ -43,6 +42,8 @@ _REQUEST_TIMEOUT = 30.0  # from a request's first byte to its last, and for an a
 _IDLE_TIMEOUT = 75.0
 _SWEEP = 5.0
 _FLUSH = 0.01
+_AT_ONCE = 1024
+_PAUSE = 1.0  # after a connection could not be accepted
 
 
 class Door:
@@ -52,8 +53,8 @@ class Door:
         self.send = send
         self.general = general
         self._metrics = metrics
-        self._servers: dict[int, list[asyncio.Server]] = {}
-        self._listeners: dict[int, list[socket.socket]] = {}  # the same sockets, for what waits in them at the end
+        self._listeners: dict[int, list[socket.socket]] = {}
+        self._beginning: set[asyncio.Task[None]] = set()  # connections that were accepted just now
         self._connections: set[_Connection] = set()
         self._handed_over: WeakSet[ReadAhead] = WeakSet()  # Tornado watches who speaks slowly, and not who reads slowly
         self._task: asyncio.Task[None] | None = None
@@ -62,24 +63,24 @@ class Door:
         self.closing = False
 
     async def start(self, sockets: list[socket.socket]) -> None:
-        """Begin to accept."""
-        await self.accept(0, sockets)
+        """Begin to accept on sockets that listen; they are the door's to close from now on."""
+        self.accept(0, sockets)
         self._task = asyncio.create_task(self._sweep(), name="door")
 
-    async def accept(self, whose: int, sockets: list[socket.socket]) -> None:
-        """Accept on these too; another process of this machine is not there to do it. `whose` names them."""
-        loop = asyncio.get_running_loop()
-        self._listeners[whose] = [listener.dup() for listener in sockets]
-        self._servers[whose] = []
+    def accept(self, whose: int, sockets: list[socket.socket]) -> None:
+        """Accept on these too; another process of this machine is not there to do it. `whose` names them.
+
+        Not by a server of asyncio: whom it accepted in the moment in which it is closed is served by nobody.
+        """
+        self.ignore(whose)
+        self._listeners[whose] = sockets
         for listener in sockets:
-            server = await loop.create_server(lambda: _Connection(self), sock=listener, backlog=1024)
-            self._servers[whose].append(server)
+            asyncio.get_running_loop().add_reader(listener, self._came_to, listener)
 
     def ignore(self, whose: int) -> None:
         """Accept on them no more. Where others have them open too, nobody who waits in them is cut off."""
-        for server in self._servers.pop(whose, []):
-            server.close()
         for listener in self._listeners.pop(whose, []):
+            asyncio.get_running_loop().remove_reader(listener)
             listener.close()
 
     def stop_accepting(self) -> None:
@@ -90,22 +91,16 @@ class Door:
     def hand_over(self) -> None:
         """Take no new connections: others do. Who is connected is told so with the answer to its next request."""
         self.closing = True
-        for whose in list(self._servers):
+        for whose in list(self._listeners):
             self.ignore(whose)
 
     async def last_call(self) -> None:
         """Take no new connections but those that wait already: closing the socket would cut them off."""
-        self.closing = True
-        loop = asyncio.get_running_loop()
-        for servers in self._servers.values():
-            for server in servers:
-                server.close()
-        await asyncio.sleep(0)
         for listeners in self._listeners.values():
             for listener in listeners:
-                for waiting in _waiting(listener):
-                    await loop.connect_accepted_socket(lambda: _Connection(self), waiting)
+                self._came_to(listener)
         self.hand_over()
+        await asyncio.gather(*self._beginning, return_exceptions=True)
 
     def close_idle(self) -> None:
         """Close what nothing is asked on."""
@@ -114,10 +109,45 @@ class Door:
 
     async def stop(self) -> None:
         """Close what is open."""
+        self.hand_over()
         if self._task:
             await cancelled(self._task)
+        await cancelled(*self._beginning)
         for connection in list(self._connections):
             connection.close()
+
+    def _came_to(self, listener: socket.socket) -> None:
+        """Take the connections that wait there."""
+        for _ in range(_AT_ONCE):
+            try:
+                waiting, _ = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionError):
+                return
+            except OSError as error:
+                self._pause(listener, error)
+                return
+            waiting.setblocking(False)
+            task = asyncio.create_task(self._begin(waiting), name="connection")
+            self._beginning.add(task)
+            task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, waiting: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: _Connection(self), waiting)
+        except OSError as error:
+            log.warning("a connection could not be served", extra={"error": str(error)})
+            waiting.close()
+
+    def _pause(self, listener: socket.socket, error: OSError) -> None:
+        """Out of files or of memory: those who wait go on waiting for a moment, and the hub has its turn."""
+        log.error("no connection can be accepted", extra={"error": str(error)})
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+        loop.call_later(_PAUSE, self._go_on, listener)
+
+    def _go_on(self, listener: socket.socket) -> None:
+        if any(listener in listeners for listeners in self._listeners.values()):
+            asyncio.get_running_loop().add_reader(listener, self._came_to, listener)
 
     def came(self, connection: "_Connection") -> None:
         """A connection is here."""
@@ -166,17 +196,6 @@ class Door:
                 connection.check_time(now)
             for stream in list(self._handed_over):
                 stream.close_if_stalled(now)
-
-
-def _waiting(listener: socket.socket) -> Iterator[socket.socket]:
-    """Connections that were made and that nobody has accepted yet."""
-    while True:
-        try:
-            waiting, _ = listener.accept()
-        except OSError:  # none: it would block
-            return
-        waiting.setblocking(False)
-        yield waiting
 
 
 class _Connection(asyncio.Protocol):

@@ -3,13 +3,20 @@
 import asyncio
 import gc
 import json
+import resource
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
 
+from cloud.metrics import Metrics
+from cloud.operations.answers import Answer
+from cloud.web.door import Door
 from cloud.web.read_ahead import ReadAhead
 from tests.cloud.hub import PATIENCE, Running, running, until
 from wire.messages import MESSAGE_MAX_BYTES
@@ -327,3 +334,61 @@ async def test_who_does_not_read_a_long_answer_is_cut_off(tmp_path: Path, monkey
 def handed_over() -> list[ReadAhead]:
     """The connections that are Tornado's."""
     return [stream for stream in gc.get_objects() if type(stream) is ReadAhead and not stream.closed()]
+
+
+class Echo:
+    """What stands where a hub has its operations."""
+
+    async def answer(self, _headers: Mapping[str, str], body: bytes) -> Answer:
+        """The body."""
+        return Answer(status=200, body=body, request_id="r")
+
+
+@asynccontextmanager
+async def door() -> AsyncIterator[tuple[Door, socket.socket]]:
+    """A door alone, and the socket it accepts on, which others have as well."""
+    (listener,) = bind_sockets(0, "127.0.0.1")
+    alone = Door(send=Echo(), general=HTTPServer(Application()), metrics=Metrics())  # type: ignore[arg-type]
+    await alone.start([listener.dup()])
+    try:
+        with listener:
+            yield alone, listener
+    finally:
+        await alone.stop()
+
+
+def ask(line: socket.socket) -> bytes:
+    """What is answered on a connection that is made."""
+    line.settimeout(PATIENCE)
+    line.sendall(b"POST /send HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\n\r\n{}")
+    return line.recv(65536)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_who_was_accepted_as_the_socket_was_let_go_is_served(turns: int) -> None:
+    async with door() as (alone, listener):
+        with socket.create_connection(listener.getsockname()) as line:
+            for _ in range(turns):  # of the loop: not yet accepted, just accepted, begun
+                await asyncio.sleep(0)
+            alone.ignore(0)
+            alone.accept(0, [listener.dup()])  # whoever was not yet accepted
+            assert (await asyncio.to_thread(ask, line)).startswith(b"HTTP/1.1 200")
+
+
+async def test_who_waits_at_the_last_call_is_served() -> None:
+    async with door() as (alone, listener):
+        with socket.create_connection(listener.getsockname()) as line:
+            await alone.last_call()
+            assert (await asyncio.to_thread(ask, line)).startswith(b"HTTP/1.1 200")
+
+
+async def test_without_a_file_to_spare_who_comes_waits(caplog: pytest.LogCaptureFixture) -> None:
+    async with door() as (_, listener):
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.create_connection(listener.getsockname()) as line:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (1, files[1]))
+            try:
+                await until(lambda: "no connection can be accepted" in caplog.text)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, files)
+            assert (await asyncio.to_thread(ask, line)).startswith(b"HTTP/1.1 200")
