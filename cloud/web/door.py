@@ -112,7 +112,7 @@ class Door:
         self.hand_over()
         if self._task:
             await cancelled(self._task)
-        await cancelled(*self._beginning)
+        await asyncio.gather(*self._beginning, return_exceptions=True)
         for connection in list(self._connections):
             connection.close()
 
