@@ -8,6 +8,8 @@ import struct
 import threading
 from collections.abc import Sequence
 
+from tests.listening import Listening
+
 _OWN = "127.0.0.1"
 _LIMIT_S = 15.0
 _CHUNK = 64 * 1024
@@ -23,20 +25,20 @@ class Spreader:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"spreader {port}", daemon=True)
         self._thread.start()
-        self._passing: set[asyncio.Task[None]] = set()  # of each connection, which nobody else would keep
-        self._server: asyncio.Server = self._in_loop(asyncio.start_server(self._accept, _OWN, port, backlog=1024))
+        try:
+            self._server: Listening = self._in_loop(self._listen())
+        except BaseException:  # the port is somebody else's
+            self._end_loop()
+            raise
 
     def close(self) -> None:
         """End it, and all that goes through it."""
+        try:
+            self._in_loop(self._server.close())
+        finally:
+            self._end_loop()
 
-        async def end() -> None:
-            self._server.close()
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-        self._in_loop(end())
+    def _end_loop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_LIMIT_S)
         self._loop.close()
@@ -44,14 +46,15 @@ class Spreader:
     def _in_loop(self, work):  # type: ignore[no-untyped-def]
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(_LIMIT_S)
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = self._loop.create_task(self._pass(reader, writer))
-        self._passing.add(task)
-        task.add_done_callback(self._passing.discard)
+    async def _listen(self) -> Listening:
+        return Listening(self._pass, _OWN, self.port, None, 1024)
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        address = writer.get_extra_info("peername")[0]
-        source = None if address == _OWN else (address, 0)  # whoever comes from elsewhere is seen to do so
+        peer = writer.get_extra_info("peername")
+        if peer is None:  # it is gone already
+            _reset(writer)
+            return
+        source = None if peer[0] == _OWN else (peer[0], 0)  # whoever comes from elsewhere is seen to do so
         for port in self._random.sample(self.targets, len(self.targets)):
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1.0):  # a program that stands still accepts, by its system's hand
@@ -62,13 +65,16 @@ class Spreader:
             return
         their_reader, their_writer = onward
         try:
-            await asyncio.gather(_pump(reader, their_writer), _pump(their_reader, writer))
-        except (OSError, asyncio.CancelledError):  # one end broke it, or all ends: the other is to know at once
-            _reset(writer)
-            _reset(their_writer)
-        finally:
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(_pump(reader, their_writer))
+                pumps.create_task(_pump(their_reader, writer))
             for each in (writer, their_writer):
                 each.close()
+            for each in (writer, their_writer):
+                await each.wait_closed()
+        except* (OSError, asyncio.CancelledError):  # one end broke it, or all ends: the other is to know at once
+            _reset(writer)
+            _reset(their_writer)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,6 +88,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def _reset(writer: asyncio.StreamWriter) -> None:
     """End it as a program that is gone does, not in order."""
     connection = writer.get_extra_info("socket")
+    if connection.fileno() < 0:  # it has ended
+        return
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

@@ -26,6 +26,8 @@ from appliance.routes import Route, RouteTable, StatusQuery
 from appliance.screen import Screen
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
+from tests.dialling import at_once, dialled, pass_on
+from tests.listening import listening
 from wire.enrolment import CHALLENGE_HEADER
 from wire.messages import Event, Events, Hello, Message, Progress, Request, Response, Responses
 from wire.session import BATCH, Close, Heard, HubSession, Send
@@ -93,13 +95,10 @@ class Gateway:
 @asynccontextmanager
 async def gateway(answer: Answer | None = None) -> AsyncIterator[Gateway]:
     """A gateway on a free port."""
-    tasks: set[asyncio.Task[Any]] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         there.connections += 1
+        at_once(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
@@ -111,24 +110,14 @@ async def gateway(answer: Answer | None = None) -> AsyncIterator[Gateway]:
                     break
                 writer.write(text)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, OSError, asyncio.CancelledError):
-            pass
         finally:
-            tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
-    there = Gateway(server.sockets[0].getsockname()[1])
-    if answer is not None:
-        there.answer = answer
-    try:
+    async with listening(serve_one) as server:
+        there = Gateway(server.port)
+        if answer is not None:
+            there.answer = answer
         yield there
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()
 
 
 def route(url: str, name: str = "payment", **fields: Any) -> Route:
@@ -396,22 +385,8 @@ class Proxy:
 @asynccontextmanager
 async def proxy() -> AsyncIterator[Proxy]:
     """A proxy on a free port."""
-    tasks: set[asyncio.Task[Any]] = set()
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
 
     async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             method, target, _ = head.split("\r\n")[0].split(" ")
@@ -421,22 +396,12 @@ async def proxy() -> AsyncIterator[Proxy]:
                 return
             there.tunnels.append(target)
             host, _, port = target.rpartition(":")
-            inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
-            writer.write(b"HTTP/1.1 200 Go on\r\n\r\n")
-            await asyncio.gather(copy(reader, inner_writer), copy(inner_reader, writer))
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
+            async with dialled(host, int(port)) as far:
+                writer.write(b"HTTP/1.1 200 Go on\r\n\r\n")
+                await pass_on((reader, writer), far)
         finally:
-            tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(tunnel, "127.0.0.1", 0)
-    there = Proxy(server.sockets[0].getsockname()[1])
-    try:
+    async with listening(tunnel) as server:
+        there = Proxy(server.port)
         yield there
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await server.wait_closed()

@@ -7,7 +7,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from pathlib import Path
@@ -17,7 +17,10 @@ import pytest
 from appliance.network import machine, probe
 from appliance.network.probe import Aim, Machine, look
 from appliance.network.steps import Look, State, judge, verdict
+from tests.appliance.supervisor.yard import virtual
 from tests.appliance.worlds import proxy
+from tests.dialling import at_once
+from tests.listening import listening
 
 HERE = Machine(interfaces=machine.interfaces, has_default_route=lambda: True, name_servers=lambda: ("192.0.2.53",))
 REPORT = b'{"status":"healthy","version":"1.0.0"}'
@@ -36,25 +39,25 @@ async def answering(
 ) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A server that says this to whatever is asked (None: nothing); its port, and what it was asked."""
     asked: list[bytes] = []
-    writers: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            asked.append(await reader.readuntil(b"\r\n\r\n"))
-            if text is not None:
-                writer.write(text)
-                await writer.drain()
-                writer.close()
+        at_once(writer)
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if text is not None:
+            writer.write(text)
+            await writer.drain()
+            writer.close()
 
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1], asked
-    finally:
-        server.close()
-        for writer in writers:
-            writer.transport.abort()
-        await server.wait_closed()
+    async with listening(serve, host=host, tls=tls) as there:
+        yield there.port, asked
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A port on which nobody listens, nor will meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 async def walk(url: str, proxy_url: str = "", ca_file: str = "") -> Look | None:
@@ -105,6 +108,7 @@ def server(papers: Path, name: str) -> ssl.SSLContext:
     return context
 
 
+@virtual
 async def test_a_hub_that_answers_is_well_with_and_without_tls(papers: Path) -> None:
     async with answering(told()) as (port, asked):
         assert await walk(f"ws://127.0.0.1:{port}/base/ws") is None
@@ -114,22 +118,21 @@ async def test_a_hub_that_answers_is_well_with_and_without_tls(papers: Path) -> 
         assert await walk(f"wss://127.0.0.1:{port}/ws", ca_file=str(papers / "ca.pem")) is None
 
 
+@virtual
 async def test_a_port_that_refuses() -> None:
-    async with answering(None) as (port, _):
-        pass
-    assert found(await walk(f"ws://127.0.0.1:{port}/ws")) == "reach.refused"
+    with refusing() as port:
+        assert found(await walk(f"ws://127.0.0.1:{port}/ws")) == "reach.refused"
 
 
-async def test_a_hub_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "ANSWER_S", 0.3)
-    monkeypatch.setattr(probe, "TLS_S", 0.3)
+@virtual
+async def test_a_hub_that_is_silent() -> None:
     async with answering(None) as (port, _):
         assert found(await walk(f"ws://127.0.0.1:{port}/ws")) == "hub.silent"
         assert found(await walk(f"wss://127.0.0.1:{port}/ws")) == "tls.silent"
 
 
-async def test_a_port_that_takes_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "CONNECT_S", 0.3)
+@virtual
+async def test_a_port_that_takes_no_connection() -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -142,12 +145,13 @@ async def test_a_port_that_takes_no_connection(monkeypatch: pytest.MonkeyPatch) 
                     other.connect(("127.0.0.1", port))
             began = time.monotonic()
             assert found(await walk(f"ws://127.0.0.1:{port}/ws")) == "reach.silent"
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began == pytest.approx(probe.CONNECT_S)
         finally:
             for other in others:
                 other.close()
 
 
+@virtual
 async def test_a_certificate_of_a_box_in_between_is_named(papers: Path) -> None:
     async with answering(told(), server(papers, "hub")) as (port, asked):
         seen = await walk(f"wss://127.0.0.1:{port}/ws")
@@ -156,6 +160,7 @@ async def test_a_certificate_of_a_box_in_between_is_named(papers: Path) -> None:
     assert all(b"uthorization" not in each for each in asked)
 
 
+@virtual
 async def test_a_certificate_of_another_name(papers: Path) -> None:
     async with answering(told(), server(papers, "other")) as (port, _):
         seen = await walk(f"wss://127.0.0.1:{port}/ws", ca_file=str(papers / "ca.pem"))
@@ -172,6 +177,7 @@ async def test_a_certificate_of_another_name(papers: Path) -> None:
         ("young", 13 * 365 * 86400.0, "clock.behind"),
     ],
 )
+@virtual
 async def test_dates_of_a_certificate_are_held_against_the_hubs_clock(
     papers: Path, name: str, there_s: float, expected: str
 ) -> None:
@@ -179,6 +185,7 @@ async def test_dates_of_a_certificate_are_held_against_the_hubs_clock(
         assert found(await walk(f"wss://127.0.0.1:{port}/ws", ca_file=str(papers / "ca.pem"))) == expected
 
 
+@virtual
 async def test_a_hub_with_another_clock() -> None:
     async with answering(told(at=time.time() + 3 * 3600)) as (port, _):
         seen = await walk(f"ws://127.0.0.1:{port}/ws")
@@ -187,16 +194,15 @@ async def test_a_hub_with_another_clock() -> None:
     assert abs(float(seen.fields["offset"]) - 3 * 3600) < 5
 
 
+@virtual
 async def test_what_does_not_encrypt() -> None:
     async def complain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         writer.close()
 
-    plain = await asyncio.start_server(complain, "127.0.0.1", 0)
-    async with plain:
-        port = plain.sockets[0].getsockname()[1]
-        assert found(await walk(f"wss://127.0.0.1:{port}/ws")) == "tls.none"
+    async with listening(complain) as plain:
+        assert found(await walk(f"wss://127.0.0.1:{plain.port}/ws")) == "tls.none"
 
 
 @pytest.mark.parametrize(
@@ -214,11 +220,13 @@ async def test_what_does_not_encrypt() -> None:
         (b"SSH-2.0-something\r\n\r\n", "hub.silent"),
     ],
 )
+@virtual
 async def test_what_answers_in_the_hubs_place(answer: bytes, expected: str) -> None:
     async with answering(answer) as (port, _):
         assert found(await walk(f"ws://127.0.0.1:{port}/ws")) == expected
 
 
+@virtual
 async def test_a_portal_on_port_80_is_found_where_tls_does_not_stand(
     monkeypatch: pytest.MonkeyPatch, papers: Path
 ) -> None:
@@ -237,6 +245,7 @@ async def test_a_portal_on_port_80_is_found_where_tls_does_not_stand(
         assert len(asked) == 1
 
 
+@virtual
 async def test_a_proxy_on_the_way() -> None:
     async with answering(told()) as (port, _), proxy() as between:
         hub, way = f"ws://127.0.0.1:{port}/ws", f"http://user:canary@127.0.0.1:{between.port}"
@@ -248,7 +257,8 @@ async def test_a_proxy_on_the_way() -> None:
         assert seen is not None
         assert seen.finding == "proxy.password"
         assert "canary" not in repr(seen)
-    assert found(await walk(hub, way)) == "proxy.refused"
+    with refusing() as nobody:
+        assert found(await walk(hub, f"http://127.0.0.1:{nobody}")) == "proxy.refused"
     for answer, expected in (
         (told(403, b""), "proxy.denied"), (told(502, b""), "proxy.no-hub"), (b"nonsense\r\n\r\n", "proxy.no-answer"),
     ):  # fmt: skip
@@ -256,6 +266,7 @@ async def test_a_proxy_on_the_way() -> None:
             assert found(await walk(hub, f"http://127.0.0.1:{way_port}")) == expected
 
 
+@virtual
 async def test_tls_through_a_proxy(papers: Path) -> None:
     async with answering(told(), server(papers, "hub")) as (port, _), proxy() as between:
         way = f"http://127.0.0.1:{between.port}"
@@ -271,6 +282,7 @@ async def test_tls_through_a_proxy(papers: Path) -> None:
         (socket.gaierror(socket.EAI_AGAIN, "try again"), (), "dns.no-server"),
     ],
 )
+@virtual
 async def test_names_that_are_not_found(
     monkeypatch: pytest.MonkeyPatch, error: OSError, servers: tuple[str, ...], expected: str
 ) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import io
 import os
@@ -16,6 +15,7 @@ import msgspec
 from nacl.signing import SigningKey
 
 from appliance.updates.places import PROGRAM, archive_name, this_target
+from tests.listening import listening
 from wire.release import MANIFEST, ROLLOUT, SIGNATURE_SUFFIX, Manifest, Release, Rollout
 
 GOOD_PROGRAM = """#!/bin/sh
@@ -99,7 +99,6 @@ class Server:
         self.etags = True
         self.url = ""
         self.serial = 0
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def offer(
         self, rollout: Rollout | None = None, *, serial: int = 0, channel: str = "stable", **versions: bytes
@@ -121,20 +120,6 @@ class Server:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        task = asyncio.current_task()
-        assert task is not None
-        self.tasks.add(task)
-        try:
-            await self._serve(reader, writer)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            self.tasks.discard(task)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -164,21 +149,14 @@ class Server:
                     return
                 writer.write(body)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            pass
+        finally:
+            writer.close()
 
 
 @asynccontextmanager
 async def server(signer: Signer) -> AsyncIterator[Server]:
     """One on a free port."""
     there = Server(signer)
-    listening = await asyncio.start_server(there.serve, "127.0.0.1", 0)
-    there.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/updates"
-    try:
+    async with listening(there.serve) as listener:
+        there.url = f"http://127.0.0.1:{listener.port}/updates"
         yield there
-    finally:
-        listening.close()
-        for task in list(there.tasks):
-            task.cancel()
-        await asyncio.gather(*there.tasks, return_exceptions=True)
-        await listening.wait_closed()

@@ -14,6 +14,7 @@ from appliance.updates.download import fetch
 from appliance.updates.minisign import read_keys
 from appliance.updates.source import SourceError, Where, open_source
 from tests.appliance.updates.releases import Signer, release
+from tests.listening import listening
 
 DATA = b"x" * 100_000
 RELEASE = release("1.1.0", DATA)
@@ -24,33 +25,20 @@ async def saying(*answers: bytes, drips: bytes = b"") -> AsyncIterator[tuple[str
     """A server that answers each request with the next of these, whatever it was; and what it was asked."""
     asked: list[str] = []
     left = list(answers)
-    tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        try:
             asked.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
             writer.write(left.pop(0) if left else b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n")
             while drips:
                 writer.write(drips)
                 await writer.drain()
                 await asyncio.sleep(0.02)
-            await writer.drain()
+        finally:
             writer.close()
-            await writer.wait_closed()
-        writer.transport.abort()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", asked
-    finally:
-        listening.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await listening.wait_closed()
+    async with listening(serve) as there:
+        yield f"http://127.0.0.1:{there.port}", asked
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

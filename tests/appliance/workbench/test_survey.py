@@ -1,6 +1,7 @@
 """What is found on which port, on real pseudo-terminals and TCP ports."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -18,7 +19,9 @@ from hardware.roles import Identity
 from hardware.simulation.host import DeviceHost
 from hardware.simulation.store import Store
 from hardware.simulation.wires import TcpWire
+from tests.appliance.supervisor.yard import virtual
 from tests.hardware.simulation.toy import Toy
+from tests.listening import listening
 
 LINE = LineSettings()
 
@@ -43,6 +46,7 @@ def toy() -> DeviceHost:
     return DeviceHost(Toy(store.memory, store.note), store, paced=False)
 
 
+@virtual
 async def test_a_device_that_answers_is_found() -> None:
     async with toy() as host:
         (found,) = await survey([host.url], TOY, listed=False)
@@ -52,6 +56,7 @@ async def test_a_device_that_answers_is_found() -> None:
     ]
 
 
+@virtual
 async def test_on_tcp_too_and_each_question_once_whatever_the_speed() -> None:
     store = Store()
     ask = asking(b"a", b"nothing of the kind")
@@ -62,12 +67,14 @@ async def test_on_tcp_too_and_each_question_once_whatever_the_speed() -> None:
     assert found.state is State.SILENT
 
 
+@virtual
 async def test_a_mute_printers_line_buffer_is_emptied_after_each_question() -> None:
     async with toy() as host:
         await survey([host.url], probes(("ccnet", b"a", b"?"), ("cctalk", b"b", b"?")), listed=False)
         assert host.simulator.heard.startswith(b"a\x1b@\x1b@b")  # type: ignore[attr-defined]
 
 
+@virtual
 async def test_after_the_family_that_answered_no_other_is_asked() -> None:
     async with toy() as host:
         families = probes(("cctalk", b"z", b"<z>"), ("escpos", b"a", b"<a>"))
@@ -82,30 +89,34 @@ def test_printers_are_asked_first_then_the_register_that_locks_itself() -> None:
     assert [probe.family for probe in chosen] == ["escpos", "shtrih", "id003", "ssp", "ccnet", "cctalk", "another"]
 
 
+@virtual
 async def test_a_port_that_is_open_elsewhere_is_in_use_and_never_touched() -> None:
     async with toy() as host:
-        holder = await open_port(host.url, LINE)
-        (found,) = await survey([host.url], TOY, listed=False)
-        holder.close()
+        with contextlib.closing(await open_port(host.url, LINE)):
+            (found,) = await survey([host.url], TOY, listed=False)
         assert host.simulator.heard == b""  # type: ignore[attr-defined]
     assert found.state is State.IN_USE
 
 
+@virtual
 async def test_what_cannot_be_opened_says_why_and_stops_no_other() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        refused = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-    async with toy() as host:
-        gone, closed, there = await survey(["/dev/nowhere", refused, host.url], TOY, listed=False)
+    with socket.socket() as taken:  # nobody listens there, nor will meanwhile
+        taken.bind(("127.0.0.1", 0))
+        refused = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        async with toy() as host:
+            gone, closed, there = await survey(["/dev/nowhere", refused, host.url], TOY, listed=False)
     assert (gone.state, closed.state, there.state) == (State.UNREACHABLE, State.UNREACHABLE, State.FOUND)
     assert "there is no port /dev/nowhere" in gone.words
     assert "refused" in closed.words
 
 
+@virtual
 async def test_a_url_that_can_be_no_port_is_refused() -> None:
     with pytest.raises(ValueError, match="names no line"):
         await survey(["COM1"], TOY, listed=False)
 
 
+@virtual
 async def test_listed_ports_are_looked_at_once_under_whatever_name(monkeypatch: pytest.MonkeyPatch) -> None:
     async with toy() as host:
         port = FoundPort(path=host.url, by_id="/dev/serial/by-id/usb-toy")
@@ -117,6 +128,7 @@ async def test_listed_ports_are_looked_at_once_under_whatever_name(monkeypatch: 
         assert host.simulator.heard == b"a"  # type: ignore[attr-defined]
 
 
+@virtual
 async def test_a_port_takes_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PORT_S", 0.2)
 
@@ -131,6 +143,7 @@ async def test_a_port_takes_so_long_and_no_longer(monkeypatch: pytest.MonkeyPatc
         again.close()
 
 
+@virtual
 async def test_unplugged_while_it_is_asked() -> None:
     async with toy() as host:
 
@@ -155,6 +168,7 @@ def test_who_has_a_port_open_without_a_lock_is_found(tmp_path: Path) -> None:
     assert module.users_of("tcp://host:1") == []
 
 
+@virtual
 async def test_a_port_that_somebody_has_open_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "users_of", lambda path: ["cashd (pid 812)"])
     async with toy() as host:
@@ -175,17 +189,16 @@ def test_the_adapters_driver_is_known_or_not() -> None:
     assert module.adapter_driver("tcp://host:1") == ""
 
 
+@virtual
 async def test_on_tcp_who_hangs_up_on_one_question_is_asked_the_next() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.read(1) == b"G":
             writer.write(b"HTTP")
         writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    url = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     families = probes(("ccnet", b"x", b"y"), ("cctalk", b"x", b"y"), ("atol", b"G", b"HTTP"))
-    (found,) = await survey([url], families, listed=False)
-    server.close()
+    async with listening(talk) as server:
+        (found,) = await survey([f"tcp://127.0.0.1:{server.port}"], families, listed=False)
     assert found.state is State.FOUND
 
 

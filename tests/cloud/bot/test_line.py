@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -18,6 +19,7 @@ from cloud.bot.talk import Conflict, Limited, Rejected, TalkError, Unauthorized,
 from cloud.emulator.server import Emulator
 from cloud.metrics import Metrics
 from tests.cloud.hub import PATIENCE, until
+from tests.listening import listening
 from wire.environment import Secret
 
 ANN, GROUP = 7, -1001
@@ -25,8 +27,8 @@ AT_ANN = Target(ANN)
 
 
 @asynccontextmanager
-async def line(url: str, token: str, proxy: str = "") -> AsyncIterator[Line]:
-    made = Line(token=Secret(token), api_url=url, proxy=Secret(proxy), metrics=Metrics())
+async def line(url: str, token: str, proxy: str = "", **more: Any) -> AsyncIterator[Line]:
+    made = Line(token=Secret(token), api_url=url, proxy=Secret(proxy), metrics=Metrics(), **more)
     try:
         yield made
     finally:
@@ -112,10 +114,9 @@ async def test_a_chat_that_moved_is_followed_and_told_once(caplog: pytest.LogCap
 
 async def test_a_limited_chat_is_left_alone_until_its_time(caplog: pytest.LogCaptureFixture) -> None:
     now = [100.0]
-    async with Emulator(port=0) as tg:
+    async with Emulator(port=0) as tg, line(tg.url, tg.token, monotonic=lambda: now[0]) as talk:
         tg.user(ANN)
         tg.group(GROUP)
-        talk = Line(token=Secret(tg.token), api_url=tg.url, monotonic=lambda: now[0])
         tg.limit(ANN, 7, 1)
         for _ in range(3):
             with pytest.raises(Limited) as caught:
@@ -125,7 +126,6 @@ async def test_a_limited_chat_is_left_alone_until_its_time(caplog: pytest.LogCap
         await talk.send(Target(GROUP), "others are not concerned")
         now[0] += 7.1
         await talk.send(AT_ANN, "x")
-        await talk.close()
 
 
 @pytest.mark.parametrize(
@@ -169,32 +169,16 @@ CANARY = "987654321:Canary_token-that_must-not-be-seen-00000"
 async def serving(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[str]:
-    """Have connections served; gives the address. Whoever has read enough, or waits no more, may hang up.
-
-    It ends with the last connection: one left to its loop's end would fail whichever test the garbage collector comes
-    to it in.
-    """
-    tasks: set[asyncio.Task[None]] = set()
+    """Have connections served; gives the address. Whoever has read enough, or waits no more, may hang up."""
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
         try:
-            with contextlib.suppress(OSError, EOFError):
-                await serve(reader, writer)
+            await serve(reader, writer)
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-            tasks.discard(task)
 
-    server = await asyncio.start_server(one, "127.0.0.1", 0)
-    try:
-        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await until(lambda: not tasks)
+    async with listening(one) as server:
+        yield f"127.0.0.1:{server.port}"
 
 
 @asynccontextmanager
@@ -284,7 +268,7 @@ async def proxy(login: str = "") -> AsyncIterator[tuple[str, list[str]]]:
             while data := await reader.read(65536):
                 writer.write(data)
                 await writer.drain()
-            writer.close()
+            writer.write_eof()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -299,15 +283,19 @@ async def proxy(login: str = "") -> AsyncIterator[tuple[str, list[str]]]:
             return
         host, _, port = target.removeprefix("http://").partition("/")[0].partition(":")
         up_reader, up_writer = await asyncio.open_connection(host, int(port))
-        if method == "CONNECT":
-            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        else:
-            path = target.removeprefix(f"http://{host}:{port}")
-            up_writer.write(f"{method} {path} HTTP/1.1\r\n".encode() + rest.replace(b"keep-alive", b"close"))
-        await asyncio.gather(pump(reader, up_writer), pump(up_reader, writer), return_exceptions=True)
-        up_writer.close()
-        with contextlib.suppress(OSError):
-            await up_writer.wait_closed()
+        try:
+            if method == "CONNECT":
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            else:
+                path = target.removeprefix(f"http://{host}:{port}")
+                up_writer.write(f"{method} {path} HTTP/1.1\r\n".encode() + rest.replace(b"keep-alive", b"close"))
+            async with asyncio.TaskGroup() as pumps:
+                pumps.create_task(pump(reader, up_writer))
+                pumps.create_task(pump(up_reader, writer))
+        finally:
+            up_writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await up_writer.wait_closed()
 
     async with serving(serve) as at:
         yield f"http://{login}@{at}" if login else f"http://{at}", asked

@@ -22,6 +22,7 @@ from cloud.redis_address import Node as Place
 from cloud.redis_address import parse
 from tests.cloud import hub
 from tests.cloud.bus.test_redis_bus import Answer, Node, Question, Word, a_redis, acquainted, hubs
+from tests.listening import listening
 from tests.redis_server import MissingError, Server, running_cluster, running_sentinel
 
 QUIET = 600.0  # seconds: longer than a machine stands still
@@ -66,6 +67,18 @@ async def made(context: Any) -> AsyncIterator[Any]:
         await asyncio.to_thread(context.__exit__, None, None, None)
 
 
+@asynccontextmanager
+async def watched(url: str) -> AsyncIterator[tuple[RedisWatch, Lease]]:
+    """How a hub without a bus sees Redis, and a lease there."""
+    async with AsyncExitStack() as stack:
+        watch, lease = RedisWatch(url), Lease(url, "kioskwire:test", seconds=1.0)
+        stack.push_async_callback(watch.stop)
+        watch.start()
+        stack.push_async_callback(lease.stop)
+        lease.start()
+        yield watch, lease
+
+
 class Way:
     """A way to a Redis that can be slow, or lose all."""
 
@@ -81,35 +94,28 @@ class Way:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Way"]:
-        tasks: set[asyncio.Task[None]] = set()
-
-        async def came(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.add(task := asyncio.current_task())  # type: ignore[arg-type]
-            further = None
-            try:
-                back, further = await asyncio.open_connection("127.0.0.1", self._server.port)
-                await asyncio.wait(
-                    [
-                        asyncio.ensure_future(self._pass(reader, further)),
-                        asyncio.ensure_future(self._pass(back, writer)),
-                    ],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            finally:
-                tasks.discard(task)  # type: ignore[arg-type]
-                for end in (writer, further):
-                    if end is not None:
-                        end.transport.abort()
-
-        server = await asyncio.start_server(came, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with listening(self._came) as server:
+            self.port = server.port
             yield self
+
+    async def _came(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            back, further = await asyncio.open_connection("127.0.0.1", self._server.port)
+            passing = [
+                asyncio.create_task(self._pass(reader, further)),
+                asyncio.create_task(self._pass(back, writer)),
+            ]
+            try:
+                await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in passing:
+                    task.cancel()
+                further.transport.abort()
+                await asyncio.gather(*passing, return_exceptions=True)
+                with contextlib.suppress(OSError):
+                    await further.wait_closed()
         finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            writer.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
@@ -207,31 +213,24 @@ async def parted() -> None:
 async def failed_over() -> None:
     async with made(running_sentinel(requirepass="canary")) as (sentinel, master, replica):
         url = f"redis+sentinel://:canary@127.0.0.1:1,127.0.0.1:{sentinel.port}/kiosks"  # one of them is not there
-        watch, lease = RedisWatch(url), Lease(url, "kioskwire:test", seconds=1.0)
-        watch.start()
-        lease.start()
-        try:
-            async with hubs(url, "one", "two") as (one, two):
-                await until(lambda: watch.state == "connected" and lease.is_held)
-                assert one.bus._line is not None
-                assert one.bus._line.node.port == master.port
-                # Who is at another server than the sentinels say learns it from them.
-                await until(lambda: one.bus._dialler.is_elsewhere(Place("127.0.0.1", replica.port)))
-                assert not await one.bus._dialler.is_elsewhere(one.bus._line.node)
-                await off_loop(sentinel.set_patience, 0.5)
-                await off_loop(master.kill)
-                await until(lambda: not one.bus.is_up)
-                assert "canary" not in one.bus.trouble
-                await works(one, two)
-                await off_loop(sentinel.set_patience, 60.0)
-                assert one.bus._line.node.port == replica.port
-                assert one.gone == two.gone == []
-                # Its old place is a replica's by now, which some may still be told of: nobody stays there.
-                await off_loop(master.start)
-                await until(lambda: lease.is_held and watch.state == "connected")
-        finally:
-            await lease.stop()
-            await watch.stop()
+        async with watched(url) as (watch, lease), hubs(url, "one", "two") as (one, two):
+            await until(lambda: watch.state == "connected" and lease.is_held)
+            assert one.bus._line is not None
+            assert one.bus._line.node.port == master.port
+            # Who is at another server than the sentinels say learns it from them.
+            await until(lambda: one.bus._dialler.is_elsewhere(Place("127.0.0.1", replica.port)))
+            assert not await one.bus._dialler.is_elsewhere(one.bus._line.node)
+            await off_loop(sentinel.set_patience, 0.5)
+            await off_loop(master.kill)
+            await until(lambda: not one.bus.is_up)
+            assert "canary" not in one.bus.trouble
+            await works(one, two)
+            await off_loop(sentinel.set_patience, 60.0)
+            assert one.bus._line.node.port == replica.port
+            assert one.gone == two.gone == []
+            # Its old place is a replica's by now, which some may still be told of: nobody stays there.
+            await off_loop(master.start)
+            await until(lambda: lease.is_held and watch.state == "connected")
 
 
 async def demoted() -> None:
@@ -249,28 +248,25 @@ async def a_cluster() -> None:
     async with made(running_cluster()) as nodes:
         places = [f"127.0.0.1:{node.port}" for node in nodes]
         url, turned = f"redis+cluster://{','.join(places)}", f"redis+cluster://{','.join(places[1:] + places[:1])}"
-        watch, lease = RedisWatch(url), Lease(url, "kioskwire:test", seconds=1.0)
-        watch.start()
-        lease.start()
-        try:
-            async with hubs(url, "one") as (one,), hubs(turned, "two") as (two,):  # at another node
-                await acquainted(one, two)
-                await works(one, two)
-                await until(lambda: watch.state == "connected" and lease.is_held)
-                # A node that has lost its cluster is left for another that has not.
-                dialler, first = Dialler(parse(url), "test"), parse(url).nodes[0]
-                await until(lambda: dialler.is_elsewhere(first))
-                dialler.failed()
-                assert await dialler.find() in parse(url).nodes[1:]
-                assert one.bus._line is not None
-                at, backs = one.bus._line.node, one.backs
-                await off_loop(next(node for node in nodes if node.port == at.port).kill)
-                await until(lambda: one.backs > backs)  # without it the cluster has not all slots, and messages go on
-                await works(one, two)
-                await works(two, one)
-        finally:
-            await lease.stop()
-            await watch.stop()
+        async with (
+            watched(url) as (watch, lease),
+            hubs(url, "one") as (one,),
+            hubs(turned, "two") as (two,),  # at another node
+        ):
+            await acquainted(one, two)
+            await works(one, two)
+            await until(lambda: watch.state == "connected" and lease.is_held)
+            # A node that has lost its cluster is left for another that has not.
+            dialler, first = Dialler(parse(url), "test"), parse(url).nodes[0]
+            await until(lambda: dialler.is_elsewhere(first))
+            dialler.failed()
+            assert await dialler.find() in parse(url).nodes[1:]
+            assert one.bus._line is not None
+            at, backs = one.bus._line.node, one.backs
+            await off_loop(next(node for node in nodes if node.port == at.port).kill)
+            await until(lambda: one.backs > backs)  # without it the cluster has not all slots, and messages go on
+            await works(one, two)
+            await works(two, one)
 
 
 async def test_long_bad_days() -> None:
@@ -401,10 +397,8 @@ async def test_tls_by_a_private_authority() -> None:
         await told(bare.replace("rediss", "redis"), "Redis is not reached: it closed the connection")
         async with hubs(f"{bare}?ssl_cert_reqs=none", "one") as (one,):
             assert one.bus.is_up
-        lease = Lease(redis.url, "kioskwire:test")
-        lease.start()
-        await until(lambda: lease.is_held)
-        await lease.stop()
+        async with watched(redis.url) as (watch, lease):
+            await until(lambda: lease.is_held and watch.state == "connected")
 
 
 async def test_a_redis_that_is_not_there_yet_keeps_no_hub_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,8 +408,8 @@ async def test_a_redis_that_is_not_there_yet_keeps_no_hub_from_starting(monkeypa
         async with AsyncExitStack() as stack:
             one, two = Node(redis.url, "one"), Node(redis.url, "two")
             for node in (one, two):
-                await node.bus.start()
                 stack.push_async_callback(node.bus.stop)
+                await node.bus.start()
             await until(lambda: one.bus.trouble == "Redis is not reached: nobody listens there")
             assert one.bus.peers() == []
             await off_loop(redis.start)

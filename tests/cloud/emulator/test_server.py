@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from telegram.request import HTTPXRequest
 
 from cloud.emulator.limits import Limits
 from cloud.emulator.server import Emulator
+from tests.listening import Listening
 
 ADMIN, GROUP, FORUM = 7, -42, -1001
 # python-telegram-bot warns of a change to come whenever Telegram asks for a pause.
@@ -39,19 +41,23 @@ def _patient() -> HTTPXRequest:
 @asynccontextmanager
 async def talking(**changes: Any) -> AsyncIterator[tuple[Emulator, telegram.Bot]]:
     """An emulator with a person who has pressed Start, a group and a forum; and a bot that talks to it."""
-    async with Emulator(**changes) as tg:
-        tg.user(ADMIN, "Admin")
-        tg.group(GROUP, "Alerts")
-        tg.group(FORUM, "Log", forum=True)
-        bot = telegram.Bot(
-            tg.token,
-            base_url=f"{tg.url}/bot",
-            base_file_url=f"{tg.url}/file/bot",
-            request=_patient(),
-            get_updates_request=_patient(),
-        )
-        async with bot:
-            yield tg, bot
+    try:
+        async with Emulator(**changes) as tg:
+            tg.user(ADMIN, "Admin")
+            tg.group(GROUP, "Alerts")
+            tg.group(FORUM, "Log", forum=True)
+            bot = telegram.Bot(
+                tg.token,
+                base_url=f"{tg.url}/bot",
+                base_file_url=f"{tg.url}/file/bot",
+                request=_patient(),
+                get_updates_request=_patient(),
+            )
+            async with bot:
+                yield tg, bot
+    finally:  # what delivers updates was told to end, and closes its connections
+        if ending := [task for task in asyncio.all_tasks() if task.get_name() == "webhook"]:
+            await asyncio.wait(ending)
 
 
 def _keyboard(*data: str) -> telegram.InlineKeyboardMarkup:
@@ -115,9 +121,12 @@ async def test_an_unknown_method_is_404_and_an_unknown_token_401() -> None:
         )
         assert (await client.get("/botnonsense/getMe")).status_code == 404
         assert (await client.get(f"/BOT{tg.token}/GETME")).json()["ok"]
-        other = telegram.Bot(tg.token[:-1] + "x", base_url=f"{tg.url}/bot")
-        await _refused(other.initialize(), InvalidToken)
-        await other.shutdown()
+        of_other = {"request": _patient(), "get_updates_request": _patient()}
+        other = telegram.Bot(tg.token[:-1] + "x", base_url=f"{tg.url}/bot", **of_other)
+        try:
+            await _refused(other.initialize(), InvalidToken)
+        finally:
+            await other.shutdown()
 
 
 async def test_wrong_types_are_refused_and_unknown_parameters_noted() -> None:
@@ -370,21 +379,17 @@ class Receiver:
         self.statuses: list[int] = []
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.url = ""
-        self._writers: list[asyncio.StreamWriter] = []
+        self._server: Listening
 
     async def __aenter__(self) -> "Receiver":
-        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/telegram"
+        self._server = Listening(self._answer, "127.0.0.1", 0, None, 100)
+        self.url = f"http://127.0.0.1:{self._server.port}/telegram"
         return self
 
     async def __aexit__(self, *why: object) -> None:
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
+        await self._server.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.append(writer)
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = int(re.search(r"content-length: (\d+)", head, re.I)[1])  # type: ignore[index]
         secret = re.search(r"x-telegram-bot-api-secret-token: (\S+)", head, re.I)
@@ -412,9 +417,14 @@ async def test_a_webhook_gets_each_update_until_it_takes_it() -> None:
 
 
 async def test_a_webhook_that_is_not_there_is_tried_again() -> None:
+    with socket.socket() as nobody:  # it has the port, and never listens
+        nobody.bind(("127.0.0.1", 0))
+        await _is_tried_again(f"http://127.0.0.1:{nobody.getsockname()[1]}/telegram")
+
+
+async def _is_tried_again(url: str) -> None:
     async with talking() as (tg, bot):
-        async with Receiver() as receiver:
-            await bot.set_webhook(receiver.url)
+        await bot.set_webhook(url)
         tg.say(ADMIN, "a")
         await tg.until(lambda: tg.webhook.info().get("last_error_message") == "Connection refused")
         assert (await bot.get_webhook_info()).pending_update_count == 1

@@ -1,7 +1,6 @@
 """Callbacks as a backend's own receiver gets them."""
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -22,6 +21,7 @@ from cloud.operations.callbacks import Callbacks, is_over, pause
 from cloud.operations.resolutions import Resolutions
 from tests.cloud.hub import PATIENCE, Running, database_of, execute, rows, running, until
 from tests.cloud.operations.test_delivery import enqueue
+from tests.listening import listening
 
 
 class Receiver:
@@ -124,10 +124,8 @@ async def test_what_is_not_taken_is_told_again_with_the_same_id(tmp_path: Path) 
 async def test_an_answer_that_comes_twice_is_not_the_next_callbacks(tmp_path: Path) -> None:
     """It would count as delivered, and nobody has taken it."""
     came: list[str] = []
-    serving: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(asyncio.current_task())
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
@@ -136,20 +134,16 @@ async def test_an_answer_that_comes_twice_is_not_the_next_callbacks(tmp_path: Pa
                 answer = "HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n"
                 texts = {1: answer.format(200) * 2, 2: answer.format(503)}
                 writer.write(texts.get(len(came), answer.format(200)).encode())
-        except (asyncio.IncompleteReadError, OSError):
+        finally:
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, running(tmp_path) as hub:
-        key, _secret = await key_with_callback(hub, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
+    async with listening(serve) as server, running(tmp_path) as hub:
+        key, _secret = await key_with_callback(hub, f"http://127.0.0.1:{server.port}/hook")
         await finish(hub, key)
         await until(lambda: rows(tmp_path, "SELECT 1 FROM callbacks WHERE delivered_at IS NOT NULL"))
         await finish(hub, key)
         await until(lambda: len(came) >= 3)
         assert came[1] == came[2] != came[0]
-    await until(lambda: all(task is not None and task.done() for task in serving))
 
 
 async def test_410_ends_it(tmp_path: Path) -> None:
@@ -220,18 +214,18 @@ async def test_a_revoked_keys_callbacks_are_given_up(tmp_path: Path) -> None:
 
 async def test_a_receiver_that_hangs_does_not_stop_the_others(tmp_path: Path) -> None:
     writers: list[asyncio.StreamWriter] = []
-    silent = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
-    async with running(tmp_path) as hub, receiver() as backend:
-        stuck, _ = await key_with_callback(hub, f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/")
+    async with (
+        listening(lambda _, writer: writers.append(writer)) as silent,
+        running(tmp_path) as hub,
+        receiver() as backend,
+    ):
+        stuck, _ = await key_with_callback(hub, f"http://127.0.0.1:{silent.port}/")
         good, _ = await key_with_callback(hub, backend.url)
         await finish(hub, stuck)
+        await until(lambda: writers)
         request_id = await finish(hub, good)
         (told,) = await backend.wait(1)
         assert told["data"]["request_id"] == request_id
-    silent.close()
-    for writer in writers:
-        writer.close()
-        await writer.wait_closed()
 
 
 def test_pauses_double_up_to_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,10 +278,12 @@ async def test_a_stop_in_the_very_moment_news_come_in_is_not_lost(
             version="0",
         )
         callbacks.start()
-        await until(lambda: callbacks._news._waiters)  # type: ignore[attr-defined]
-        callbacks._news.set()
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        async with asyncio.timeout(PATIENCE):
-            await callbacks.stop()
-        await engine.dispose()
+        try:
+            await until(lambda: callbacks._news._waiters)  # type: ignore[attr-defined]
+            callbacks._news.set()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        finally:
+            async with asyncio.timeout(PATIENCE):
+                await callbacks.stop()
+            await engine.dispose()

@@ -9,6 +9,7 @@ import cramjam
 import httpx
 
 from cloud.telemetry.message import message_class
+from tests.listening import listening
 
 LOGIN = ("12345", "glc_canary-of-the-password")
 # Status, headers, body; None: whatever stands behind it answers.
@@ -55,8 +56,6 @@ class Receiver:
                     return
                 writer.write(answer)
                 await writer.drain()
-        except (OSError, EOFError, asyncio.CancelledError):
-            pass
         finally:
             writer.close()
 
@@ -69,8 +68,11 @@ class Receiver:
             return reply
         if reply is None:
             kept = {name: value for name, value in head.items() if name.startswith(("content-", "x-"))}
-            async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
-                told = await client.post(f"{self.behind}/api/v1/write", content=body, headers=kept)
+            try:
+                async with httpx.AsyncClient(trust_env=False, timeout=60.0) as client:
+                    told = await client.post(f"{self.behind}/api/v1/write", content=body, headers=kept)
+            except httpx.HTTPError:  # it went away meanwhile
+                return b""
             reply = told.status_code, {}, told.content
         if 200 <= reply[0] < 300:
             self.pushes.append(body)
@@ -86,27 +88,6 @@ def _http(status: int, headers: dict[str, str], body: bytes) -> bytes:
 async def receiver(behind: str = "") -> AsyncIterator[Receiver]:
     """One that listens."""
     there = Receiver(behind)
-    tasks: set[asyncio.Task[None]] = set()
-    writers: list[asyncio.StreamWriter] = []
-
-    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not server.is_serving():  # it was being accepted when that ended
-            writer.transport.abort()
-            return
-        writers.append(writer)
-        task = asyncio.create_task(there.serve(reader, writer))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    there.port = server.sockets[0].getsockname()[1]
-    try:
+    async with listening(there.serve) as server:
+        there.port = server.port
         yield there
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:  # of a task that was cancelled before it began as well
-            writer.transport.abort()
-        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)

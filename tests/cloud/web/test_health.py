@@ -1,6 +1,6 @@
 """`/health`: what it tells, and when it is 503."""
 
-import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -46,18 +46,17 @@ async def test_a_broken_database_is_503_and_heals(tmp_path: Path, monkeypatch: p
 
 
 async def test_a_redis_that_is_not_there_degrades_and_the_hub_serves_on(tmp_path: Path) -> None:
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    async with running(tmp_path, redis_url=f"redis://:canary-password@127.0.0.1:{port}/0") as hub:
-        answer = await hub.http.get("/health")
-        assert (
-            answer.status_code,
-            answer.json()["status"],
-            answer.json()["redis"],
-        ) == (200, "degraded", "unreachable")
-        assert "canary-password" not in answer.text
+    with socket.socket() as taken:  # bound, and never listens: nor does anybody else there
+        taken.bind(("127.0.0.1", 0))
+        url = f"redis://:canary-password@127.0.0.1:{taken.getsockname()[1]}/0"
+        async with running(tmp_path, redis_url=url) as hub:
+            answer = await hub.http.get("/health")
+            assert (
+                answer.status_code,
+                answer.json()["status"],
+                answer.json()["redis"],
+            ) == (200, "degraded", "unreachable")
+            assert "canary-password" not in answer.text
 
 
 async def test_running_operations_are_counted(tmp_path: Path) -> None:
