@@ -94,6 +94,7 @@ class Polling:
         if self._taking is not None:
             await asyncio.wait([self._taking], timeout=_TAKE_WITHIN)
             self._taking.cancel()
+        self._incoming.is_working = False  # what is told from now on is another hub's, or the next life's
         self._set("connecting")
 
     async def _run(self) -> None:

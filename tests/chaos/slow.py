@@ -9,6 +9,7 @@ moment, and when all of them have gone.
 import asyncio
 import base64
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -25,6 +26,7 @@ from bench.program import Program
 from bench.stack import Appliance, Hub, send_headers
 from tests.chaos.results import Result, timed
 from tests.journeys.clients import Fleet
+from tests.listening import listening
 
 NORMAL, SLOW = 50, 5
 _EVERY_S = 0.01  # a call to one of the normal kiosks
@@ -81,12 +83,14 @@ class _Day:
         result, hub = self._result, self._hub
         limits = httpx.Limits(max_connections=400, max_keepalive_connections=400)
         client = httpx.AsyncClient(base_url=hub.url, timeout=_PATIENCE_S, trust_env=False, limits=limits)
-        async with client as self._http, self._gateway() as gateway, self._receiver() as receiver:
+        async with client as self._http, self._gateway() as gateway, self._receiver() as receiver, self._ended():
             appliance = await asyncio.to_thread(self._appliance, gateway)
             # A client library would be what is slow, with hundreds of connections in its pool.
             self._lines: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
             for _ in range(_LINES):
-                self._lines.put_nowait(await asyncio.open_connection("127.0.0.1", hub.port))
+                reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+                self._open.append(writer)
+                self._lines.put_nowait((reader, writer))
             await self._call_for(1.0)
             self._took.clear()
             await self._call_for(self._quiet_s)
@@ -100,10 +104,7 @@ class _Day:
             loud = _quantile(self._took, 0.99)
             await self._check_appliance(appliance)
             worst, appliance_worst = await _stop(watch)
-            await self._end()
             result.operations += len(self._took)
-        while not self._lines.empty():
-            self._lines.get_nowait()[1].close()
         after = await self._settle_down(files)
         appliance_after = await asyncio.to_thread(_at_most, lambda: _files(appliance), appliance_files + 4)
         figures = result.figures
@@ -246,10 +247,14 @@ class _Day:
     async def _connect(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection with small buffers, so that what is not read stays with the other end."""
         connection = socket.socket()
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
-        reader, writer = await asyncio.open_connection(sock=connection, limit=64 * 1024)
+        try:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+            reader, writer = await asyncio.open_connection(sock=connection, limit=64 * 1024)
+        except BaseException:
+            connection.close()
+            raise
         self._open.append(writer)
         return reader, writer
 
@@ -296,41 +301,29 @@ class _Day:
     @contextlib.asynccontextmanager
     async def _gateway(self) -> AsyncIterator[int]:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self._held.append(writer)
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            try:
                 head = await reader.readuntil(b"\r\n\r\n")
                 if b"/quick" in head:
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
-                    await writer.drain()
                 else:
                     await _answer_for_ever(writer)
-            writer.close()
+            finally:
+                writer.close()
 
-        self._held: list[asyncio.StreamWriter] = []
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            await _hang_up(self._held)
+        async with listening(serve) as server:
+            yield server.port
 
     @contextlib.asynccontextmanager
     async def _receiver(self) -> AsyncIterator[int]:
         """An address for callbacks: every second time it dribbles, else it says nothing at all."""
-        held: list[asyncio.StreamWriter] = []
+        numbers = itertools.count(1)
 
         async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            held.append(writer)
-            with contextlib.suppress(OSError):
-                if len(held) % 2:
-                    await _answer_for_ever(writer)
+            if next(numbers) % 2:
+                await _answer_for_ever(writer)
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        try:
-            yield server.sockets[0].getsockname()[1]
-        finally:
-            server.close()
-            await _hang_up(held)
+        async with listening(serve) as server:
+            yield server.port
 
     # Looking at the programs.
 
@@ -343,17 +336,22 @@ class _Day:
         except asyncio.CancelledError:
             return worst[0], worst[1]
 
-    async def _end(self) -> None:
-        """The trouble goes away."""
-        for task in self._tasks:
-            task.cancel()
-        for failed in await asyncio.gather(*self._tasks, return_exceptions=True):
+    @contextlib.asynccontextmanager
+    async def _ended(self) -> AsyncIterator[None]:
+        """The trouble goes away afterwards."""
+        try:
+            yield
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+            for writer in self._open:
+                writer.transport.abort()
+        for failed in ended:
             if isinstance(failed, BaseException) and not isinstance(
                 failed, OSError | asyncio.CancelledError | asyncio.IncompleteReadError | httpx.HTTPError
             ):
                 raise failed
-        for writer in self._open:
-            writer.transport.abort()
 
     async def _settle_down(self, files: int) -> int:
         """How many files the hub has open once nobody is there but who was before; nothing may be running."""
@@ -380,12 +378,6 @@ def _at_most(count: Callable[[], int], most: int) -> int:
 async def _stop(watch: "asyncio.Task[tuple[float, float]]") -> tuple[float, float]:
     watch.cancel()
     return await watch
-
-
-async def _hang_up(held: list[asyncio.StreamWriter]) -> None:
-    for writer in held:
-        writer.transport.abort()
-    await asyncio.sleep(1.0)  # whoever dribbles on one of them notices at its next byte
 
 
 async def _answer_for_ever(writer: asyncio.StreamWriter) -> None:

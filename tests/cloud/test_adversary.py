@@ -137,10 +137,9 @@ async def test_who_cannot_read_an_operation_is_not_told_that_it_was_not_executed
 
 def connection_of(caller: socket.socket) -> _Connection | None:
     """The hub's end of a socket."""
-    for each in gc.get_objects():
-        if isinstance(each, _Connection) and each._transport.get_extra_info("peername") == caller.getsockname():
-            return each
-    return None
+    found = [each for each in gc.get_objects() if isinstance(each, _Connection) and hasattr(each, "_transport")]
+    here = caller.getsockname()
+    return next((each for each in found if each._transport.get_extra_info("peername") == here), None)
 
 
 async def test_a_caller_that_asks_on_and_never_reads_holds_little_memory(tmp_path: Path) -> None:

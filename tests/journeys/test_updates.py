@@ -18,6 +18,8 @@ from appliance.updates.choose import Choice, choose
 from appliance.updates.download import fetch
 from appliance.updates.source import Source, SourceError, Where, load_keys, open_source
 from tests.cloud.hub import Running, running
+from tests.dialling import dialled
+from tests.listening import listening
 from wire.release import Manifest
 
 RELEASE = Path(__file__).parents[2] / "packaging" / "release"
@@ -48,16 +50,18 @@ class Line:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-        tasks = [asyncio.create_task(self._ask(reader, back)), asyncio.create_task(self._answer(there, writer))]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for end in (back, writer):
-            end.transport.abort()
-            with contextlib.suppress(OSError):
-                await end.wait_closed()
+        async with dialled("127.0.0.1", self._port) as (there, back):
+            tasks = [asyncio.create_task(self._ask(reader, back)), asyncio.create_task(self._answer(there, writer))]
+            try:
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                ended = await asyncio.gather(*tasks, return_exceptions=True)
+                writer.transport.abort()
+        for error in ended:
+            if isinstance(error, Exception):
+                raise error
 
     async def _ask(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -77,12 +81,8 @@ class Line:
 async def breaking(hub: Running, most: int) -> AsyncIterator[tuple[str, Line]]:
     """The hub behind a line that breaks; its address."""
     line = Line(hub.hub.port, most)
-    server = await asyncio.start_server(line.serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/updates", line
-    finally:
-        server.close()
-        await server.wait_closed()
+    async with listening(line.serve) as server:
+        yield f"http://127.0.0.1:{server.port}/updates", line
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_a_version_comes_over_a_bad_line_once_the_operator_has_said_so(tmp
     ):
         manifest = await source.manifest(keys, after=0)
         assert (await wanted(source, manifest, "1.0.0")).release is None
-        change = {"version": "1.0.1", "percent": 100}
+        change: dict[str, object] = {"version": "1.0.1", "percent": 100}
         assert (await hub.http.put("/admin/rollouts/stable", json=change, headers=hub.admin)).status_code == 200
         release = (await wanted(source, manifest, "1.0.0")).release
         assert release is not None
@@ -126,7 +126,8 @@ async def test_a_version_comes_over_a_bad_line_once_the_operator_has_said_so(tmp
         assert starts == sorted(set(starts))
         assert len(starts) >= 2
         # What is held back does not come, whoever asks.
-        await hub.http.put("/admin/rollouts/stable", json={"paused": True}, headers=hub.admin)
+        change = {"paused": True}
+        assert (await hub.http.put("/admin/rollouts/stable", json=change, headers=hub.admin)).status_code == 200
         assert (await wanted(source, manifest, "1.0.0")).release is None
 
 

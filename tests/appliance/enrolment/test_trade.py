@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import gc
 import gzip
 import shutil
 import ssl
@@ -14,13 +13,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appliance.enrolment import trade as module
 from appliance.enrolment.papers import Pending
 from appliance.enrolment.trade import TradeError, Trouble, Way, trade
 from appliance.identity import new_key, public_key
 from appliance.outward import distrust, is_about_clock
 from tests.appliance.supervisor.yard import virtual
 from tests.appliance.worlds import Call, gateway, proxy, reply
+from tests.listening import listening
 from wire.enrolment import EnrolRequest
 from wire.environment import Secret
 
@@ -109,22 +108,23 @@ async def test_an_answer_that_breaks_off_and_a_hub_that_is_not_there() -> None:
 
 
 async def test_a_hub_without_encryption_is_said_to_be_one() -> None:
-    async def complain(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def complain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(100)  # what nobody has read when the connection closes breaks it
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")  # as any of them answers a hello of TLS
         writer.close()
 
-    async with await asyncio.start_server(complain, "127.0.0.1", 0) as server:
+    async with listening(complain) as server:
         with pytest.raises(TradeError, match=r"no TLS.*ws://") as caught:
-            await trade(pending(server.sockets[0].getsockname()[1], "wss"), Way())
+            await trade(pending(server.port, "wss"), Way())
     assert caught.value.kind is Trouble.UNREACHABLE
 
 
-async def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@virtual
+async def test_a_hub_that_never_answers_is_given_up() -> None:
     async def never(_call: Call) -> bytes:
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
         return reply()
 
-    monkeypatch.setattr(module, "_TIMEOUT_S", 0.2)
     async with gateway(never) as there:
         with pytest.raises(TradeError, match="no answer") as caught:
             await trade(pending(there.port), Way())
@@ -187,8 +187,6 @@ def certificate(directory: Path, begin: str, end: str) -> Path:
     return Path(names["crt"])
 
 
-# asyncio leaves a connection whose handshake fails to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="takes openssl")
 @pytest.mark.parametrize(
     ("begin", "end", "kind", "words"),
@@ -204,17 +202,10 @@ async def test_a_wrong_clock_is_told_apart_from_a_wrong_certificate(
     crt = certificate(tmp_path, begin, end)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(crt, tmp_path / "key")
-    server = await asyncio.start_server(lambda _r, w: w.close(), "127.0.0.1", 0, ssl=context)
-    port = server.sockets[0].getsockname()[1]
     trusted = Way("", str(crt)) if kind is Trouble.CLOCK else Way()
-    try:
+    async with listening(lambda _r, w: w.close(), tls=context) as server:
         with pytest.raises(TradeError) as caught:
-            await trade(pending(port, "wss"), trusted)
-    finally:
-        server.close()
-        await server.wait_closed()
-        await asyncio.sleep(0.05)
-        gc.collect()
+            await trade(pending(server.port, "wss"), trusted)
     assert caught.value.kind is kind
     assert words in str(caught.value)
     if kind is Trouble.CLOCK:

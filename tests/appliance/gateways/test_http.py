@@ -13,6 +13,7 @@ import pytest
 from appliance.gateways import Answered, Gateways, NeverGot, NoAnswer
 from tests.appliance.quick import quick
 from tests.appliance.worlds import Call, gateway, reply, route, until
+from tests.listening import listening
 
 
 @asynccontextmanager
@@ -115,13 +116,12 @@ async def test_a_connection_reset_as_soon_as_it_stands_is_a_result() -> None:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.transport.abort()
 
-    server = await asyncio.start_server(reset, "127.0.0.1", 0)
-    there = route(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    async with server, gateways() as here:
+    async with listening(reset) as server, gateways() as here:
+        there = route(f"http://127.0.0.1:{server.port}")
         for _ in range(20):
             results = await asyncio.gather(*(here.call(there, "POST", b"{}") for _ in range(10)))
             assert all(isinstance(result, NeverGot | NoAnswer) for result in results)
-        await until(lambda: len(resets) == 200)  # what stands in the server's queue when it closes is left open
+        await until(lambda: len(resets) == 200)
 
 
 @quick

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from appliance.network import service
 from appliance.network.probe import Aim, Machine
-from appliance.network.service import Network, token_state
+from appliance.network.service import _TURN_S as TURN_S
+from appliance.network.service import ASKED_S, EVERY_S, FIRST_S, Network, token_state
 from appliance.network.steps import Seen
-from tests.appliance.worlds import until
+from tests.appliance.supervisor.yard import until, virtual
 
 
 class Kiosk:
@@ -31,10 +31,7 @@ class Kiosk:
 
 
 @asynccontextmanager
-async def kiosk(monkeypatch: pytest.MonkeyPatch, first_s: float = 0.02, every_s: float = 60.0) -> AsyncIterator[Kiosk]:
-    monkeypatch.setattr(service, "_TURN_S", 0.005)
-    monkeypatch.setattr(service, "FIRST_S", first_s)
-    monkeypatch.setattr(service, "EVERY_S", every_s)
+async def kiosk() -> AsyncIterator[Kiosk]:
     there = Kiosk()
     there.network.start()
     try:
@@ -43,52 +40,56 @@ async def kiosk(monkeypatch: pytest.MonkeyPatch, first_s: float = 0.02, every_s:
         await there.network.stop()
 
 
-async def test_it_walks_once_while_the_link_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with kiosk(monkeypatch) as there:
+@virtual
+async def test_it_walks_once_while_the_link_is_down() -> None:
+    async with kiosk() as there:
+        await asyncio.sleep(FIRST_S)  # and a turn more, in which it is noticed
+        assert there.walks == 0
         await until(lambda: there.network.last)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(EVERY_S - 2 * TURN_S)
         assert there.walks == 1
         failed = there.network.last.first_failed if there.network.last else None
         assert failed is not None
         assert failed.finding == "reach.refused"
 
 
-async def test_it_walks_again_after_a_while_and_not_with_a_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with kiosk(monkeypatch, every_s=0.02) as there:
-        await until(lambda: there.walks >= 3)
+@virtual
+async def test_it_walks_again_after_a_while_and_not_with_a_link() -> None:
+    async with kiosk() as there:
+        await until(lambda: there.walks >= 3, FIRST_S + 2 * EVERY_S + 4 * TURN_S)
         there.connected = True
-        await asyncio.sleep(0.03)
-        before = there.walks
-        await asyncio.sleep(0.1)
-        assert there.walks == before
+        await asyncio.sleep(3 * EVERY_S)
+        assert there.walks == 3
 
 
-async def test_another_drop_is_looked_at_though_the_one_before_was_just_now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "ASKED_S", 0.05)
-    async with kiosk(monkeypatch) as there:
+@virtual
+async def test_another_drop_is_looked_at_though_the_one_before_was_just_now() -> None:
+    async with kiosk() as there:
         await until(lambda: there.walks == 1)
         there.connected = True
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(2 * TURN_S)
         there.connected = False
-        await until(lambda: there.walks == 2)
+        await until(lambda: there.walks == 2, ASKED_S + TURN_S)
 
 
-async def test_a_person_is_heard_at_once_but_not_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with kiosk(monkeypatch) as there:
+@virtual
+async def test_a_person_is_heard_at_once_but_not_again_and_again() -> None:
+    async with kiosk() as there:
         there.connected = True
         there.gate.clear()
         assert there.network.ask()
-        await until(lambda: there.network.running)
+        await until(lambda: there.network.running, 2 * TURN_S)
         assert not there.network.ask()
         there.gate.set()
         await until(lambda: there.network.last)
         assert not there.network.ask()
         assert there.walks == 1
-        monkeypatch.setattr(service, "ASKED_S", 0.0)
+        await asyncio.sleep(ASKED_S)
         assert there.network.ask()
         there.aim = None
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(2 * TURN_S)
         assert not there.network.ask()
+        assert there.walks == 1
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.chaos.doors.mutate import deep, mutate_bytes
+from tests.dialling import at_once
+from tests.listening import Listening, listening
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _BOMB = gzip.compress(bytes(64 * 1024 * 1024), 9)  # 64 KiB that would be 64 MiB
@@ -99,26 +101,22 @@ class Liar:
         self._rng = rng
         self._hang_s = hang_s
         self._mark = re.compile(mark)
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._server: Listening | None = None
         self._news = asyncio.Event()
         self.kinds: Counter[str] = Counter()
         self.asked: Counter[str] = Counter()
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = Listening(self._serve, "127.0.0.1", self.port, None, 100)
+        self.port = self._server.port
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._server.close()
 
     async def answered(self, count: int) -> None:
         """Wait until so many requests got their nonsense."""
@@ -127,10 +125,7 @@ class Liar:
             await self._news.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        at_once(writer)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: *(\d+)", head)
@@ -155,8 +150,6 @@ class Liar:
                     await reader.read()
             if end == "reset":
                 writer.transport.abort()
-        except (OSError, EOFError, TimeoutError, ValueError, asyncio.CancelledError):
-            pass  # it is the top of its task
         finally:
             writer.close()
 
@@ -219,20 +212,18 @@ async def bad_upgrades(rng: random.Random) -> AsyncIterator[int]:
     """A hub that does not come to speak; gives its port."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, EOFError, ValueError, TimeoutError):
+        try:
             pieces, stays = upgrade_nonsense(rng, await reader.readuntil(b"\r\n\r\n"))
             writer.write(b"".join(pieces))
             await writer.drain()
             if stays:
                 async with asyncio.timeout(0.05):
                     await reader.read()
-        writer.close()
+        finally:
+            writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    async with listening(answer) as server:
+        yield server.port
 
 
 Talk = Callable[[ServerConnection, dict[str, Any]], Awaitable[None]]

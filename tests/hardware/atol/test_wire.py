@@ -1,47 +1,39 @@
 """HTTP over a port: what surely did not leave is told apart from what may have."""
 
 import asyncio
-import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
+from hardware.atol import wire
 from hardware.atol.wire import PortTransport
+from tests.listening import listening
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def serving(serve: Serve) -> AsyncIterator[str]:
-    tasks: list[asyncio.Task[None]] = []
-
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.append(task)
         try:
             await serve(reader, writer)
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
 
-    server = await asyncio.start_server(once, "127.0.0.1", 0)
-    try:
-        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        await server.wait_closed()
-        await asyncio.gather(*tasks)
+    async with listening(once) as server:
+        yield f"tcp://127.0.0.1:{server.port}"
 
 
 async def heard(reader: asyncio.StreamReader) -> bytes:
     return await reader.readuntil(b"\r\n\r\n")
 
 
-async def test_answers_of_both_kinds_of_length() -> None:
+async def test_answers_of_both_kinds_of_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "IDLE_S", 60.0)  # the connection is kept, however slow the machine is
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert b"POST /x?y=1 HTTP/1.1" in await heard(reader)
         assert await reader.readexactly(4) == b"body"
@@ -63,11 +55,12 @@ async def test_answers_of_both_kinds_of_length() -> None:
 
 
 async def test_nobody_there_means_not_sent() -> None:
-    async with serving(heard) as url:  # type: ignore[arg-type]
-        pass
-    async with httpx.AsyncClient(transport=PortTransport(url, keep=False)) as client:
-        with pytest.raises(httpx.ConnectError):
-            await client.get("http://x/")
+    with socket.socket() as taken:  # nobody listens there, nor will meanwhile
+        taken.bind(("127.0.0.1", 0))
+        url = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        async with httpx.AsyncClient(transport=PortTransport(url, keep=False)) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.get("http://x/")
 
 
 @pytest.mark.parametrize(
