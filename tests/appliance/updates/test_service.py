@@ -260,7 +260,7 @@ def on_trial(here: Kiosk) -> None:
 
 
 async def test_a_version_proves_itself(tmp_path: Path) -> None:
-    async with kiosk(tmp_path, begin=on_trial, **TRIAL_RUN) as here:
+    async with kiosk(tmp_path, begin=on_trial, trial_s=600.0, **TRIAL_RUN) as here:
         here.seen = Seen(connected=False, devices={"bills": True})
         await until(lambda: here.updates.status.lacking == ["the hub is not reached, and was before"])
         assert here.updates.on_trial

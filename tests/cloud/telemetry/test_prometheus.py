@@ -66,15 +66,12 @@ async def test_what_is_pushed_is_what_metrics_says_and_a_receiver_may_be_away(
             assert (await hub.http.get("/health")).json()["telemetry"] == "connected"
             text = (await hub.http.get("/metrics")).text
             assert password not in text
+            wanted = exposed(text)
+            # What is pushed just now may have been taken before.
+            await until(lambda: pushed(prometheus).keys() >= wanted.keys())
             count = len(there.pushes)
             await until(lambda: len(there.pushes) >= count + 2)
-            found = {
-                tuple(sorted((n, v) for n, v in one["metric"].items() if n not in {"job", "instance"})): float(
-                    one["value"][1]
-                )
-                for one in prometheus.ask('{job="kioskwire-hub", instance="hub.example.com"}')
-            }
-            wanted = exposed(text)
+            found = pushed(prometheus)
             assert (
                 wanted[("__name__", "kioskwire_operations_total"), ("operation", "payment"), ("outcome", "succeeded")]
                 == 3
@@ -98,6 +95,15 @@ async def test_what_is_pushed_is_what_metrics_says_and_a_receiver_may_be_away(
             for at in (during, None):  # what was taken while nobody took it is there as well, at its own time
                 assert [one["value"][1] for one in prometheus.ask(series, at)] == ["4"]
     assert password not in "\n".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+
+
+def pushed(prometheus: Server) -> dict[tuple[tuple[str, str], ...], float]:
+    """The last of each series that the hub pushed."""
+    found = {}
+    for one in prometheus.ask('{job="kioskwire-hub", instance="hub.example.com"}'):
+        labels = sorted((name, value) for name, value in one["metric"].items() if name not in {"job", "instance"})
+        found[tuple(labels)] = float(one["value"][1])
+    return found
 
 
 async def _health(hub: Running, state: str) -> Json | None:
