@@ -19,6 +19,7 @@ from hardware.simulation.host import DeviceHost
 from hardware.simulation.store import Store
 from hardware.simulation.wires import TcpWire
 from hardware.slip import lines
+from tests.appliance.supervisor.yard import virtual
 
 SERIAL = tuple(family for family in FAMILIES if family in catalogue.PROBED)
 NETWORK = {"atol"}
@@ -56,6 +57,7 @@ async def look(bench: Bench, probes: dict[str, Sequence[Probe]]) -> dict[str, Su
     return dict(zip(bench.hosts, found, strict=True))
 
 
+@virtual
 async def test_each_is_found_for_what_it_is_and_left_as_it_was() -> None:
     probes = {family: catalogue.probes([family]) for family in SERIAL}
     async with benches(SERIAL) as bench:
@@ -67,6 +69,7 @@ async def test_each_is_found_for_what_it_is_and_left_as_it_was() -> None:
     assert families == {family: {family} for family in SERIAL}
 
 
+@virtual
 async def test_what_all_other_families_ask_does_nothing_to_any(tmp_path: Path) -> None:
     """As if each had been asked last: nothing is printed, no note moves, no memory changes."""
 
