@@ -210,9 +210,9 @@ async def kiosk(
             journal=memory, targets=HttpTargets(gateways), routes=routes, metrics=metrics, screen=Screen()
         )
         operations.listen(told)
-        if start:
-            await operations.start()
         try:
+            if start:
+                await operations.start()
             yield Kiosk(memory, operations, told, metrics)
         finally:
             await operations.stop()
