@@ -1,7 +1,6 @@
 """What relays and servers of tests are made of, of which nothing is left when they end."""
 
 import asyncio
-import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -31,18 +30,8 @@ async def dialled(host: str, port: int, *, source: str | None = None) -> AsyncIt
         await _closed(writer)
 
 
-def at_once(writer: asyncio.StreamWriter) -> None:
-    """What is written goes out however small it is, and whether or not what went before has been acknowledged.
-
-    As asyncio sees to for connections of its own servers. In virtual time it matters: no acknowledgement is waited for.
-    """
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
 async def pass_on(one: Ends, other: Ends) -> None:
     """What each says to the other, until either is closed; then both are."""
-    for _reader, writer in (one, other):
-        at_once(writer)
     await asyncio.gather(_copy(one[0], other[1]), _copy(other[0], one[1]))
 
 

@@ -64,6 +64,8 @@ class Listening:
             except OSError:  # there is none
                 return
             connection.setblocking(False)
+            # As asyncio does for its own: what is written goes out though what went before is not acknowledged yet.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._came.add(connection)
             task = asyncio.create_task(self._one(connection), name="served")
             self._tasks.add(task)

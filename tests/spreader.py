@@ -8,7 +8,6 @@ import struct
 import threading
 from collections.abc import Sequence
 
-from tests.dialling import at_once
 from tests.listening import Listening
 
 _OWN = "127.0.0.1"
@@ -55,7 +54,6 @@ class Spreader:
         if peer is None:  # it is gone already
             _reset(writer)
             return
-        at_once(writer)
         source = None if peer[0] == _OWN else (peer[0], 0)  # whoever comes from elsewhere is seen to do so
         for port in self._random.sample(self.targets, len(self.targets)):
             with contextlib.suppress(OSError, TimeoutError):

@@ -26,7 +26,7 @@ from appliance.routes import Route, RouteTable, StatusQuery
 from appliance.screen import Screen
 from appliance.uplink import Uplink
 from appliance.uplink.dial import Address
-from tests.dialling import at_once, dialled, pass_on
+from tests.dialling import dialled, pass_on
 from tests.listening import listening
 from wire.enrolment import CHALLENGE_HEADER
 from wire.messages import Event, Events, Hello, Message, Progress, Request, Response, Responses
@@ -98,7 +98,6 @@ async def gateway(answer: Answer | None = None) -> AsyncIterator[Gateway]:
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there.connections += 1
-        at_once(writer)
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n"))[:-4]

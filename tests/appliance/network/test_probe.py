@@ -19,7 +19,6 @@ from appliance.network.probe import Aim, Machine, look
 from appliance.network.steps import Look, State, judge, verdict
 from tests.appliance.supervisor.yard import virtual
 from tests.appliance.worlds import proxy
-from tests.dialling import at_once
 from tests.listening import listening
 
 HERE = Machine(interfaces=machine.interfaces, has_default_route=lambda: True, name_servers=lambda: ("192.0.2.53",))
@@ -41,7 +40,6 @@ async def answering(
     asked: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        at_once(writer)
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         if text is not None:
             writer.write(text)

@@ -19,7 +19,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from tests.chaos.doors.mutate import deep, mutate_bytes
-from tests.dialling import at_once
 from tests.listening import Listening, listening
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -125,7 +124,6 @@ class Liar:
             await self._news.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        at_once(writer)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             length = re.search(rb"(?i)content-length: *(\d+)", head)
