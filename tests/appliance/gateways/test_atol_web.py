@@ -334,7 +334,9 @@ _POINTS = {
     "appliance.atol.begin.before": "never", "appliance.atol.begin.after": "never",
     "appliance.atol.accept.before": "known", "appliance.atol.accept.after": "known",
     "appliance.atol.end.before": "known", "appliance.atol.end.after": "known",
-    "appliance.gateway.request.after:3": "known", "appliance.gateway.fetch.before:3": "never",
+    "appliance.gateway.fetch.before:3": "never",
+    # It was given to a connection that was cut off then: what the server has of it counts.
+    "appliance.gateway.request.after:3": "",
 }  # fmt: skip
 
 
@@ -353,7 +355,10 @@ async def test_killed_at_a_point(tmp_path: Path, point: str) -> None:
             assert len(documents(there)) == (0 if isinstance(found, NeverGot) else 1)
             if isinstance(found, Answered):
                 assert said(found)["fiscal"]["number"] == documents(there)[0]["number"]
-            assert ("never" if isinstance(found, NeverGot) else "known") == _POINTS[point]
+            assert there.store is not None
+            has_it = any('"sell"' in task["body"] for task in there.store.memory["tasks"].values())
+            expected = _POINTS[point] or ("known" if has_it else "never")
+            assert ("never" if isinstance(found, NeverGot) else "known") == expected
 
 
 # What is asked

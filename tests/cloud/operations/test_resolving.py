@@ -376,14 +376,16 @@ async def test_who_settles_what_is_just_given_up_is_told_to_look_again(
         assert [one.state for one in told] == ["unknown"]
 
 
-async def test_the_kiosks_word_is_not_settled_before_it_is_on_disk(tmp_path: Path) -> None:
+async def test_the_kiosks_word_is_not_settled_before_it_is_on_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async with running(tmp_path) as hub, hub.kiosk() as kiosk:
         request = await unheard(hub, kiosk)
         later(hub, 110)
         await hub.services.resolving.resolve(request["request_id"], "failed", "a", WHY)
         async with broken(tmp_path, "resolutions"):
             await kiosk.answer(request, {"paid": True})
-            await asyncio.sleep(0.1)
+            await until(lambda: "a late outcome could not be stored" in caplog.text)
             assert await kiosk.heard() == []
         await kiosk.answer(request, {"paid": True})
         await kiosk.hear("settled")
