@@ -1,8 +1,6 @@
 """Hubs that share a database: one polls Telegram, whatever becomes of it, of its database and of Redis."""
 
 import asyncio
-import contextlib
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from cloud.emulator.server import Emulator
 from cloud.settings import Settings, database_url
 from tests.cloud.bot.parts import Parts
 from tests.cloud.bot.site import ADMIN, Site, bot_site
+from tests.cloud.db.test_lease import Clock, its_time_is_over
 from tests.cloud.fleet import database_server, new_database
 from tests.cloud.hub import until
 from tests.redis_server import running_redis
@@ -20,14 +19,6 @@ from tests.redis_server import running_redis
 SECONDS = 60.0  # of a lease that is to end only where a test says so: a machine that is busy stands still
 SHORT = 2.5  # of one that ends by itself
 NO_MORE_FOR = 2.5  # seconds, in which nothing is to be said
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.slept = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.slept
 
 
 @asynccontextmanager
@@ -55,18 +46,6 @@ async def bots(count: int, seconds: float = SECONDS) -> AsyncIterator[tuple[Emul
                 await engine.dispose()
 
 
-async def its_time_is_over(lives: list[Parts], clocks: list[Clock]) -> None:
-    """Nobody has the lease: let the time pass that they are to see it stand still for, until one takes it."""
-    pause = 1.0
-    while not any(life.lease.is_held for life in lives):
-        for clock in clocks:
-            clock.slept += SECONDS
-        # Whoever is just taking it has to be left the time to, on a machine however slow.
-        with contextlib.suppress(TimeoutError):
-            await until(lambda: any(life.lease.is_held for life in lives), pause)
-        pause = min(2 * pause, 10.0)
-
-
 def conflicts(*lives: Parts) -> float:
     """How often Telegram said that two poll."""
     return sum(life.metrics.telegram_calls.labels("conflict")._value.get() for life in lives)
@@ -92,7 +71,7 @@ async def test_one_that_stood_still_polls_no_more_when_it_goes_on() -> None:
         clocks[0].slept += 10 * SECONDS
         assert not lives[0].polling.is_ready  # at once, whatever it was in the midst of
         tg.say(ADMIN, "one")
-        await its_time_is_over(lives, clocks)
+        await its_time_is_over([life.lease for life in lives], clocks, SECONDS)
         await until(lambda: any(life.polling.is_ready for life in lives))
         assert sum(life.polling.is_ready for life in lives) == 1
         await lives[0].said(1)
