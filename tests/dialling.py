@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
-from tests.listening import Listening, Serve
+from tests.listening import Listening, Serve, cut
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ async def dialled(host: str, port: int, *, source: str | None = None) -> AsyncIt
         yield reader, writer
         await _closed(writer)
     finally:
-        writer.transport.abort()
+        cut(writer)
         await _closed(writer)
 
 

@@ -16,6 +16,15 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None] |
 _CLOSED_WITHIN = 60.0  # seconds
 
 
+def cut(writer: asyncio.StreamWriter) -> None:
+    """End it now, whatever is not sent yet.
+
+    One that has ended is left alone: where it was closed with something left to send, asyncio's `abort` fails then.
+    """
+    if writer.get_extra_info("socket").fileno() >= 0:
+        writer.transport.abort()
+
+
 class Listening:
     """`serve` is called with each connection. A connection is closed by it, or by `close`."""
 
@@ -49,7 +58,7 @@ class Listening:
             for connection in self._came:
                 connection.close()
             for writer in self._writers:
-                writer.transport.abort()
+                cut(writer)
             for writer in self._writers:
                 with suppress(OSError):
                     await writer.wait_closed()

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from tests.dialling import dialled
 from tests.listening import listening
 
 
@@ -46,3 +47,34 @@ async def test_a_handlers_mistake_is_raised_and_what_its_peer_did_is_not() -> No
             writer.close()
             await writer.wait_closed()
             assert await reader.read() == b""
+
+
+async def test_what_a_handler_closed_before_all_was_sent_ends_when_it_is() -> None:
+    ended = asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(20_000_000))
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+    async with listening(serve) as server, dialled("127.0.0.1", server.port) as (reader, _writer):
+        assert len(await reader.read()) == 20_000_000
+        await ended.wait()
+
+
+async def test_what_a_caller_closed_before_all_was_sent_gets_there() -> None:
+    count = 0
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        while data := await reader.read(65536):
+            count += len(data)
+        ended.set()
+
+    async with listening(serve) as server:
+        async with dialled("127.0.0.1", server.port) as (_reader, writer):
+            writer.write(bytes(20_000_000))
+        await ended.wait()
+    assert count == 20_000_000
