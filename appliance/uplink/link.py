@@ -301,4 +301,13 @@ class Link:
         except (TimeoutError, OSError, ConnectionClosed):
             pass
         finally:
-            self._connection.transport.abort()
+            cut(self._connection.transport)
+
+
+def cut(transport: asyncio.WriteTransport) -> None:
+    """End a connection now, whatever is not sent yet.
+
+    One that has ended is left alone: where it was closed with something left to send, asyncio's `abort` fails then.
+    """
+    if transport.get_extra_info("socket").fileno() >= 0:
+        transport.abort()

@@ -205,7 +205,7 @@ class Emulator(People):
         return self
 
     async def __aexit__(self, *why: object) -> None:
-        self.webhook.stop()
+        await self.webhook.end()
         if self._reopening is not None:
             self._reopening.cancel()
         self.shut()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from cloud.cancelled import cancelled
 from cloud.emulator.updates import Updates, Waiting
 
 Json = dict[str, Any]
@@ -32,6 +33,7 @@ class Webhook:
         self._clock = clock
         self._error: Json = {}
         self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         updates.watch(self._news.set)
 
@@ -43,10 +45,17 @@ class Webhook:
             self._task = asyncio.create_task(self._deliver(), name="webhook")
 
     def stop(self) -> None:
-        """End the delivery, as when the program ends."""
+        """End the delivery."""
         if self._task is not None:
             self._task.cancel()
+            self._ending.add(self._task)
+            self._task.add_done_callback(self._ending.discard)
             self._task = None
+
+    async def end(self) -> None:
+        """End it, as when the program ends: nothing of it is left."""
+        self.stop()
+        await cancelled(*self._ending)
 
     def info(self) -> Json:
         """As the Bot API's WebhookInfo."""

@@ -41,23 +41,19 @@ def _patient() -> HTTPXRequest:
 @asynccontextmanager
 async def talking(**changes: Any) -> AsyncIterator[tuple[Emulator, telegram.Bot]]:
     """An emulator with a person who has pressed Start, a group and a forum; and a bot that talks to it."""
-    try:
-        async with Emulator(**changes) as tg:
-            tg.user(ADMIN, "Admin")
-            tg.group(GROUP, "Alerts")
-            tg.group(FORUM, "Log", forum=True)
-            bot = telegram.Bot(
-                tg.token,
-                base_url=f"{tg.url}/bot",
-                base_file_url=f"{tg.url}/file/bot",
-                request=_patient(),
-                get_updates_request=_patient(),
-            )
-            async with bot:
-                yield tg, bot
-    finally:  # what delivers updates was told to end, and closes its connections
-        if ending := [task for task in asyncio.all_tasks() if task.get_name() == "webhook"]:
-            await asyncio.wait(ending)
+    async with Emulator(**changes) as tg:
+        tg.user(ADMIN, "Admin")
+        tg.group(GROUP, "Alerts")
+        tg.group(FORUM, "Log", forum=True)
+        bot = telegram.Bot(
+            tg.token,
+            base_url=f"{tg.url}/bot",
+            base_file_url=f"{tg.url}/file/bot",
+            request=_patient(),
+            get_updates_request=_patient(),
+        )
+        async with bot:
+            yield tg, bot
 
 
 def _keyboard(*data: str) -> telegram.InlineKeyboardMarkup:
