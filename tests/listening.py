@@ -21,7 +21,8 @@ def cut(writer: asyncio.StreamWriter) -> None:
 
     One that has ended is left alone: where it was closed with something left to send, asyncio's `abort` fails then.
     """
-    if writer.get_extra_info("socket").fileno() >= 0:
+    connection = writer.get_extra_info("socket")  # none, where it was encrypted and has ended
+    if connection is not None and connection.fileno() >= 0:
         writer.transport.abort()
 
 
