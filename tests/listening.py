@@ -21,8 +21,7 @@ def cut(writer: asyncio.StreamWriter) -> None:
 
     One that has ended is left alone: where it was closed with something left to send, asyncio's `abort` fails then.
     """
-    connection = writer.get_extra_info("socket")  # none, where it was encrypted and has ended
-    if connection is not None and connection.fileno() >= 0:
+    with suppress(AttributeError):
         writer.transport.abort()
 
 

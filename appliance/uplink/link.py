@@ -309,6 +309,5 @@ def cut(transport: asyncio.WriteTransport) -> None:
 
     One that has ended is left alone: where it was closed with something left to send, asyncio's `abort` fails then.
     """
-    connection = transport.get_extra_info("socket")  # none, where it was encrypted and has ended
-    if connection is not None and connection.fileno() >= 0:
+    with contextlib.suppress(AttributeError):
         transport.abort()
