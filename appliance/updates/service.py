@@ -193,10 +193,12 @@ class Updates:
             manifest = await source.manifest(keys, before)
             if manifest.serial > before:
                 await asyncio.to_thread(self._remember, where.channel, manifest.serial)
-            self._rollout = await source.rollout()
+            rollout = await source.rollout()
             bad = frozenset(await asyncio.to_thread(self._files.bad))
+            # Both at once: by the window of the one and the choice before it, what is paused would be begun.
+            self._rollout = rollout
             self._choice = choice = choose(
-                manifest, self._rollout, running=plan.version, target=plan.target, kiosk_id=plan.kiosk_id(), bad=bad,
+                manifest, rollout, running=plan.version, target=plan.target, kiosk_id=plan.kiosk_id(), bad=bad,
                 at_once=at_once,
             )  # fmt: skip
             release = choice.release

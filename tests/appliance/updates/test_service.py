@@ -173,6 +173,34 @@ async def test_not_outside_the_window_and_not_before_the_hub_lets_it(tmp_path: P
         await until(here.ended.is_set)
 
 
+async def test_a_rollout_is_in_force_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not its window alone while it is still looked up what is bad: it may be paused."""
+    async with kiosk(tmp_path, window="00:00-00:01") as here:
+        here.there.offer(Rollout(version="1.1.0"), v1_1_0=program("1.1.0"))
+        await here.fetched()
+        assert here.root()
+        await until(lambda: here.updates.status.waits == ["it is not yet 00:00-00:01"])
+        looks, goes_on, to_thread = asyncio.Event(), asyncio.Event(), asyncio.to_thread
+        here.there.offer(Rollout(version="1.1.0", paused=True, window="00:00-00:00"), v1_1_0=program("1.1.0"))
+        asked = len(here.there.asked)
+
+        async def held(work: Any, *given: Any, **more: Any) -> Any:
+            task = asyncio.current_task()
+            is_looking = task is not None and task.get_name() == "updates-look" and work == here.updates._files.bad
+            if is_looking and len(here.there.asked) >= asked + 2:  # it has the manifest and the rollout as they are now
+                looks.set()
+                await goes_on.wait()
+            return await to_thread(work, *given, **more)
+
+        monkeypatch.setattr(asyncio, "to_thread", held)
+        await until(looks.is_set)
+        await asyncio.sleep(0.3)
+        assert not here.ended.is_set()
+        goes_on.set()
+        await until(lambda: here.says("paused"))
+        assert not here.ended.is_set()
+
+
 @pytest.mark.parametrize("mode", ["off", "notify"])
 async def test_who_does_not_want_it_gets_nothing_and_a_person_everything(tmp_path: Path, mode: str) -> None:
     async with kiosk(tmp_path, mode=mode) as here:
