@@ -153,6 +153,38 @@ async def test_a_flood_of_guesses_is_429_with_retry_after_and_fills_nothing(
         assert await hub.metric('kioskwire_enrolments_total{result="limited"}') == problems.count("rate-limited") > 0
 
 
+async def test_only_so_many_wait_for_their_turn_and_one_more_is_429_at_once(tmp_path: Path) -> None:
+    async with running(tmp_path, trust_proxy=True) as hub:
+        enrolment = hub.services.enrolment
+
+        async def guess(number: int) -> httpx.Response:
+            return await Box().ask(hub, "2222-2222", **{"X-Real-IP": f"10.0.{number}.1"})
+
+        async with enrolment._turn:
+            waiting = [asyncio.create_task(guess(number)) for number in range(64)]
+            await until(lambda: enrolment._waiting == 64)
+            more = await guess(64)
+            assert (problem_of(more), int(more.headers["retry-after"]) >= 1) == ("rate-limited", True)
+        problems = Counter(problem_of(answer) for answer in await asyncio.gather(*waiting))
+        assert problems["code-refused"] >= 60
+        assert problems["code-refused"] + problems["rate-limited"] == 64
+        assert enrolment._waiting == 0
+
+
+async def test_a_turn_that_does_not_come_is_503_and_leaves_the_code_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as hub:
+        code, box = await new_code(hub), Box()
+        with monkeypatch.context() as short:
+            short.setattr("cloud.web.enrol._TIMEOUT", 0.2)
+            async with hub.services.enrolment._turn:
+                answer = await box.ask(hub, code)
+        assert (answer.status_code, problem_of(answer), answer.headers["retry-after"]) == (503, "hub-storage", "5")
+        assert hub.services.enrolment._waiting == 0
+        assert (await box.enrol(hub, code))["kiosk_id"] == "kiosk_001"
+
+
 async def test_addresses_are_the_proxys_word_only_behind_one(tmp_path: Path) -> None:
     for trust, expected in ((True, "203.0.113.9"), (False, "127.0.0.1")):
         async with running(tmp_path / str(trust), trust_proxy=trust) as hub:
