@@ -5,6 +5,7 @@ import contextlib
 import os
 import shutil
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,18 @@ async def test_what_waits_together_shares_a_commit(tmp_path: Path) -> None:
         store = here._writer._store
         assert store is not None
         store.connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
-        await asyncio.gather(*(here.begin(request(f"request-{number}")) for number in range(200)))
+        begun, goes_on = threading.Event(), threading.Event()
+
+        def holds_up(_book: object) -> None:
+            begun.set()
+            goes_on.wait(60)
+
+        asked: list[asyncio.Task[Any]] = [asyncio.create_task(here.write(holds_up))]
+        await until(begun.is_set)
+        asked += [asyncio.create_task(here.begin(request(f"request-{number}"))) for number in range(200)]
+        await until(lambda: here._writer._queue.qsize() == 200)
+        goes_on.set()
+        await asyncio.gather(*asked)
         store.connection.set_trace_callback(None)
         assert len(await here.in_doubt()) == 200
         assert 1 <= len(commits) < 20
